@@ -1,0 +1,48 @@
+# `make demo` needs nothing but Python 3.11 and make; everything else goes into .venv, as requirements.lock pins it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test chaos mutants fuzz lint lock
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+
+setup: $(VENV)/ready  ## Make .venv from requirements.lock (every other target does it first)
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.12")'
+	@echo "Installing into $(VENV), once: about a minute"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup  ## Run the whole pipeline on sample orders and show the result
+	@$(BIN)/orders-pipeline demo
+
+dev: setup  ## The same services and `dagster dev` on port 3000, sensors and schedule on
+	@$(BIN)/orders-pipeline dev
+
+test: setup  ## Run the tests
+	$(BIN)/python -m pytest
+
+chaos: setup  ## Faults at every point (EVERY=3: a third), N=300 random histories (SEED=... for the same again)
+	ORDERS_HISTORIES=$(or $(N),300) ORDERS_EVERY=$(or $(EVERY),1) $(if $(SEED),ORDERS_SEED=$(SEED)) $(BIN)/python -m pytest -m chaos --durations=15
+
+mutants: setup  ## Break each guarantee on purpose, and see a test fail
+	$(BIN)/python -m orders_pipeline_tests.chaos.mutants
+
+fuzz: setup  ## Look for bytes that break the reading of files, for SECONDS=60
+	$(BIN)/python -m orders_pipeline_tests.fuzz -max_total_time=$(or $(SECONDS),60)
+
+lint: setup  ## Ruff and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+lock:  ## Pin the newest versions anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --no-strip-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
