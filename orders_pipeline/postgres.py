@@ -1,0 +1,113 @@
+"""Connections to Postgres, and COPY: the one way in which rows go into tables."""
+
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, Final
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+from orders_pipeline import embedded
+from orders_pipeline.errors import SettingsError
+from orders_pipeline.settings import Settings
+
+# SQLSTATE: connection, a server that is read-only since a failover, an idle session ended, rollback (deadlock),
+# resources, shutdown, system. https://www.postgresql.org/docs/current/errcodes-appendix.html
+# Not 57014: a statement that takes too long each time is the statement's fault.
+_OUTAGES: Final = ("08", "25006", "25P03", "40", "53", "57P", "58")
+
+
+def database_url(settings: Settings) -> str:
+    """URL of the pipeline's own Postgres; the embedded one is started if nothing else is configured."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return embedded.postgres_url(settings.home)
+
+
+def source_url(settings: Settings) -> str:
+    """URL of the Postgres that holds the source table."""
+    return settings.source_url.get_secret_value() if settings.source_url is not None else database_url(settings)
+
+
+@lru_cache(maxsize=8)
+def engine_for(url: str) -> Engine:
+    """The one engine of this process for a URL.
+
+    Raises:
+        SettingsError: not a URL of a Postgres. The message does not repeat it, since it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise SettingsError(
+            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL is not a URL like postgresql://user:password@host:5432/database."
+        ) from None
+    return sa.create_engine(
+        _with_driver(parsed),
+        pool_pre_ping=True,
+        # A lost host must not hold its advisory locks for long: both sides look after two minutes of silence.
+        connect_args={
+            "keepalives_idle": 60,
+            "keepalives_interval": 15,
+            "keepalives_count": 4,
+            "client_encoding": "utf8",
+            "application_name": "orders_pipeline",
+            "connect_timeout": 20,
+            "options": "-c timezone=UTC -c datestyle=ISO"
+            " -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=15 -c tcp_keepalives_count=4",
+        },
+    )
+
+
+def _with_driver(url: URL) -> URL:
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise SettingsError(
+            f"ORDERS_DATABASE_URL or ORDERS_SOURCE_URL begins with {url.drivername!r}: this pipeline needs Postgres"
+            " (postgresql://...)."
+        )
+    return url.set(drivername="postgresql+psycopg2")
+
+
+def is_outage(error: sa.exc.DBAPIError) -> bool:
+    """Whether Postgres failed, not what it was asked to do: a lost connection, a deadlock, a full disk, a restart."""
+    code = getattr(error.orig, "pgcode", None)
+    if code is None:  # psycopg2 itself lost the server, or never found it
+        return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+    return str(code).startswith(_OUTAGES)
+
+
+def quote(identifier: str) -> str:
+    """An identifier as SQL takes it. (SQLAlchemy's own way doubles percent signs, which only some paths undo.)"""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def copy_frame(connection: Connection, schema: str | None, table: str, frame: pl.DataFrame) -> int:
+    """COPY a frame into a table with the same column names, in the caller's transaction. Returns the row count."""
+    target = ".".join(quote(part) for part in (schema, table) if part)
+    columns = ", ".join(quote(name) for name in frame.columns)
+    rows = BytesIO()
+    frame.write_csv(rows, include_header=False)  # an empty text is written as "", a null as nothing: COPY's own rule
+    rows.seek(0)
+    cursor: Any = connection.connection.cursor()  # psycopg2's, behind SQLAlchemy's generic one
+    with cursor:
+        cursor.copy_expert(f"COPY {target} ({columns}) FROM STDIN WITH (FORMAT csv)", rows)
+    return frame.height
+
+
+def column_types(frame: pl.DataFrame) -> dict[str, sa.types.TypeEngine[Any]]:
+    """Postgres types that hold a frame's columns exactly."""
+    return {name: _column_type(dtype) for name, dtype in frame.schema.items()}
+
+
+def _column_type(dtype: pl.DataType) -> sa.types.TypeEngine[Any]:
+    if isinstance(dtype, pl.Datetime):
+        return sa.DateTime(timezone=dtype.time_zone is not None)
+    exact: list[tuple[bool, sa.types.TypeEngine[Any]]] = [
+        (dtype.is_integer(), sa.BigInteger()),
+        (dtype.is_decimal(), sa.Numeric()),
+        (dtype.is_float(), sa.Double()),
+        (dtype == pl.Boolean, sa.Boolean()),
+        (dtype == pl.Date, sa.Date()),
+    ]
+    return next((kind for fits, kind in exact if fits), sa.Text())

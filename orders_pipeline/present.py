@@ -1,0 +1,169 @@
+"""What the command line shows: bars on a terminal, plain lines otherwise, and tables of results."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orders_pipeline import progress as reports
+from orders_pipeline.definitions import postgres
+from orders_pipeline.demo import Played
+from orders_pipeline.ledger.files import MAX_ATTEMPTS
+from orders_pipeline.metadata import list_days
+from orders_pipeline.schema import REASONS
+from orders_pipeline.settings import read_settings
+from orders_pipeline.status import PipelineStatus
+from orders_pipeline.sync import Synced
+
+_console: Final = Console(highlight=False, soft_wrap=True)
+_LINE_EVERY: Final = 100  # without a terminal: a line per so many
+
+
+def say(text: str) -> None:
+    """A line of what is happening."""
+    _console.print(f"[dim]·[/dim] {escape(text)}")
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Show how far long work is while the block runs."""
+    if not _console.is_terminal:
+        with reports.listening(_say_now_and_then):
+            yield
+        return
+    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_console, transient=True) as bars:
+        tasks = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total, visible=done < total)
+
+        with reports.listening(show):
+            yield
+
+
+def _say_now_and_then(what: str, done: int, total: int) -> None:
+    if done % _LINE_EVERY == 0 and done < total:
+        say(f"{done} of {total} {what}")
+
+
+def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str], None]) -> None:
+    """Upload files, showing how far it is and where each went."""
+    with progress():
+        for done, (path, key) in enumerate(keys.items(), start=1):
+            upload(path, key)
+            reports.report("files", done, len(keys))
+            _console.print(escape(f"s3://{bucket}/{key}"))
+    if read_settings().s3_bucket is None:
+        say("The embedded S3 keeps objects in memory: load them (`orders-pipeline sync`) before it is stopped.")
+
+
+def synced(result: Synced) -> None:
+    """What a sync did, and what it could not."""
+    if not result.runs and result.is_complete:
+        _console.print("Nothing to do: every file is settled and no day is stale.")
+    for table, days in result.rebuilt.items():
+        if days:
+            _console.print(f"  {table}: {len(days)} days rebuilt ({list_days(days)})")
+    for check, message in sorted(result.failed_checks.items()):
+        _console.print(f"  [yellow]check {check}[/yellow] {escape(message)}")
+    for step, error in result.errors.items():
+        _console.print(f"  [red]failed[/red] {step}: {escape(error)}")
+    for file in result.failing:
+        tried = f"tried {file.attempts} of {MAX_ATTEMPTS} times"
+        _console.print(f"  [red]failing[/red] {escape(file.version.key)}: {escape(file.message)} ({tried})")
+    if result.left:
+        stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
+        _console.print(f"  [red]left[/red] {len(result.left.pending)} files pending; stale: {stale or 'nothing'}")
+        if result.left.table:
+            _console.print(f"  [red]left[/red] {escape(result.left.table_error or 'the source table changed')}")
+    if result.runs and result.is_complete:
+        _console.print(f"[green]Up to date[/green] after {result.runs} runs.")
+
+
+def status(found: PipelineStatus) -> None:
+    """Files, days and totals for a person."""
+    word = "[green]up to date[/green]" if found.is_current else "[yellow]work to do[/yellow]"
+    _console.print(f"Orders pipeline: {word}")
+    _console.print("  files     " + ", ".join(f"{count} {name}" for name, count in found.files.items()))
+    for name in ("quarantined", "failing", "ignored"):
+        for file in getattr(found, name):
+            tried = f", tried {file.attempts} of {MAX_ATTEMPTS} times" if name == "failing" else ""
+            _console.print(f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {escape(file.message)}")
+    for key in found.pending[:10]:
+        _console.print(f"    pending: {escape(key)}")
+    if found.source_table_pending:
+        _console.print(f"    pending: {escape(found.source_table_error or 'the source table changed')}")
+    if found.outdated_files:
+        _console.print(f"    pending: {found.outdated_files} files to be judged by today's rules and time zone")
+    stale = [f"{table} {list_days(days)}" for table, days in found.stale_days.items() if days]
+    _console.print("  stale     " + ("; ".join(stale) or "no day"))
+    if found.out_of_range_days:
+        _console.print(f"  waiting   {list_days(found.out_of_range_days)}: outside ORDERS_START_DATE to today")
+    totals = found.totals
+    _console.print(
+        f"  rows      {totals['rows']:,} read = {totals['clean_orders']:,} clean + {totals['rejected_rows']:,} rejected"
+        f" + {totals['superseded_or_out_of_range']:,} superseded or out of range"
+    )
+    for reason, count in totals["rejected_by_reason"].items():
+        _console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")
+    _console.print(f"  revenue   {totals['revenue']:,} on {totals['days']:,} days")
+
+
+def demo(played: Played) -> None:
+    """What a demo did, and what the tables hold now."""
+    if played.was_there:
+        if played.changed:
+            _console.print(f"[yellow]Changed rows in[/yellow] {', '.join(played.changed)}")
+        else:
+            _console.print("[green]The same orders landed again: no row of any table changed.[/green]")
+    else:
+        rebuilt = played.acts[-1].rebuilt
+        _console.print("\n[bold]What act two rebuilt[/bold]: the days it touched, no others")
+        for table, days in rebuilt.items():
+            _console.print(f"  {table:26} {len(days):3} days  {list_days(days)}")
+    _show_weeks()
+    _show_tables()
+    checks = {name: text for act in played.acts for name, text in act.failed_checks.items()}
+    if checks:
+        _console.print("\n[bold]Checks with something to say[/bold]")
+    for name, text in checks.items():
+        _console.print(f"  [yellow]{name}[/yellow] {escape(text)}")
+    for act in played.acts:
+        for step, error in act.errors.items():
+            _console.print(f"  [red]failed[/red] {step}: {escape(error)}")
+    _console.print("\nNext: `make dev` shows all this in the Dagster UI; `orders-pipeline --help` lists the commands.")
+
+
+def _show_weeks() -> None:
+    weeks = postgres.read_query(
+        "SELECT date_trunc('week', order_date)::date AS week, sum(revenue) AS revenue, sum(order_count)::int AS orders"
+        " FROM analytics.daily_revenue GROUP BY 1 ORDER BY 1"
+    ).to_dict("records")
+    table = Table("week from", "orders", "revenue", "", title="Revenue by week", title_justify="left", box=None)
+    most = max((week["revenue"] for week in weeks), default=Decimal(1))
+    for week in weeks:
+        bar = "█" * int(week["revenue"] / most * 30)
+        table.add_row(str(week["week"]), f"{week['orders']:,}", f"{week['revenue']:,.2f}", bar)
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    _console.print()
+    _console.print(table)
+
+
+def _show_tables() -> None:
+    from orders_pipeline.definitions import s3
+    from orders_pipeline.status import read_status
+
+    with postgres.ledger().connect() as connection:
+        found = read_status(connection, s3, read_settings())
+    _console.print()
+    status(found)

@@ -1,0 +1,152 @@
+"""Columns, types, reasons and rules versions: each is written here once, and read everywhere else."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import narwhals as nw
+
+MONEY: Final = nw.Decimal(18, 2)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as people and the Dagster UI see it."""
+
+    name: str
+    type: str
+    description: str
+    nullable: bool = False
+
+
+# An order, as files and the source table bring it. Everything else they bring is kept in raw, unused.
+REQUIRED_COLUMNS: Final = ("order_id", "customer_id", "amount", "order_date")
+ORDER_COLUMNS: Final = (*REQUIRED_COLUMNS, "updated_at")
+
+# Where a raw row comes from. A leading underscore keeps these apart from the columns of files.
+SOURCE: Final = "_source"  # key of the landed file, or `table:orders/YYYY-MM-DD`
+ROW_NUMBER: Final = "_row_number"  # line of the file where the row begins; row of a Parquet file or table day
+LANDED_AT: Final = "_landed_at"  # LastModified of the file, UTC
+PROBLEM: Final = "_problem"  # reason why the row could not be split into columns at all
+TEXT: Final = "_text"  # the row as text where PROBLEM is set
+DAY: Final = "_day"  # business day of a clean row, as judged when the file landed; null for a reject
+
+# Texts that say "no value", in any case, spaces around them ignored.
+NULL_TEXTS: Final = ("", "NULL", "N/A", "\\N")  # the last one is Postgres's, MySQL's and Snowflake's
+
+# Why a row is rejected, first match wins. Codes are fixed: people count and search by them.
+REASONS: Final = {
+    "field_count": "the row has more or fewer fields than the header",
+    "not_utf8": "the row has bytes that are not UTF-8",
+    "json_unreadable": "the line is not valid JSON",
+    "not_an_object": "the line is JSON, but not an object",
+    "key_twice": "the JSON object has a key twice",
+    "nested_value": "a column of the order holds a list or an object",
+    "nul_character": "an id contains the character U+0000, which Postgres cannot store",
+    "order_id_missing": "no order_id",
+    "customer_id_missing": "no customer_id",
+    "amount_missing": "no amount",
+    "order_date_missing": "no order_date",
+    "amount_not_decimal": "amount is not a plain number with at most 16 digits and 2 decimals",
+    "order_date_unreadable": "order_date is not a date or time like 2026-03-05 or 2026-03-05T14:30:00+01:00",
+    "updated_at_unreadable": "updated_at is not a date or time like 2026-03-05T14:30:00+01:00",
+}
+
+# A file is quarantined whole when more than half of its rows, and it has enough of them, fail in one of these ways:
+# then it is the file that is wrong. Missing values do not count: real files have many.
+UNREADABLE_REASONS: Final = (
+    "field_count",
+    "not_utf8",
+    "json_unreadable",
+    "not_an_object",
+    "key_twice",
+    "nested_value",
+    "amount_not_decimal",
+    "order_date_unreadable",
+)
+UNREADABLE_FILE_ROWS: Final = 20
+
+# Why a file is quarantined. Codes are fixed here too; the message with them says what was found.
+QUARANTINES: Final = {
+    "column_missing": "a column of an order is missing; the message lists what was found",
+    "column_twice": "two columns have the name of one column of an order, by itself or by an alias",
+    "column_type": "a Parquet column of an order has a type that is no single value",
+    "compressed_twice": "the file is compressed, and what is in it is too",
+    "compression_broken": "the file is cut short, damaged, or has something after its compressed end",
+    "csv_unreadable": "quotes are not closed, or something follows a closing quote",
+    "delimiter_unclear": "the header can be read with more than one delimiter",
+    "encoding_not_utf8": "the header is not UTF-8, or the file is UTF-16 or UTF-32",
+    "expands_too_far": "it expands beyond ORDERS_MAX_EXPANDED_BYTES or ORDERS_MAX_EXPANSION_RATIO",
+    "field_too_long": "a value is longer than ORDERS_MAX_FIELD_CHARS",
+    "file_too_large": "it is larger than ORDERS_MAX_FILE_BYTES; it was not downloaded",
+    "format_unsupported": "it is another kind of file: a workbook, an archive, a web page, ...",
+    "gave_up": "it failed every time for a reason that its bytes do not explain",
+    "header_unreadable": "the quotes of the header do not match, or a column's name is far too long",
+    "json_truncated": "the last line ends in the middle of a JSON object",
+    "json_unreadable": "it begins as JSON, and is neither one object a line nor an array",
+    "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",
+    "parquet_unreadable": "it begins as Parquet and is cut short, damaged, or built to take too much memory",
+    "row_too_long": "a row is far longer than its longest fields may be: a quote or a line end is missing",
+    "too_many_columns": "it has more than 1,000 columns",
+    "too_many_rows": "it has more rows than ORDERS_MAX_ROWS",
+}
+
+# Rules versions: raise one by hand when what the table means changes; its days (or files) are then rebuilt.
+RULES: Final = {
+    "raw_orders": 1,
+    "cleaned_orders": 1,
+    "rejected_orders": 1,
+    "daily_revenue": 1,
+    "daily_orders": 1,
+    "daily_revenue_partitioned": 1,
+}
+
+# Which table each built table reads. Those that read raw_orders follow `order_days.version`.
+UPSTREAM: Final = {
+    "cleaned_orders": "raw_orders",
+    "daily_orders": "raw_orders",
+    "daily_revenue": "cleaned_orders",
+    "daily_revenue_partitioned": "daily_orders",
+}
+
+# Tables built a day at a time, by daily partitions; the others build whatever days are stale.
+PARTITIONED: Final = ("daily_orders", "daily_revenue_partitioned")
+
+CLEAN_COLUMNS: Final = (
+    Column("order_id", "text", "The shop's id of the order, exactly as written; unique."),
+    Column("customer_id", "text", "The shop's id of the customer, exactly as written: leading zeros stay."),
+    Column("amount", "decimal(18,2)", "What the order is worth, in the shop's currency; negative for a return."),
+    Column("order_date", "timestamp", "When the order was placed, wall clock of ORDERS_TIMEZONE."),
+    Column(SOURCE, "text", "Key of the landed file, or day of the source table, that the order was taken from."),
+    Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based."),
+)
+
+TABLES: Final[dict[str, tuple[Column, ...]]] = {
+    "raw_orders": (
+        *(Column(name, "text", f"`{name}` exactly as it came.", nullable=True) for name in ORDER_COLUMNS),
+        Column(SOURCE, "text", "Key of the landed file, or day of the source table."),
+        Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based."),
+        Column(LANDED_AT, "timestamptz", "LastModified of the file."),
+        Column(PROBLEM, "text", "Why the row could not be split into columns.", nullable=True),
+        Column(TEXT, "text", "The row as text, where it could not be split.", nullable=True),
+        Column(DAY, "date", "Business day of the row, null where the row is rejected.", nullable=True),
+    ),
+    "cleaned_orders": CLEAN_COLUMNS,
+    "daily_orders": CLEAN_COLUMNS,
+    "rejected_orders": (
+        Column("source", "text", "Key of the landed file, or day of the source table."),
+        Column("row_number", "bigint", "Where in the source the row begins, 1-based."),
+        Column("reason", "text", "Why it was rejected: a fixed code."),
+        Column("raw", "text", "The row as CSV text."),
+        Column("bucket", "text", "S3 bucket of the file; empty for the source table."),
+    ),
+    "daily_revenue": (
+        Column("order_date", "date", "Business day in ORDERS_TIMEZONE; unique."),
+        Column("revenue", "numeric(38,2)", "Sum of the day's amounts, in the shop's currency."),
+        Column("order_count", "bigint", "Orders of the day."),
+    ),
+    "daily_revenue_partitioned": (
+        Column("order_date", "date", "Business day in ORDERS_TIMEZONE."),
+        Column("customer_id", "text", "The customer; unique within the day."),
+        Column("daily_spend", "numeric(38,2)", "Sum of the customer's amounts that day."),
+    ),
+}

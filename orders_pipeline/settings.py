@@ -1,0 +1,128 @@
+"""The environment, read when it is first needed and never at import. Nothing has to be set."""
+
+import os
+import re
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from orders_pipeline.embedded import BUCKET
+from orders_pipeline.errors import SettingsError
+from orders_pipeline.landing.reading import Reading, parse_aliases
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not a time zone name like 'UTC' or 'Europe/London'") from error
+    return name
+
+
+def _prefix(value: str) -> str:
+    return value if not value or value.endswith("/") else f"{value}/"
+
+
+def _age(value: object) -> object:
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    if not isinstance(value, str):
+        return value
+    if not (match := re.fullmatch(r"(\d+)([smhd])", value.strip())):
+        raise ValueError(f"{value!r} is not an age like '7d', '12h' or '30m'")
+    return timedelta(**{units[match[2]]: int(match[1])})
+
+
+def _aliases(value: object) -> object:
+    return parse_aliases(value) if isinstance(value, str) else value
+
+
+def _share(value: object) -> object:
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())):
+        return Decimal(match[1]) / 100
+    return value
+
+
+_READING: Final = Reading()
+
+
+class Settings(BaseSettings):
+    """What the environment says, `ORDERS_` before each name. Secrets print as asterisks."""
+
+    model_config = SettingsConfigDict(env_prefix="ORDERS_", env_ignore_empty=True, frozen=True)
+
+    database_url: SecretStr | None = None
+    source_url: SecretStr | None = None
+    source_table: str = "orders"
+    s3_endpoint_url: str | None = None
+    s3_bucket: str | None = None
+    landing_prefix: Annotated[str, AfterValidator(_prefix)] = "landing/"
+    lake_uri: str | None = None
+    home: Path = Path(".orders")
+    start_date: date = date(2026, 1, 1)
+    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    vacuum_age: Annotated[timedelta, BeforeValidator(_age)] = timedelta(days=7)
+    max_file_bytes: PositiveInt = _READING.file_bytes
+    max_expanded_bytes: PositiveInt = _READING.expanded_bytes
+    max_expansion_ratio: PositiveInt = _READING.expansion_ratio
+    max_rows: PositiveInt = _READING.rows
+    max_field_chars: Annotated[int, Field(ge=1_000, le=100_000_000)] = _READING.field_chars
+    max_reject_share: Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)] = Decimal("0.05")
+    column_aliases: Annotated[dict[str, str], NoDecode, BeforeValidator(_aliases)] = {}
+
+    @property
+    def reading(self) -> Reading:
+        """How files are to be read."""
+        return Reading(
+            file_bytes=self.max_file_bytes,
+            expanded_bytes=self.max_expanded_bytes,
+            expansion_ratio=self.max_expansion_ratio,
+            rows=self.max_rows,
+            field_chars=self.max_field_chars,
+            aliases=self.column_aliases,
+        )
+
+    @property
+    def lake(self) -> str:
+        """Where the lake is: `s3://bucket/prefix` or an absolute folder."""
+        lake = self.lake_uri or str(self.home / "lake")
+        if not lake.startswith("s3://"):
+            return str(Path(lake).absolute())
+        lake = lake.rstrip("/")
+        landing = f"s3://{self.s3_bucket or BUCKET}/{self.landing_prefix}"
+        if f"{lake}/".startswith(landing) or landing.startswith(f"{lake}/"):
+            raise SettingsError(
+                f"ORDERS_LAKE_URI ({lake}) and the landing zone ({landing}) lie one in the other. Choose places apart."
+            )
+        return lake
+
+    def today(self) -> date:
+        """The business day that is running now."""
+        return datetime.now(ZoneInfo(self.timezone)).date()
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used; the message names it.
+    """
+    return _settings(frozenset(item for item in os.environ.items() if item[0].upper().startswith("ORDERS_")))
+
+
+@lru_cache(maxsize=1)
+def _settings(_environment: frozenset[tuple[str, str]]) -> Settings:
+    """The settings of an environment, which pydantic takes milliseconds to read."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"ORDERS_{str(problem['loc'][0]).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError(f"The environment cannot be used: {problems}.") from None
