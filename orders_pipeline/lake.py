@@ -1,0 +1,162 @@
+"""The lake: a folder or an S3 prefix of Parquet objects that are written once and never changed.
+
+Objects are named relative to the lake's root. That one exists is no proof that it is whole or counts: only the ledger
+says so.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import polars as pl
+from botocore.exceptions import NoCredentialsError
+
+from orders_pipeline.errors import ObjectChangedError
+from orders_pipeline.s3 import outages
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_UNFINISHED = ".unfinished"
+_FOLDERS = ("raw_orders", "cleaned_orders", "daily_orders", _UNFINISHED)
+_HEADS_AT_ONCE = 16
+
+
+class Lake(Protocol):
+    """Where objects are kept."""
+
+    @property
+    def uri(self) -> str:
+        """The lake's root."""
+
+    def write(self, folder: str, writer: Callable[[Path], object]) -> str:
+        """Let `writer` fill a local file, keep it as a new object of the folder, and return the object's name."""
+
+    def scan(self, names: Sequence[str], **options: Any) -> pl.LazyFrame:
+        """The rows of objects, read when they are collected."""
+
+    def objects(self) -> Iterator[str]:
+        """The name of every object of ours, unfinished ones too; whatever else lies there is not ours to touch."""
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Those of the names under which there is no object."""
+
+    def delete(self, name: str) -> None:
+        """Remove an object; one that is gone already is fine."""
+
+
+def open_lake(uri: str, client: "Callable[[], S3Client]") -> Lake:
+    """The lake at `s3://bucket/prefix` or in a folder. `client` is called only for the former."""
+    return S3Lake(uri, client()) if uri.startswith("s3://") else FolderLake(uri)
+
+
+@dataclass(frozen=True)
+class FolderLake:
+    """Objects as files: written under another name, forced to disk, then renamed."""
+
+    uri: str
+
+    def write(self, folder: str, writer: Callable[[Path], object]) -> str:
+        name = f"{folder}/{uuid4().hex}.parquet"
+        target, draft = Path(self.uri) / name, Path(self.uri) / _UNFINISHED / uuid4().hex
+        for parent in (target.parent, draft.parent):
+            parent.mkdir(parents=True, exist_ok=True)
+        try:
+            writer(draft)
+            with draft.open("rb+") as written:
+                os.fsync(written.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        return name
+
+    def scan(self, names: Sequence[str], **options: Any) -> pl.LazyFrame:
+        return pl.scan_parquet([Path(self.uri) / name for name in names], glob=False, **options)
+
+    def objects(self) -> Iterator[str]:
+        root = Path(self.uri)
+        found = (path for folder in _FOLDERS for path in (root / folder).rglob("*") if path.is_file())
+        return (path.relative_to(root).as_posix() for path in found)
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if not (Path(self.uri) / name).is_file()]
+
+    def delete(self, name: str) -> None:
+        (Path(self.uri) / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class S3Lake:
+    """Objects on S3, where a PUT is whole or absent."""
+
+    uri: str
+    client: "S3Client"
+
+    def write(self, folder: str, writer: Callable[[Path], object]) -> str:
+        name = f"{folder}/{uuid4().hex}.parquet"
+        with tempfile.TemporaryDirectory(prefix="orders-lake-") as spool:
+            draft = Path(spool) / "object"
+            writer(draft)
+            with outages(f"put {self.uri}/{name}"):
+                self.client.upload_file(str(draft), self._bucket, self._key(name))
+        return name
+
+    def scan(self, names: Sequence[str], **options: Any) -> pl.LazyFrame:
+        return pl.scan_parquet(
+            [f"{self.uri}/{name}" for name in names],
+            glob=False,
+            storage_options={"aws_endpoint_url": self.client.meta.endpoint_url, **self._plain_http()},
+            credential_provider=self._credentials,
+            **options,
+        )
+
+    def objects(self) -> Iterator[str]:
+        root, pages = self._key(""), self.client.get_paginator("list_objects_v2")
+        for folder in _FOLDERS:
+            with outages(f"list {self.uri}/{folder}"):
+                for page in pages.paginate(Bucket=self._bucket, Prefix=self._key(f"{folder}/")):
+                    for item in page.get("Contents", []):
+                        yield item["Key"].removeprefix(root)
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        def is_missing(name: str) -> bool:
+            try:
+                with outages(f"look at {self.uri}/{name}"):
+                    self.client.head_object(Bucket=self._bucket, Key=self._key(name))
+            except ObjectChangedError:
+                return True
+            return False
+
+        with ThreadPoolExecutor(_HEADS_AT_ONCE) as threads:
+            return [name for name, is_gone in zip(names, threads.map(is_missing, names), strict=True) if is_gone]
+
+    def delete(self, name: str) -> None:
+        with outages(f"delete {self.uri}/{name}"):
+            self.client.delete_object(Bucket=self._bucket, Key=self._key(name))
+
+    @property
+    def _bucket(self) -> str:
+        return urlsplit(self.uri).netloc
+
+    def _key(self, name: str) -> str:
+        root = urlsplit(self.uri).path.strip("/")
+        return f"{root}/{name}" if root else name
+
+    def _plain_http(self) -> dict[str, str]:
+        return {"aws_allow_http": "true"} if self.client.meta.endpoint_url.startswith("http://") else {}
+
+    def _credentials(self) -> tuple[dict[str, str], int | None]:
+        """The client's own credentials, for Polars: found the usual AWS way."""
+        with outages("find credentials for S3"):
+            found = self.client._get_credentials()  # type: ignore[attr-defined]  # botocore has no public name for it
+            if found is None:
+                raise NoCredentialsError
+            frozen = found.get_frozen_credentials()
+        keys = {"aws_access_key_id": frozen.access_key, "aws_secret_access_key": frozen.secret_key}
+        return keys | ({"aws_session_token": frozen.token} if frozen.token else {}), None

@@ -1,0 +1,172 @@
+"""The files that count: one version of each key, where its rows lie, and who has read them."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger.landed import ActiveFile, RawObject, active_file, pairs
+from orders_pipeline.ledger.tables import built_files, landed_files
+from orders_pipeline.schema import RULES
+
+_t: Final = landed_files.c
+
+
+def of_keys(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[ActiveFile]:
+    """The active versions of (bucket, key) pairs."""
+    query = sa.select(landed_files).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(pairs(keys)))
+    return [active_file(row) for row in connection.execute(query)]
+
+
+def all_files(connection: Connection) -> list[ActiveFile]:
+    """Every active version."""
+    return [active_file(row) for row in connection.execute(sa.select(landed_files).where(_t.active))]
+
+
+def latest_of_source(connection: Connection, bucket: str, source: str, limit: int) -> list[ActiveFile]:
+    """The active versions that came last below a folder, given with `#` for each digit."""
+    folder = sa.func.regexp_replace(sa.func.regexp_replace(_t.key, "[^/]*$", ""), "[0-9]", "#", "g")
+    query = (
+        sa.select(landed_files)
+        .where(_t.active, _t.bucket == bucket, folder == source)
+        .order_by(_t.id.desc())
+        .limit(limit)
+    )
+    return [active_file(row) for row in connection.execute(query)]
+
+
+def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawObject | None:
+    """The object made of the same bytes under the same key, if there is one and today's rules made it."""
+    query = (
+        sa.select(landed_files)
+        .where(
+            _t.bucket == version.bucket,
+            _t.key == version.key,
+            _t.etag == version.etag,
+            _t.size == version.size,
+            _t.path.is_not(None),
+            _t.rules == RULES["raw_orders"],
+            _t.zone == zone,
+        )
+        .order_by(_t.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else active_file(row).raw
+
+
+def outdated(connection: Connection, zone: str) -> list[ActiveFile]:
+    """Active files whose rows were judged by older rules, or for another time zone."""
+    query = sa.select(landed_files).where(
+        _t.active,
+        sa.or_(_t.rules < RULES["raw_orders"], sa.and_(_t.rules == RULES["raw_orders"], _t.zone != zone)),
+    )
+    return [active_file(row) for row in connection.execute(query)]
+
+
+def holding(connection: Connection, days: Iterable[date]) -> list[ActiveFile]:
+    """The active files with clean rows of any of these days."""
+    query = (
+        sa.select(landed_files)
+        .where(_t.active, _t.days.overlap(sa.cast(sorted(days), sa.ARRAY(sa.Date))))
+        .order_by(_t.key)
+    )
+    return [active_file(row) for row in connection.execute(query)]
+
+
+def days_held(connection: Connection) -> set[date]:
+    """Every day of which an active file holds a clean row."""
+    return set(connection.execute(sa.select(sa.func.unnest(_t.days)).where(_t.active).distinct()).scalars())
+
+
+def sharing_ids(connection: Connection, files: Iterable[RawObject]) -> list[ActiveFile]:
+    """The active files that may hold an order id of any of these objects, judged by their ranges; themselves too."""
+    ranges = [raw.ids for raw in files if raw.ids is not None]
+    if not ranges:
+        return []
+    wanted = sa.values(
+        sa.column("first", sa.Text),
+        sa.column("last", sa.Text),
+        sa.column("f", sa.Text),
+        sa.column("l", sa.Text),
+        name="wanted",
+    ).data([(r.first, r.last, r.first_short, r.last_short) for r in ranges])
+
+    def short(column: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
+        return sa.tuple_(sa.func.octet_length(column), column)
+
+    overlap = sa.exists().where(
+        _t.first_id <= wanted.c.last,
+        _t.last_id >= wanted.c.first,
+        short(_t.first_short_id) <= short(sa.collate(wanted.c.l, "C")),
+        short(_t.last_short_id) >= short(sa.collate(wanted.c.f, "C")),
+    )
+    query = sa.select(landed_files).where(_t.active, overlap).order_by(_t.key)
+    return [active_file(row) for row in connection.execute(query)]
+
+
+def stale_files(
+    connection: Connection, asset: str, *, everything: bool = False
+) -> tuple[list[ActiveFile], list[tuple[str, str]]]:
+    """For a table that is kept per file: the active files whose object it has not read, and (bucket, key) of files
+    that it read and that are active no more. `everything`: as if it had read none (a full refresh)."""
+    read = built_files.alias("read")
+    same_key = sa.and_(read.c.asset == asset, read.c.bucket == _t.bucket, read.c.key == _t.key)
+    due = (
+        sa.select(landed_files)
+        .select_from(landed_files.outerjoin(read, same_key))
+        .where(
+            _t.active,
+            sa.or_(
+                read.c.key.is_(None),
+                read.c.rules < RULES[asset],
+                sa.and_(read.c.rules == RULES[asset], read.c.path != _t.path),
+                sa.and_(read.c.rules == RULES[asset], sa.literal(everything)),
+            ),
+        )
+        .order_by(_t.key)
+    )
+    gone = sa.select(read.c.bucket, read.c.key).where(
+        read.c.asset == asset,
+        ~sa.exists().where(_t.bucket == read.c.bucket, _t.key == read.c.key, _t.active),
+    )
+    return (
+        [active_file(row) for row in connection.execute(due)],
+        [(row.bucket, row.key) for row in connection.execute(gone)],
+    )
+
+
+def mark_files(
+    connection: Connection, asset: str, read: Iterable[ActiveFile], gone: Iterable[tuple[str, str]], run_id: str
+) -> list[tuple[str, str]]:
+    """Record what a table kept per file has read, in the transaction that replaces its rows. Returns the (bucket, key)
+    whose rows are to be replaced: files that changed since they were read are left to a later run."""
+    paths = {(file.version.bucket, file.version.key): file.raw.path for file in read}
+    wanted = sorted({*paths, *gone})
+    if not wanted:
+        return []
+    active = sa.select(_t.bucket, _t.key, _t.path).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(pairs(wanted)))
+    standing = {(row.bucket, row.key): row.path for row in connection.execute(active.with_for_update(read=True))}
+    accepted = {key for key in wanted if standing.get(key) == paths.get(key)}
+    connection.execute(
+        sa.delete(built_files).where(
+            built_files.c.asset == asset,
+            built_files.c.rules <= RULES[asset],
+            sa.tuple_(built_files.c.bucket, built_files.c.key).in_(pairs(accepted)),
+        )
+    )
+    marks = [
+        {"asset": asset, "bucket": bucket, "key": key, "path": path, "rules": RULES[asset], "run_id": run_id}
+        for (bucket, key), path in paths.items()
+        if (bucket, key) in accepted
+    ]
+    if marks:
+        kept = connection.execute(
+            insert(built_files).on_conflict_do_nothing().returning(built_files.c.bucket, built_files.c.key), marks
+        )
+        accepted = {*((row.bucket, row.key) for row in kept), *(key for key in accepted if key not in paths)}
+    return sorted(accepted)

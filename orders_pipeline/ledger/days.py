@@ -1,0 +1,238 @@
+"""Which days of which table are stale, and what a built day was built from.
+
+One rule: a day is stale when the input recorded for it differs from the current one, or was built by older rules.
+Tables that read raw orders have `order_days.version` as input; derived tables the path of the upstream day they read.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger.tables import built_days, order_days
+from orders_pipeline.schema import RULES, UPSTREAM
+from orders_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The days that are built, [start, today], in the business day's time zone."""
+
+    start: date
+    today: date
+    zone: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Calendar":
+        """The calendar that the environment asks for, today."""
+        return cls(settings.start_date, settings.today(), settings.timezone)
+
+
+@dataclass(frozen=True)
+class BuiltDay:
+    """A day as it was built: `path` is null for tables that live in Postgres."""
+
+    day: date
+    input: str
+    rows: int
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """What one step sets out to build, as read in the snapshot from which it reads its rows."""
+
+    asset: str
+    inputs: Mapping[date, str]
+    calendar: Calendar
+    current: tuple[date, ...] = field(default=())  # asked for, and found up to date
+
+    @property
+    def days(self) -> list[date]:
+        return sorted(self.inputs)
+
+
+def reads_raw(asset: str) -> bool:
+    """Whether a table is built from raw orders."""
+    return UPSTREAM[asset] == "raw_orders"
+
+
+def stale_days(connection: Connection, asset: str, calendar: Calendar, *, everything: bool = False) -> dict[date, str]:
+    """The days of a table that have to be built, with the input to build each from, in order.
+
+    `everything`: as if all were stale (a full refresh)."""
+    current, input_column, day = _inputs(asset)
+    built = built_days.alias("built")
+    rules = RULES[asset]
+    outdated = sa.or_(
+        built.c.day.is_(None),
+        built.c.rules < rules,
+        sa.and_(
+            built.c.rules == rules,
+            sa.or_(
+                sa.true() if everything else sa.false(), built.c.zone != calendar.zone, built.c.input != input_column
+            ),
+        ),
+    )
+    query = (
+        sa.select(day, input_column)
+        .select_from(current.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
+        .where(day.between(calendar.start, calendar.today), _usable(asset, current), outdated)
+        .order_by(day)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def current_inputs(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
+    """The input from which each of these days would be built now; days without any are left out."""
+    current, input_column, day = _inputs(asset)
+    query = sa.select(day, input_column).select_from(current).where(day.in_(list(days)), _usable(asset, current))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def delivered_days(connection: Connection, days: Iterable[date]) -> set[date]:
+    """Those of the days for which some file, at some time, held a clean order."""
+    return set(connection.execute(sa.select(order_days.c.day).where(order_days.c.day.in_(list(days)))).scalars())
+
+
+def outside(connection: Connection, calendar: Calendar) -> list[date]:
+    """Days with orders that are not built, being before the first partition or in the future."""
+    query = sa.select(order_days.c.day).where(~order_days.c.day.between(calendar.start, calendar.today))
+    return sorted(connection.execute(query).scalars())
+
+
+def paths(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
+    """Where the built days of a table lie in the lake."""
+    query = sa.select(built_days.c.day, built_days.c.path).where(
+        built_days.c.asset == asset, built_days.c.day.in_(list(days)), built_days.c.path.is_not(None)
+    )
+    return {row.day: row.path for row in connection.execute(query)}
+
+
+def days_of_run(connection: Connection, asset: str, run_id: str) -> list[date]:
+    """The days of a table that a run built, in order."""
+    query = sa.select(built_days.c.day).where(built_days.c.asset == asset, built_days.c.run_id == run_id)
+    return sorted(connection.execute(query).scalars())
+
+
+def all_days(connection: Connection, asset: str, calendar: Calendar) -> list[date]:
+    """Every built day of a table, in order."""
+    query = sa.select(built_days.c.day).where(
+        built_days.c.asset == asset, built_days.c.day.between(calendar.start, calendar.today)
+    )
+    return sorted(connection.execute(query).scalars())
+
+
+def row_counts(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, int]:
+    """The rows of each built day of a table."""
+    query = sa.select(built_days.c.day, built_days.c.rows).where(
+        built_days.c.asset == asset, built_days.c.day.in_(list(days))
+    )
+    return {row.day: row.rows for row in connection.execute(query)}
+
+
+def total_rows(connection: Connection, asset: str) -> int:
+    """The rows of a table, over all its built days."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(built_days.c.rows), 0)).where(built_days.c.asset == asset)
+    return int(connection.execute(query).scalar_one())
+
+
+def touch(connection: Connection, days: Iterable[date]) -> None:
+    """Raise the version of days whose set of candidate rows changes in this transaction."""
+    rows = [{"day": day, "version": 1} for day in sorted(set(days))]
+    if rows:
+        statement = insert(order_days)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[order_days.c.day], set_={"version": order_days.c.version + 1}
+            ),
+            rows,
+        )
+
+
+def mark(connection: Connection, build: Build, built: list[BuiltDay], run_id: str) -> list[date]:
+    """Record built days, in the transaction that makes their rows visible. Returns the days that were accepted.
+
+    A day is refused when what stands is newer: built by higher rules, from a later version of the raw orders, or, for
+    a derived table, when the upstream day that was read is no longer the current one. The rows of the accepted days
+    are locked until the transaction ends, in order of day, so that two builds of a day follow one another."""
+    if not built:
+        return []
+    by_day = {day.day: day for day in built}
+    if not reads_raw(build.asset):
+        by_day = _of_current_upstream(connection, build.asset, by_day)
+    if not by_day:
+        return []
+    statement = insert(built_days)
+    fresh = statement.excluded
+    older = built_days.c.rules <= fresh.rules
+    if reads_raw(build.asset):
+        versions = sa.cast(built_days.c.input, sa.BigInteger), sa.cast(fresh.input, sa.BigInteger)
+        older = sa.and_(older, versions[0] <= versions[1])
+    replacement = {name: fresh[name] for name in ("input", "path", "rows", "rules", "zone", "run_id")} | {
+        "built_at": sa.func.clock_timestamp(),
+        "blocked_by": sa.null(),
+    }
+    accepted = connection.execute(
+        statement.values(
+            [
+                {
+                    "asset": build.asset,
+                    "day": day,
+                    "input": by_day[day].input,
+                    "path": by_day[day].path,
+                    "rows": by_day[day].rows,
+                    "rules": RULES[build.asset],
+                    "zone": build.calendar.zone,
+                    "run_id": run_id,
+                }
+                for day in sorted(by_day)
+            ]
+        )
+        .on_conflict_do_update(index_elements=["asset", "day"], set_=replacement, where=older)
+        .returning(built_days.c.day)
+    )
+    return sorted(accepted.scalars())
+
+
+def block(connection: Connection, asset: str, days: Iterable[date], check: str) -> None:
+    """Keep days from being read downstream until they are built anew: a blocking check found them wrong."""
+    connection.execute(
+        sa.update(built_days)
+        .where(built_days.c.asset == asset, built_days.c.day.in_(list(days)))
+        .values(blocked_by=check)
+    )
+
+
+def forget(connection: Connection, asset: str, lost: Iterable[str]) -> None:
+    """Make days stale whose object in the lake is gone."""
+    connection.execute(sa.delete(built_days).where(built_days.c.asset == asset, built_days.c.path.in_(list(lost))))
+
+
+def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.ColumnElement[date]]:
+    """Where the current inputs of a table are found: relation, input column, day column."""
+    if reads_raw(asset):
+        return order_days, sa.cast(order_days.c.version, sa.Text), order_days.c.day
+    upstream = built_days.alias("upstream")
+    return upstream, upstream.c.path, upstream.c.day
+
+
+def _usable(asset: str, current: sa.FromClause) -> sa.ColumnElement[bool]:
+    if reads_raw(asset):
+        return sa.true()
+    return sa.and_(current.c.asset == UPSTREAM[asset], current.c.blocked_by.is_(None))
+
+
+def _of_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, BuiltDay]:
+    """Those built from what is current, which stays so until the transaction ends."""
+    query = (
+        sa.select(built_days.c.day, built_days.c.path)
+        .where(built_days.c.asset == UPSTREAM[asset], built_days.c.day.in_(list(built)))
+        .order_by(built_days.c.day)
+        .with_for_update(read=True)
+    )
+    standing = {row.day: row.path for row in connection.execute(query)}
+    return {day: entry for day, entry in built.items() if standing.get(day) == entry.input}

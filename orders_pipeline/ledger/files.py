@@ -1,0 +1,289 @@
+"""The life of a landed version: in hand, settled, counting, replaced, taken back."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.landing.versions import Entry, FileVersion, Status
+from orders_pipeline.ledger.landed import ActiveFile, identity, is_version, version_of
+from orders_pipeline.ledger.tables import landed_files
+from orders_pipeline.schema import RULES
+
+MAX_ATTEMPTS: Final = 5
+FIRST_PAUSE: Final = 10  # seconds; each further pause is four times as long
+OUTAGE: Final = "outage"
+INTERRUPTED: Final = "interrupted"  # in the hands of a process, or left by one that died
+_OUTAGE_PAUSES: Final = 6
+_LONGEST_MESSAGE: Final = 2_000
+
+_t: Final = landed_files.c
+
+
+def entries(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[str, Entry]:
+    """The latest entry of each of these keys that the ledger knows."""
+    query = (
+        sa.select(landed_files, (sa.func.coalesce(_t.next_attempt <= sa.func.now(), True)).label("due"))
+        .ext(distinct_on(_t.key))
+        .where(_t.bucket == bucket, _t.key == sa.any_(sa.literal(list(keys), sa.ARRAY(sa.Text))))
+        .order_by(_t.key, _t.id.desc())
+    )
+    return {
+        row.key: Entry(version_of(row), Status(row.status), row.attempts, row.due) for row in connection.execute(query)
+    }
+
+
+def begin(connection: Connection, versions: Sequence[FileVersion], run_id: str) -> dict[FileVersion, int]:
+    """Record, before anything is done with them, that these versions are in the hands of a process. What it settles is
+    overwritten; what it leaves behind when it dies is tried again after a pause. Returns the count of attempts."""
+    statement = insert(landed_files)
+    attempt = _t.attempts + 1
+    rows = [
+        {**identity(version), "status": Status.FAILING, "reason": INTERRUPTED, "attempts": 1, "run_id": run_id}
+        for version in versions
+    ]
+    begun = connection.execute(
+        statement.values([{**row, "next_attempt": sa.func.now() + _pause(sa.literal(1))} for row in rows])
+        .on_conflict_do_update(
+            constraint="landed_files_version",
+            set_={
+                "id": sa.text("DEFAULT"),
+                "status": Status.FAILING,
+                "reason": INTERRUPTED,
+                "message": None,
+                "attempts": attempt,
+                "next_attempt": sa.func.now() + _pause(attempt),
+                "run_id": run_id,
+            },
+        )
+        .returning(landed_files)
+    )
+    return {version_of(row): row.attempts for row in begun}
+
+
+def put_back(connection: Connection, run_id: str, message: str) -> None:
+    """Take back the attempt at all that a run had in hand when an outage ended it."""
+    _forgive(connection, [_t.run_id == run_id, _t.reason == INTERRUPTED], message)
+
+
+def forgive(connection: Connection, version: FileVersion, message: str) -> None:
+    """Take back an attempt that an outage cut short; the next one waits a moment."""
+    _forgive(connection, is_version(version), message)
+
+
+def _forgive(connection: Connection, which: Sequence[sa.ColumnElement[bool]], message: str) -> None:
+    connection.execute(
+        sa.update(landed_files)
+        .where(*which, _t.status == Status.FAILING)
+        .values(
+            attempts=sa.func.greatest(_t.attempts - 1, 0),
+            next_attempt=sa.func.now() + _pause(sa.literal(1)) * _OUTAGE_PAUSES,
+            reason=OUTAGE,
+            message=_storable(message),
+        )
+    )
+
+
+def end_pauses(connection: Connection) -> None:
+    """Let files that an outage held up, or the death of a process, be tried at once: somebody asks for it. Attempts
+    keep their count."""
+    connection.execute(
+        sa.update(landed_files)
+        .where(_t.status == Status.FAILING, _t.reason.in_([OUTAGE, INTERRUPTED]))
+        .values(next_attempt=sa.func.now())
+    )
+
+
+def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list[str]:
+    """The keys of failing files that a complete listing does not show: they will never be read."""
+    failing = _latest(landed_files)
+    query = sa.select(failing.c.key).where(
+        failing.c.bucket == bucket, failing.c.status == Status.FAILING, failing.c.active.is_(False)
+    )
+    return sorted(set(connection.execute(query).scalars()) - set(listed))
+
+
+def due_of(connection: Connection, bucket: str) -> list[FileVersion]:
+    """The failing versions of a bucket whose next attempt is due, without asking what is there now."""
+    latest = _latest(landed_files)
+    query = sa.select(latest).where(
+        latest.c.bucket == bucket, latest.c.status == Status.FAILING, latest.c.next_attempt <= sa.func.now()
+    )
+    return [version_of(row) for row in connection.execute(query.order_by(latest.c.key))]
+
+
+def settle(
+    connection: Connection, version: FileVersion, status: Status, reason: str, message: str, run_id: str
+) -> None:
+    """Record that a version is quarantined, ignored or failing. It replaces nothing: the last readable version of its
+    key stays active."""
+    connection.execute(
+        sa.update(landed_files)
+        .where(*is_version(version))
+        .values(status=status, reason=reason, message=_storable(message), run_id=run_id, settled_at=sa.func.now())
+    )
+
+
+def discard(connection: Connection, version: FileVersion) -> None:
+    """Forget a version that S3 no longer holds: it was listed, never read."""
+    connection.execute(sa.delete(landed_files).where(*is_version(version), _t.active.is_(False)))
+
+
+def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, run_id: str) -> None:
+    """Let versions take the place of the active ones of their keys. The touched days are the caller's to touch, in the
+    same transaction."""
+    for file in loaded:
+        version, raw = file.version, file.raw
+        connection.execute(
+            sa.update(landed_files)
+            .where(_t.bucket == version.bucket, _t.key == version.key, _t.active)
+            .values(active=False)
+        )
+        connection.execute(
+            sa.update(landed_files)
+            .where(*is_version(version))
+            .values(
+                status=Status.LOADED,
+                reason=None,
+                message=None,
+                active=True,
+                rows=raw.rows,
+                clean_rows=raw.clean_rows,
+                days=list(raw.days),
+                first_id=raw.ids and raw.ids.first,
+                last_id=raw.ids and raw.ids.last,
+                first_short_id=raw.ids and raw.ids.first_short,
+                last_short_id=raw.ids and raw.ids.last_short,
+                path=raw.path,
+                rules=RULES["raw_orders"],
+                zone=zone,
+                run_id=run_id,
+                attempts=0,
+                next_attempt=None,
+                settled_at=sa.func.now(),
+            )
+        )
+
+
+def retract(connection: Connection, bucket: str, key: str, message: str) -> None:
+    """Let a key contribute nothing, until a version lands that the ledger has not seen. The touched days are the
+    caller's to touch, in the same transaction."""
+    connection.execute(
+        sa.update(landed_files)
+        .where(_t.bucket == bucket, _t.key == key, _t.active)
+        .values(active=False, status=Status.IGNORED, reason="retracted", message=message, settled_at=sa.func.now())
+    )
+
+
+def forget(connection: Connection, bucket: str, key: str, *statuses: Status) -> None:
+    """Forget the versions of a key that are of these statuses and do not count."""
+    connection.execute(
+        sa.delete(landed_files).where(_t.bucket == bucket, _t.key == key, _t.active.is_(False), _t.status.in_(statuses))
+    )
+
+
+def try_again(connection: Connection, bucket: str, key: str) -> bool:
+    """Make the latest version of a key due, if it is quarantined or failing. False: there is no such version."""
+    found = connection.execute(
+        sa.update(landed_files)
+        .where(_t.id == _newest(bucket, key), _t.status.in_([Status.QUARANTINED, Status.FAILING]))
+        .values(status=Status.FAILING, reason="retry", attempts=0, next_attempt=sa.func.now())
+        .returning(_t.id)
+    )
+    return found.one_or_none() is not None
+
+
+def read_anew(connection: Connection, bucket: str, key: str) -> None:
+    """Make a loaded version due whose object in the lake is lost. Until it is read again it counts, and by rules of no
+    version, so that nothing is built from it."""
+    connection.execute(
+        sa.update(landed_files)
+        .where(_t.id == _newest(bucket, key), _t.active)
+        .values(status=Status.FAILING, reason="retry", attempts=0, next_attempt=sa.func.now(), rules=0)
+    )
+
+
+def dismiss(connection: Connection, bucket: str, key: str, message: str) -> bool:
+    """Ignore the latest version of a key that is quarantined or failing. False: there is no such version."""
+    found = connection.execute(
+        sa.update(landed_files)
+        .where(_t.id == _newest(bucket, key), _t.status.in_([Status.QUARANTINED, Status.FAILING]))
+        .values(status=Status.IGNORED, reason="dismissed", message=message, settled_at=sa.func.now())
+        .returning(_t.id)
+    )
+    return found.one_or_none() is not None
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count."""
+
+    version: FileVersion
+    status: Status
+    reason: str
+    message: str
+    attempts: int
+
+
+def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, list[SetAside]]:
+    """The number of keys, and those whose latest version is quarantined, failing or (on demand) ignored."""
+    latest = _latest(landed_files)
+    statuses = [Status.QUARANTINED, Status.FAILING, *([Status.IGNORED] if ignored else [])]
+    total = connection.execute(sa.select(sa.func.count()).select_from(latest)).scalar_one()
+    found = connection.execute(sa.select(latest).where(latest.c.status.in_(statuses)).order_by(latest.c.key))
+    return total, [
+        SetAside(version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts)
+        for r in found
+    ]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Keys by the status of their latest version, and the rows of the active versions."""
+
+    by_status: dict[str, int]
+    rows: int
+    clean_rows: int
+
+
+def counts(connection: Connection) -> Counts:
+    """How many files there are of each status, and how many rows count."""
+    latest = _latest(_t.status)
+    by_status: dict[str, int] = dict(
+        connection.execute(sa.select(latest.c.status, sa.func.count()).group_by(latest.c.status)).all()
+    )
+    sums = sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0), sa.func.coalesce(sa.func.sum(_t.clean_rows), 0)).where(
+        _t.active
+    )
+    rows, clean_rows = connection.execute(sums).one()
+    return Counts({status.value: by_status.get(status.value, 0) for status in Status}, int(rows), int(clean_rows))
+
+
+def standing_keys(connection: Connection, bucket: str) -> set[str]:
+    """The keys of a bucket that count, or that wait for a person or another attempt."""
+    waiting = _t.status.in_([Status.QUARANTINED, Status.FAILING])
+    query = sa.select(_t.key).where(_t.bucket == bucket, sa.or_(_t.active, waiting))
+    return set(connection.execute(query).scalars())
+
+
+def _newest(bucket: str, key: str) -> sa.ScalarSelect[int]:
+    return sa.select(sa.func.max(_t.id)).where(_t.bucket == bucket, _t.key == key).scalar_subquery()
+
+
+def _latest(*columns: Any) -> sa.Subquery:
+    """These columns of the latest version of each key."""
+    newest = sa.select(*columns).ext(distinct_on(_t.bucket, _t.key)).order_by(_t.bucket, _t.key, _t.id.desc())
+    return newest.subquery()
+
+
+def _storable(message: str) -> str:
+    """A message that Postgres can keep, whatever bytes it quotes."""
+    return message.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:_LONGEST_MESSAGE]
+
+
+def _pause(attempt: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
+    """How long to wait after an attempt, by Postgres's clock."""
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, FIRST_PAUSE * sa.func.power(4, attempt - 1))

@@ -1,0 +1,78 @@
+"""A row of `landed_files`, and what of it other modules know: identities, ranges, files that count."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger.tables import landed_files
+
+IDENTITY: Final = ("bucket", "key", "etag", "size", "last_modified")
+
+
+@dataclass(frozen=True)
+class IdRange:
+    """Between which order ids a file's clean rows lie, bytewise and shorter-first."""
+
+    first: str
+    last: str
+    first_short: str
+    last_short: str
+
+
+@dataclass(frozen=True)
+class RawObject:
+    """A landed file as an object of the lake, and what is known of its rows."""
+
+    path: str
+    rows: int
+    clean_rows: int
+    days: tuple[date, ...]
+    ids: IdRange | None  # None: no clean row
+    unused_columns: tuple[str, ...] = ()  # known only of what was made just now
+
+
+@dataclass(frozen=True)
+class ActiveFile:
+    """The version of a key that counts, and where its rows lie."""
+
+    version: FileVersion
+    raw: RawObject
+
+    @property
+    def landed_at(self) -> datetime:
+        return self.version.last_modified
+
+
+def version_of(row: Row[Any]) -> FileVersion:
+    """The version that a row is about."""
+    return FileVersion(row.bucket, row.key, row.etag, row.size, row.last_modified.astimezone(UTC))
+
+
+def active_file(row: Row[Any]) -> ActiveFile:
+    """A row of an active version."""
+    ids = row.first_id and IdRange(row.first_id, row.last_id, row.first_short_id, row.last_short_id)
+    raw = RawObject(row.path, row.rows, row.clean_rows, tuple(row.days), ids or None)
+    return ActiveFile(version_of(row), raw)
+
+
+def identity(version: FileVersion) -> dict[str, Any]:
+    """The columns that tell a version from all others."""
+    return {name: getattr(version, name) for name in IDENTITY}
+
+
+def is_version(version: FileVersion) -> list[sa.ColumnElement[bool]]:
+    """The condition for a row to be about this version."""
+    return [landed_files.c[name] == value for name, value in identity(version).items()]
+
+
+def pairs(keys: Iterable[tuple[str, str]]) -> sa.Select[tuple[str, str]]:
+    """(bucket, key) pairs as a query, for IN: a list of rows would outgrow Postgres's stack."""
+    ordered = sorted(set(keys))
+    columns = [sa.cast([pair[i] for pair in ordered], sa.ARRAY(sa.Text)) for i in (0, 1)]
+    given = sa.func.unnest(*columns).table_valued("bucket", "key").render_derived()
+    return sa.select(given.c.bucket, given.c.key)

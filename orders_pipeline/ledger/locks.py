@@ -1,0 +1,68 @@
+"""Advisory locks in Postgres: who is at work. They end with the session that took them, however it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+_SPACE: Final = 0x0DE5  # first half of all our lock keys
+
+
+class Lock(IntEnum):
+    """What is locked: second half of the lock's key."""
+
+    MIGRATION = 1
+    INGEST = 2  # exclusive: the set of active files changes in one place at a time
+    UNPARTITIONED_RUN = 3  # shared by runs of the unpartitioned chain
+    PARTITIONED_RUN = 4  # shared by runs of the partitioned chain
+
+
+@contextmanager
+def exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
+    """Wait for a lock and hold it on the session of the connection that is handed out. Commit through that session: if
+    it is lost, and the lock with it, the commit is lost too."""
+    with engine.connect() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(_SPACE, int(lock))))
+        connection.commit()
+        try:
+            yield connection
+        finally:
+            _release(connection, sa.func.pg_advisory_unlock(_SPACE, int(lock)))
+
+
+@contextmanager
+def shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
+    """Hold locks together with others of the same kind, to be seen at work."""
+    with engine.connect() as connection:
+        for lock in locks:
+            connection.execute(sa.select(sa.func.pg_advisory_lock_shared(_SPACE, int(lock))))
+        connection.commit()
+        try:
+            yield
+        finally:
+            for lock in locks:
+                _release(connection, sa.func.pg_advisory_unlock_shared(_SPACE, int(lock)))
+
+
+def is_held(connection: Connection, lock: Lock) -> bool:
+    """Whether any session holds the lock, or waits for it."""
+    held = sa.text(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND objid = :lock"
+        " AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    )
+    return bool(connection.execute(held, {"space": _SPACE, "lock": int(lock)}).scalar_one())
+
+
+def _release(connection: Connection, unlock: sa.ColumnElement[bool]) -> None:
+    if connection.closed or connection.invalidated:
+        return
+    try:
+        connection.rollback()
+        connection.execute(sa.select(unlock))
+        connection.commit()
+    except sa.exc.DBAPIError:
+        # The session is lost, and the lock with it. Do not give the connection back to the pool.
+        connection.invalidate()

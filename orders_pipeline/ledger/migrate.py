@@ -1,0 +1,59 @@
+"""Bring the schemas `ledger` and `analytics` up to date. Safe to start in many processes at once."""
+
+from functools import lru_cache
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection, Engine
+
+from orders_pipeline.errors import OrdersPipelineError
+from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.tables import LEDGER
+
+_OLDEST_POSTGRES: Final = 140000
+
+
+def migrate(engine: Engine) -> None:
+    """Run the migrations that are missing, in one transaction, while others wait.
+
+    A role without the right to create schemas is fine where nothing is missing.
+
+    Raises:
+        OrdersPipelineError: Postgres is older than 14, or the database is not UTF-8.
+    """
+    script = ScriptDirectory.from_config(_config())
+    head, known = script.get_current_head(), {revision.revision for revision in script.walk_revisions()}
+    with engine.connect() as connection:
+        standing = _revision(connection)
+        if standing == head or (standing is not None and standing not in known):
+            return  # up to date; or newer code was here, which keeps what older code needs
+    with exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
+        if connection.dialect.server_version_info < (_OLDEST_POSTGRES // 10_000,):  # type: ignore[operator]
+            raise OrdersPipelineError(f"Postgres {connection.dialect.server_version_info} is too old: 14 is needed.")
+        if (encoding := connection.execute(sa.text("SHOW server_encoding")).scalar_one()) != "UTF8":
+            raise OrdersPipelineError(
+                f"The database of ORDERS_DATABASE_URL is encoded in {encoding}, which cannot hold every order:"
+                " create one with ENCODING 'UTF8'."
+            )
+        if _revision(connection) != head:
+            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {LEDGER}"))
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+@lru_cache(maxsize=1)
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "orders_pipeline:migrations")
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    table = sa.text("SELECT to_regclass('ledger.alembic_version')")
+    if connection.execute(table).scalar_one() is None:
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM ledger.alembic_version")).scalar_one_or_none()

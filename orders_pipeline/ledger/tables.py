@@ -1,0 +1,116 @@
+"""The tables of the schemas `ledger` and `analytics`, as SQLAlchemy sees them. Alembic's migrations make them; a test
+holds the two together."""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from orders_pipeline.schema import TABLES
+
+LEDGER: Final = "ledger"
+ANALYTICS: Final = "analytics"
+
+metadata: Final = sa.MetaData()
+
+_BYTEWISE: Final = sa.Text(collation="C")
+
+landed_files: Final = sa.Table(
+    "landed_files",
+    metadata,
+    # Renewed on every attempt, so that the greatest id of a key is the ledger's latest word on it.
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("bucket", sa.Text, nullable=False),
+    sa.Column("key", _BYTEWISE, nullable=False),
+    sa.Column("etag", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("message", sa.Text),
+    sa.Column("active", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("rows", sa.BigInteger),
+    sa.Column("clean_rows", sa.BigInteger),
+    sa.Column("days", ARRAY(sa.Date)),
+    # The range of its order ids, bytewise and shorter-first: rising numbers are told apart by the second.
+    sa.Column("first_id", _BYTEWISE),
+    sa.Column("last_id", _BYTEWISE),
+    sa.Column("first_short_id", _BYTEWISE),
+    sa.Column("last_short_id", _BYTEWISE),
+    sa.Column("path", sa.Text),
+    sa.Column("rules", sa.Integer),
+    sa.Column("zone", sa.Text),
+    sa.Column("run_id", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt", sa.DateTime(timezone=True)),
+    sa.Column("settled_at", sa.DateTime(timezone=True)),
+    sa.UniqueConstraint("bucket", "key", "etag", "size", "last_modified", name="landed_files_version"),
+    sa.Index("landed_files_active", "bucket", "key", unique=True, postgresql_where=sa.text("active")),
+    sa.Index("landed_files_days", "days", postgresql_using="gin", postgresql_where=sa.text("active")),
+    schema=LEDGER,
+)
+
+order_days: Final = sa.Table(
+    "order_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    schema=LEDGER,
+)
+
+built_days: Final = sa.Table(
+    "built_days",
+    metadata,
+    sa.Column("asset", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("input", sa.Text, nullable=False),
+    sa.Column("path", sa.Text),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("rules", sa.Integer, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("built_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    # A blocking check found it wrong: nothing is built from it until it is built anew.
+    sa.Column("blocked_by", sa.Text),
+    schema=LEDGER,
+)
+
+built_files: Final = sa.Table(
+    "built_files",
+    metadata,
+    sa.Column("asset", sa.Text, primary_key=True),
+    sa.Column("bucket", sa.Text, primary_key=True),
+    sa.Column("key", _BYTEWISE, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("rules", sa.Integer, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    schema=LEDGER,
+)
+
+unnamed_objects: Final = sa.Table(
+    "unnamed_objects",
+    metadata,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("marked_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    schema=LEDGER,
+)
+
+_TYPES: Final[dict[str, sa.types.TypeEngine[Any]]] = {
+    "text": sa.Text(),
+    "date": sa.Date(),
+    "bigint": sa.BigInteger(),
+    "numeric(38,2)": sa.Numeric(38, 2),
+}
+
+
+def _mart(name: str, *indexed: str) -> sa.Table:
+    columns = [sa.Column(c.name, _TYPES[c.type], nullable=c.nullable) for c in TABLES[name]]
+    # An index on what is replaced at a time, and no unique one: it would double the time of a bulk load, and the
+    # lock on the day's mark already keeps a day from being written twice.
+    return sa.Table(name, metadata, *columns, sa.Index(f"{name}_replaced", *indexed), schema=ANALYTICS)
+
+
+daily_revenue: Final = _mart("daily_revenue", "order_date")
+daily_revenue_partitioned: Final = _mart("daily_revenue_partitioned", "order_date")
+rejected_orders: Final = _mart("rejected_orders", "bucket", "source")
+MARTS: Final = {table.name: table for table in (daily_revenue, daily_revenue_partitioned, rejected_orders)}
