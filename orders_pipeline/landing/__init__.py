@@ -1,0 +1,1 @@
+"""The landing zone: what lies there, how its files are read, how they enter the ledger."""

@@ -1,0 +1,156 @@
+"""CSV and its kin: one delimiter, quoted strictly."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.formats.rows import (
+    BATCH_ROWS,
+    Row,
+    column_names,
+    csv_text,
+    frame,
+    missing_columns,
+    printable,
+    required,
+    to_batch,
+)
+from orders_pipeline.landing.formats.text import BATCH_CHARS, Lines, open_text
+from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
+
+_DELIMITERS: Final = ",;\t|"
+_EXCELS_OWN: Final = re.compile(r"\ufeff?sep=.\s*")  # a first line that tells it the delimiter
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_HEADER_LINES: Final = 20  # a column's name may hold a line end
+_MOST_BLANK_LINES: Final = 1_000_000
+_NO_LIMIT: Final = 1 << 30
+
+
+def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
+    with open_text(path) as text:
+        lines = Lines(text, reading)
+        line, delimiter, columns = _header(lines, reading)
+        yield from _batches(lines, line, delimiter, columns, reading)
+
+
+def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _NO_LIMIT) -> Any:
+    """A reader that takes no liberties: broken quoting is an error, and so is a field beyond the limit."""
+    csv.field_size_limit(field_chars)  # the module's own default is 128 KiB, for all readers of the process
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _header(lines: Iterable[str], reading: Reading) -> tuple[int, str, list[str]]:
+    """How many lines the header and blank lines before it take, the delimiter, and the column names.
+
+    Raises:
+        QuarantineError: no delimiter finds the columns of an order, or more than one does.
+    """
+    header, begun = "", 0
+    for number, line in enumerate(lines, start=1):
+        if not header and (not line.strip() or _EXCELS_OWN.fullmatch(line)):
+            if number > _MOST_BLANK_LINES:
+                raise QuarantineError("too_many_rows", f"More than {_MOST_BLANK_LINES:,} lines are blank.")
+            continue
+        header, begun = header + line, begun or number
+        if len(header) > reading.row_chars:
+            raise reading.row_beyond("The header")
+        found = _split(header, reading)
+        if len(found) == len(_DELIMITERS) or _fitting(found) or number - begun >= _HEADER_LINES:
+            return number, *_columns(header, found)
+    return begun, *_columns(header, _split(header, reading))
+
+
+def _split(header: str, reading: Reading) -> dict[str, list[str]]:
+    """The header's column names by delimiter; none where quotes do not match, perhaps because a name goes on in the
+    next line."""
+    found: dict[str, list[str]] = {}
+    for delimiter in _DELIMITERS:
+        try:
+            (fields,) = csv_reader(StringIO(header, newline=""), delimiter, reading.field_chars)
+        except (csv.Error, ValueError):
+            continue
+        if len(fields) > MOST_COLUMNS:
+            raise QuarantineError("too_many_columns", f"More than {MOST_COLUMNS} columns: is that an export of orders?")
+        found[delimiter] = column_names(fields, reading.aliases)
+    return found
+
+
+def _fitting(found: dict[str, list[str]]) -> list[str]:
+    return [delimiter for delimiter, names in found.items() if not missing_columns(names)]
+
+
+def _columns(header: str, found: dict[str, list[str]]) -> tuple[str, list[str]]:
+    if printable(header) != header:
+        raise QuarantineError("encoding_not_utf8", "The header is not UTF-8. Save the file as UTF-8.")
+    if not header:
+        required([])
+    if not found:
+        raise QuarantineError("header_unreadable", "The first line is not a CSV header: its quotes do not match.")
+    if len(fitting := _fitting(found)) > 1:
+        raise QuarantineError("delimiter_unclear", f"The header can be read with {' and '.join(map(repr, fitting))}.")
+    likely = min(found, key=lambda delimiter: len(missing_columns(found[delimiter])))
+    return likely, required(found[likely])
+
+
+def _batches(
+    lines: Lines, header_lines: int, delimiter: str, columns: list[str], reading: Reading
+) -> Iterator[pl.DataFrame]:
+    reader = csv_reader(lines, delimiter, reading.field_chars)
+    rows: list[list[str]] = []
+    begun = seen = blank = 0
+    try:
+        for row in reader:
+            rows.append(row)
+            if len(rows) == BATCH_ROWS or lines.spent > BATCH_CHARS:
+                yield _batch(columns, rows, header_lines + begun + 1, reader.line_num - begun, delimiter)
+                begun, seen, lines.spent = reader.line_num, seen + len(rows), 0
+                blank += sum(not "".join(row).strip() for row in rows) if min(map(len, rows)) < 2 else 0
+                if blank > _MOST_BLANK_LINES:
+                    raise QuarantineError("too_many_rows", f"More than {_MOST_BLANK_LINES:,} lines are blank.")
+                rows = []
+    except csv.Error as error:
+        line = header_lines + reader.line_num
+        if "field larger" in str(error):
+            first = header_lines + begun + 1 + sum(map(_lines_of, rows))
+            if line > first:
+                raise QuarantineError(
+                    "csv_unreadable",
+                    f"In the row that begins in line {first}, a quoted field is not closed within"
+                    f" {reading.field_chars:,} characters. Close the quote; or, if the field is what it should be,"
+                    " raise ORDERS_MAX_FIELD_CHARS and say `orders-pipeline retry KEY`.",
+                ) from error
+            raise reading.beyond("field_chars", f"A field of line {first} is longer") from error
+        raise QuarantineError("csv_unreadable", f"Line {line} cannot be split into fields: {error}.") from error
+    if rows or not seen:
+        yield _batch(columns, rows, header_lines + begun + 1, reader.line_num - begun, delimiter)
+
+
+def _batch(columns: list[str], rows: list[list[str]], line: int, lines: int, delimiter: str) -> pl.DataFrame:
+    """Rows as a batch; the first of them begins in line `line`, and they take `lines` lines."""
+    if lines == len(rows) and {len(columns)}.issuperset(map(len, rows)):
+        fields = list(zip(*rows, strict=True)) or [()] * len(columns)
+        try:
+            return frame(columns, fields, range(line, line + lines))
+        except UnicodeEncodeError:
+            pass  # to be found row by row
+    return to_batch(columns, list(_numbered(rows, line, len(columns), delimiter)))
+
+
+def _numbered(rows: list[list[str]], line: int, width: int, delimiter: str) -> Iterator[Row]:
+    for row in rows:
+        if len(row) == width:
+            yield line, None, None, row
+        elif len(row) > 1 or (row and row[0].strip()):
+            yield line, "field_count", csv_text(row, delimiter), [None] * width
+        line += _lines_of(row)
+
+
+def _lines_of(row: list[str]) -> int:
+    """How many lines of the file a row takes."""
+    return 1 + len(_LINE_END.findall("\x00".join(row)))

@@ -1,0 +1,55 @@
+"""Which format a file has: its bytes decide, never its name."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from orders_pipeline.errors import EmptyFileError, QuarantineError
+from orders_pipeline.landing.formats.delimited import read_csv
+from orders_pipeline.landing.formats.expand import expand
+from orders_pipeline.landing.formats.foreign import name_foreign, refuse_utf16
+from orders_pipeline.landing.formats.jsons import read_json_array, read_json_lines
+from orders_pipeline.landing.formats.parquet import read_parquet
+from orders_pipeline.landing.reading import Reading
+
+_PARQUET: Final = b"PAR1"
+
+
+def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFrame]:
+    """The rows of a file, in batches; at least one batch, maybe empty, so that its columns are known.
+
+    A compressed file is replaced by its expansion on the way. Memory is bounded by `reading`, whatever the file holds.
+
+    Raises:
+        QuarantineError: the file cannot be read as orders, perhaps only after some batches.
+        EmptyFileError: there is not one byte in it.
+    """
+    reading = reading or Reading()
+    expand(path, reading)
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        raise EmptyFileError("The file is empty: not even a header is in it.")
+    refuse_utf16(start)
+    rows = 0
+    try:
+        for batch in _reader(start)(path, reading):
+            rows += batch.height
+            if rows > reading.rows:
+                raise reading.beyond("rows", "The file has more rows")
+            yield batch
+    except QuarantineError as error:
+        if rows:
+            raise
+        raise name_foreign(start, error) from error
+
+
+def _reader(start: bytes) -> Callable[[Path, Reading], Iterator[pl.DataFrame]]:
+    if start.startswith(_PARQUET):
+        return read_parquet
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith((b"{", b"[")):
+        return read_json_array if text.startswith(b"[") else read_json_lines
+    return read_csv

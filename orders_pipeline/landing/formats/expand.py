@@ -1,0 +1,58 @@
+"""Compressed files, expanded as far as the limits allow and no further."""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import IO, Any, Final
+
+import pyarrow as pa
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.reading import Reading
+
+_GZIP: Final = b"\x1f\x8b"
+# A frame, or one to be skipped, which parallel compressors write first: RFC 8878.
+_ZSTD: Final = (b"\x28\xb5\x2f\xfd", *(bytes([number, 0x2A, 0x4D, 0x18]) for number in range(0x50, 0x60)))
+_CHUNK: Final = 1 << 20
+_HARMLESS: Final = 1 << 20  # bytes: a small file may be as repetitive as it likes
+
+
+def expand(path: Path, reading: Reading) -> None:
+    """Replace a gzip or zstd file by what it holds; leave any other as it is.
+
+    Raises:
+        QuarantineError: it is broken, expands beyond a limit, or was compressed twice.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start.startswith((_GZIP, *_ZSTD)):
+        return
+    expanded = path.with_name(f"{path.name}.expanded")
+    try:
+        with _open(path, start) as packed, expanded.open("wb") as plain:
+            _copy(packed, plain, path.stat().st_size, reading)
+    except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk, not the file
+        raise QuarantineError(
+            "compression_broken", f"The file is compressed and cannot be expanded: {error}. Upload it again, whole."
+        ) from error
+    with expanded.open("rb") as file:
+        if file.read(4).startswith((_GZIP, *_ZSTD)):
+            raise QuarantineError("compressed_twice", "The file is compressed twice. Compress it once.")
+    expanded.replace(path)
+
+
+def _open(path: Path, start: bytes) -> Any:
+    return gzip.open(path) if start.startswith(_GZIP) else pa.input_stream(str(path), compression="zstd")
+
+
+def _copy(packed: IO[bytes], plain: IO[bytes], size: int, reading: Reading) -> None:
+    written = 0
+    while chunk := packed.read(_CHUNK):
+        written += len(chunk)
+        if written > reading.expanded_bytes:
+            raise reading.beyond("expanded_bytes", f"The {size:,} bytes expand to more than {reading.expanded_bytes:,}")
+        if written > max(_HARMLESS, size * reading.expansion_ratio):
+            raise reading.beyond("expansion_ratio", f"The {size:,} bytes expand to {written:,} and more")
+        plain.write(chunk)

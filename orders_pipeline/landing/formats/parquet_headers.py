@@ -1,0 +1,233 @@
+"""What a Parquet file would cost to read, told from its own footer and page headers before anything is expanded.
+
+A page of a few kilobytes may claim, or hold, gigabytes; the footer that sums it up may lie. So each page's header is
+read, by a decoder of Thrift's compact protocol that knows no more than that takes.
+"""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
+
+_LARGEST_FOOTER: Final = 16 << 20
+_LARGEST_HEADER: Final = 1 << 20
+_LARGEST_PAGES: Final = 512 << 20  # bytes: of each column of a row group, the largest page is in memory at a time
+_MOST_PAGES: Final = 200_000
+_MOST_NESTED: Final = 4_000_000  # values of a nested column in a row group
+_BYTES_PER_CHAR: Final = 4
+_DECODED_AT_A_TIME: Final = 32 << 20
+_DELTAS: Final = frozenset({6, 7})  # encodings of texts by their lengths, and by what they share with the one before
+_DEEPEST: Final = 20
+_MOST_VALUES: Final = 2_000_000  # of a footer or header, each some dozens of bytes in memory
+
+# Field numbers of the Parquet format.
+_SCHEMA, _ROW_COUNT, _ROW_GROUPS, _GROUP_COLUMNS, _COLUMN_META, _COLUMN_FILE = 2, 3, 4, 1, 3, 1
+_ENCODINGS, _PATH, _VALUES, _PACKED, _DATA_AT, _DICTIONARY_AT = 2, 3, 5, 7, 9, 11
+_PAGE_EXPANDED, _PAGE_PACKED, _PAGE_V1, _PAGE_DICTIONARY, _PAGE_V2, _PAGE_VALUES = 2, 3, 5, 7, 8, 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a file can be read: `steps` has the rows of each row group that may be decoded at a time, `delta` the columns
+    with encodings that Arrow does not decode as dictionaries."""
+
+    steps: list[int]
+    delta: frozenset[str]
+
+
+def check(path: Path, reading: Reading, most_rows: int) -> Plan:
+    """How a file can be read within the limits.
+
+    Args:
+        path: the file.
+        reading: the limits.
+        most_rows: as many rows are decoded at a time, or fewer.
+
+    Raises:
+        QuarantineError: it cannot.
+    """
+    with path.open("rb") as file:
+        try:
+            footer = _footer(file)
+            if footer[_ROW_COUNT] > reading.rows:
+                raise reading.beyond("rows", f"The file says that it has {footer[_ROW_COUNT]:,} rows")
+            if len(footer[_SCHEMA]) > 4 * MOST_COLUMNS:
+                raise QuarantineError("too_many_columns", f"More than {MOST_COLUMNS} columns: is that orders?")
+            pages = _Pages(file, path.stat().st_size, reading)
+            groups = footer.get(_ROW_GROUPS, [])
+            steps = [pages.step(group, most_rows) for group in groups]
+            return Plan(steps, frozenset(pages.delta))
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError, struct.error) as error:
+            raise _broken(f"its headers cannot be read ({type(error).__name__})") from error
+
+
+class _Pages:
+    """Walks the page headers of row groups, adding up what they expand to."""
+
+    def __init__(self, file: IO[bytes], size: int, reading: Reading) -> None:
+        self._file, self._size, self._reading = file, size, reading
+        self._expanded = self._count = 0
+        self.delta: set[str] = set()
+
+    def step(self, group: dict[int, Any], most_rows: int) -> int:
+        """How many rows of a row group may be decoded at a time."""
+        step, largest_pages = most_rows, 0
+        for column in group[_GROUP_COLUMNS]:
+            if _COLUMN_FILE in column:
+                raise _broken("its columns are in other files")
+            largest, rows = self._column(column[_COLUMN_META])
+            largest_pages += largest
+            step = min(step, rows)
+        if largest_pages > _LARGEST_PAGES:
+            raise _broken(f"its pages take more than {_LARGEST_PAGES:,} bytes at a time; write smaller pages")
+        return max(1, step)
+
+    def _column(self, meta: dict[int, Any]) -> tuple[int, int]:
+        """The size of a column's largest page, and how many of its values may be decoded at a time."""
+        if not meta[_VALUES]:
+            return 0, 1 << 31  # a row group without rows need not have pages
+        starts = [meta[_DATA_AT], *([meta[_DICTIONARY_AT]] if meta.get(_DICTIONARY_AT) else [])]
+        at, end = min(starts), min(starts) + meta[_PACKED]
+        if not 0 < at <= end <= self._size:
+            raise _broken("a column lies outside the file")
+        largest, values, of_one = 0, 0, 1.0
+        is_delta = not _DELTAS.isdisjoint(meta[_ENCODINGS])
+        if is_delta:
+            self.delta.add(b".".join(meta[_PATH]).decode(errors="replace"))
+        while at < end and values < meta[_VALUES]:
+            header, length = self._header(at)
+            expanded, packed = header[_PAGE_EXPANDED], header[_PAGE_PACKED]
+            if expanded < 0 or packed < 0:
+                raise _broken("a page has no size")
+            data = header.get(_PAGE_V1) or header.get(_PAGE_V2)
+            count = max(1, (data or header.get(_PAGE_DICTIONARY) or {_PAGE_VALUES: 1})[_PAGE_VALUES])
+            self._add(expanded)
+            if expanded > count * (_BYTES_PER_CHAR * self._reading.field_chars + 64):
+                raise self._reading.beyond("field_chars", "A value of the file is longer")
+            largest = max(largest, expanded)
+            values += count if data else 0
+            # A delta may repeat all of the value before; and of these columns, a dictionary's values are written out.
+            of_one = max(of_one, expanded if is_delta else expanded / count if data else 0)
+            at += length + packed
+        step = int(_DECODED_AT_A_TIME / of_one)
+        if len(meta[_PATH]) > 1 and max(values, meta[_VALUES]) > _MOST_NESTED:
+            raise _broken(f"a column of lists has more than {_MOST_NESTED:,} values in a row group")
+        return largest, step
+
+    def _add(self, expanded: int) -> None:
+        self._expanded += expanded
+        self._count += 1
+        if self._expanded > self._reading.expanded_bytes:
+            limit = self._reading.expanded_bytes
+            raise self._reading.beyond("expanded_bytes", f"The file expands to more than {limit:,} bytes")
+        if self._count > _MOST_PAGES:
+            raise _broken(f"it has more than {_MOST_PAGES:,} pages")
+
+    def _header(self, at: int) -> tuple[dict[int, Any], int]:
+        length = 256
+        while True:
+            self._file.seek(at)
+            thrift = _Thrift(self._file.read(length))
+            try:
+                return thrift.struct(), thrift.at
+            except IndexError:
+                if length >= _LARGEST_HEADER:
+                    raise
+                length *= 16  # statistics may be long
+
+
+def _footer(file: IO[bytes]) -> dict[int, Any]:
+    end = file.seek(0, 2) - 8
+    file.seek(max(0, end))
+    length, magic = struct.unpack("<I4s", file.read(8))
+    if magic != b"PAR1" or length > end:
+        raise _broken("its end is missing")
+    if length > _LARGEST_FOOTER:
+        raise _broken(f"its footer has more than {_LARGEST_FOOTER:,} bytes")
+    file.seek(end - length)
+    return _Thrift(file.read(length)).struct()
+
+
+def _broken(problem: str) -> QuarantineError:
+    return QuarantineError("parquet_unreadable", f"The file begins as Parquet and cannot be read: {problem}.")
+
+
+class _Thrift:
+    """Thrift's compact protocol, as far as Parquet's footer and page headers use it.
+
+    Raises:
+        IndexError: the bytes end too early.
+        ValueError: they are no such structure.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._values = 0
+        self.at = 0
+
+    def struct(self, depth: int = 0) -> dict[int, Any]:
+        """A structure as `{field number: value}`."""
+        if depth > _DEEPEST:
+            raise ValueError("nested too deeply")
+        fields: dict[int, Any] = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._integer()
+            fields[number] = self._value(head & 15, depth)
+        return fields
+
+    def _value(self, kind: int, depth: int) -> Any:
+        self._values += 1
+        if depth > _DEEPEST or self._values > _MOST_VALUES:
+            raise ValueError("nested too deeply, or too many values")
+        if kind in (1, 2):
+            return kind == 1
+        if kind == 3:
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._integer()
+        if kind == 7:
+            return self._take(8)
+        if kind == 8:
+            return self._take(self._unsigned())
+        if kind in (9, 10):
+            return self._list(depth + 1)
+        if kind == 12:
+            return self.struct(depth + 1)
+        raise ValueError(f"no type {kind}")
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        size = head >> 4 if head >> 4 < 15 else self._unsigned()
+        if size > len(self._data) - self.at:
+            raise IndexError
+        kind = head & 15
+        return [self._byte() == 1 if kind in (1, 2) else self._value(kind, depth) for _ in range(size)]
+
+    def _byte(self) -> int:
+        self.at += 1
+        return self._data[self.at - 1]
+
+    def _unsigned(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+            if shift > 63:
+                raise ValueError("no integer")
+
+    def _integer(self) -> int:
+        value = self._unsigned()
+        return (value >> 1) ^ -(value & 1)
+
+    def _take(self, length: int) -> bytes:
+        if length > len(self._data) - self.at:
+            raise IndexError
+        self.at += length
+        return self._data[self.at - length : self.at]

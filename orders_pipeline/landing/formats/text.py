@@ -1,0 +1,58 @@
+"""Text read piece by piece: no line, however long, is held beyond the limit."""
+
+from collections.abc import Iterator
+from io import StringIO, TextIOWrapper
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from orders_pipeline.landing.reading import Reading
+
+BATCH_CHARS: Final = 8 << 20
+_BLOCK: Final = 1 << 20
+
+
+def open_text(path: Path) -> TextIOWrapper:
+    """A file as text. Bytes that are not UTF-8 become lone surrogates, which no valid text holds: rows are found by
+    them."""
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+class Lines:
+    """The lines of a file with their ends, split where an editor splits them: at LF, CR LF and CR.
+
+    `spent` counts the characters read since it was last set to zero: who makes batches of the lines begins a new one
+    when it grows large, and then sets it back. It grows a block at a time.
+
+    Raises:
+        QuarantineError: a line, or what is read until `spent` is set back, is longer than a row may be.
+    """
+
+    def __init__(self, text: TextIOWrapper, reading: Reading) -> None:
+        self.spent = 0
+        self._text = text
+        self._reading = reading
+        self._lines = chain.from_iterable(StringIO(block, newline="") for block in self._blocks())
+
+    def __iter__(self) -> Iterator[str]:
+        return self._lines
+
+    def _blocks(self) -> Iterator[str]:
+        rest = ""
+        while block := self._text.read(_BLOCK):
+            rest += block
+            # A CR at the very end may be half a line end.
+            cut = rest.rfind("\n") + 1 or rest.rfind("\r", 0, -1) + 1
+            if len(rest) - cut > self._reading.row_chars:
+                raise self._reading.row_beyond("A line")
+            if cut:
+                self._spend(cut)
+                yield rest[:cut]
+                rest = rest[cut:]
+        self._spend(len(rest))
+        yield rest
+
+    def _spend(self, chars: int) -> None:
+        self.spent += chars
+        if self.spent > BATCH_CHARS + 2 * _BLOCK + self._reading.row_chars:
+            raise self._reading.row_beyond("A row of many lines")

@@ -1,0 +1,241 @@
+"""Landed files as objects of the lake: making them, reading them back."""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orders_pipeline import transforms
+from orders_pipeline.errors import MissingInputError, QuarantineError
+from orders_pipeline.lake import Lake
+from orders_pipeline.landing.formats.detect import read_rows
+from orders_pipeline.landing.versions import TABLE, FileVersion
+from orders_pipeline.ledger.landed import ActiveFile, IdRange, RawObject
+from orders_pipeline.schema import (
+    DAY,
+    LANDED_AT,
+    ORDER_COLUMNS,
+    PROBLEM,
+    ROW_NUMBER,
+    RULES,
+    SOURCE,
+    TEXT,
+    UNREADABLE_FILE_ROWS,
+    UNREADABLE_REASONS,
+)
+from orders_pipeline.settings import read_settings
+
+_OBJECT: Final = "_object"
+_JUDGED_ROWS: Final = 250_000  # at a time, so that a large file takes no more memory than when it landed
+
+RAW_SCHEMA: Final = pl.Schema(
+    {
+        **dict.fromkeys(ORDER_COLUMNS, pl.String),
+        ROW_NUMBER: pl.Int64,
+        PROBLEM: pl.String,
+        TEXT: pl.String,
+        DAY: pl.Date,
+    }
+)
+
+
+class _Tally:
+    """What is worth knowing of a file's rows, gathered batch by batch."""
+
+    def __init__(self) -> None:
+        self.rows = self.clean_rows = self.unreadable = 0
+        self.days: set[date] = set()
+        self.ids: IdRange | None = None
+        self.unused_columns: tuple[str, ...] = ()
+
+    def add(self, batch: pl.DataFrame) -> None:
+        self.rows += batch.height
+        self.unused_columns = _unused(batch.columns)
+        self.unreadable += int(batch["_reason"].is_in(UNREADABLE_REASONS).sum())
+        clean = batch.filter(pl.col(DAY).is_not_null())
+        if not clean.height:
+            return
+        self.clean_rows += clean.height
+        self.days.update(clean[DAY].unique())
+        ids = clean.select("order_id", size=pl.col("order_id").str.len_bytes())
+        short = ids.sort("size", "order_id")["order_id"]
+        found = IdRange(str(ids["order_id"].min()), str(ids["order_id"].max()), short[0], short[-1])
+        self.ids = found if self.ids is None else _union(self.ids, found)
+
+
+def refuse(version: FileVersion) -> QuarantineError | None:
+    """Why a version is not even fetched; None: there is no such reason."""
+    reading = read_settings().reading
+    if version.bucket == TABLE or version.size <= reading.file_bytes:
+        return None
+    return reading.beyond("file_bytes", f"The file has {version.size:,} bytes")
+
+
+def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawObject:
+    """Turn a spooled file into an object of the lake.
+
+    Raises:
+        QuarantineError: its bytes cannot be read as orders; no object is left behind.
+    """
+    tally = _Tally()
+
+    def write(target: Path) -> None:
+        batches = (transforms.annotate(batch, zone) for batch in read_rows(file, read_settings().reading))
+        _write(target, batches, _identity(version, zone), tally)
+        if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable * 2 > tally.rows:
+            raise QuarantineError(
+                "mostly_unreadable",
+                f"{tally.unreadable} of {tally.rows} rows cannot be read (field count, encoding, amount or date):"
+                " it is the file that is wrong. Correct it and upload it again.",
+            )
+
+    return _made(lake.write("raw_orders", write), tally)
+
+
+def judge_again(lake: Lake, file: ActiveFile, zone: str) -> RawObject:
+    """Make a new object of the rows of an old one, judged by today's rules."""
+    tally = _Tally()
+
+    def write(target: Path) -> None:
+        rows = lake.scan([file.raw.path]).drop(DAY)
+        parts = (rows.slice(start, _JUDGED_ROWS).collect() for start in range(0, max(file.raw.rows, 1), _JUDGED_ROWS))
+        batches = (transforms.annotate(part, zone) for part in parts)
+        _write(target, batches, _identity(file.version, zone), tally)
+
+    return _made(lake.write("raw_orders", write), tally)
+
+
+def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    """The rows of landed files as `schema.TABLES["raw_orders"]` has them, without the columns that no order has."""
+    if not files:
+        return pl.LazyFrame(schema={**RAW_SCHEMA, SOURCE: pl.String, LANDED_AT: pl.Datetime("us", "UTC")})
+    if lost := set(lake.missing([file.raw.path for file in files])):
+        keys = [file.version.key for file in files if file.raw.path in lost]
+        raise MissingInputError(
+            f"The lake has lost the object of {len(keys)} landed files, for example {keys[0]}: restore {lake.uri}, or"
+            " `orders-pipeline retry KEY` reads a file anew from S3."
+        )
+    origin = pl.LazyFrame(
+        {
+            _OBJECT: [Path(file.raw.path).name for file in files],
+            SOURCE: [file.version.key for file in files],
+            LANDED_AT: [file.landed_at for file in files],
+        },
+        schema={_OBJECT: pl.String, SOURCE: pl.String, LANDED_AT: pl.Datetime("us", "UTC")},
+    )
+    rows = lake.scan(
+        [file.raw.path for file in files],
+        schema=RAW_SCHEMA,
+        extra_columns="ignore",
+        missing_columns="insert",
+        include_file_paths=_OBJECT,
+    )
+    name = pl.col(_OBJECT).str.split("/").list.last()
+    return rows.with_columns(name).join(origin, on=_OBJECT, how="left").drop(_OBJECT)
+
+
+def unused_columns(lake: Lake, file: ActiveFile) -> tuple[str, ...]:
+    """The columns of a file that no order has; none where the lake cannot tell."""
+    try:
+        return _unused(lake.scan([file.raw.path]).collect_schema().names())
+    except (OSError, pl.exceptions.PolarsError):
+        return ()
+
+
+def clean_rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    """The rows of landed files that are orders."""
+    return scan(lake, files).filter(pl.col(DAY).is_not_null())
+
+
+def candidates(
+    lake: Lake, days: Iterable[date], holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
+) -> pl.LazyFrame:
+    """All rows that have a say in who wins on these days: the days' own, and all others with the same order ids.
+
+    Args:
+        days: the days to be built.
+        holding: every active file with rows of these days.
+        sharing: every active file that may share an order id with those.
+    """
+    wanted = set(days)
+    whole = {file.raw.path: file for file in holding if wanted.issuperset(file.raw.days)}
+    rest = list({file.raw.path: file for file in [*holding, *sharing] if file.raw.path not in whole}.values())
+    rows = clean_rows(lake, list(whole.values()))
+    if not rest:
+        return rows
+    elsewhere = clean_rows(lake, rest)
+    ids = pl.concat(
+        [rows.select("order_id"), elsewhere.filter(pl.col(DAY).is_in(sorted(wanted))).select("order_id")]
+    ).unique()
+    return pl.concat([rows, elsewhere.join(ids, on="order_id", how="semi")])
+
+
+def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
+    """The days on which other files hold an order id that the changed files hold too."""
+    if not changed or not others:
+        return set()
+    ids = clean_rows(lake, changed).select("order_id").unique()
+    return _days(clean_rows(lake, others).join(ids, on="order_id", how="semi"))
+
+
+def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
+    """The days of all rows whose order id is in one of the files and in another file too."""
+    everyone = list({file.raw.path: file for file in [*files, *others]}.values())
+    if not files or len(everyone) == 1:
+        return set()
+    rows = clean_rows(lake, everyone).select("order_id", SOURCE, DAY)
+    shared = rows.group_by("order_id").agg(pl.col(SOURCE).n_unique().alias("files")).filter(pl.col("files") > 1)
+    ids = clean_rows(lake, files).join(shared, on="order_id", how="semi").select("order_id").unique()
+    return _days(rows.join(ids, on="order_id", how="semi"))
+
+
+def _days(rows: pl.LazyFrame) -> set[date]:
+    return set(rows.select(pl.col(DAY).unique()).collect(engine="streaming")[DAY])
+
+
+def _write(target: Path, batches: Iterable[Any], identity: dict[str, str], tally: _Tally) -> None:
+    writer: pq.ParquetWriter | None = None
+    try:
+        for batch in batches:
+            tally.add(batch)
+            rows = batch.drop("_reason").to_arrow(compat_level=pl.CompatLevel.oldest())
+            if writer is None:
+                writer = pq.ParquetWriter(target, rows.schema.with_metadata(identity), compression="lz4")
+            writer.write_table(rows)
+    finally:
+        if writer is not None:
+            with suppress(pa.ArrowException):
+                writer.close()
+
+
+def _made(path: str, tally: _Tally) -> RawObject:
+    return RawObject(path, tally.rows, tally.clean_rows, tuple(sorted(tally.days)), tally.ids, tally.unused_columns)
+
+
+def _unused(columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in columns if name not in RAW_SCHEMA and name != "_reason")
+
+
+def _identity(version: FileVersion, zone: str) -> dict[str, str]:
+    """What the object was made of, kept in it: the ledger can be told again from the lake."""
+    fields = {"bucket": version.bucket, "key": version.key, "etag": version.etag, "size": version.size}
+    landed = version.last_modified.isoformat()
+    return {"orders": json.dumps({**fields, "last_modified": landed, "rules": RULES["raw_orders"], "zone": zone})}
+
+
+def _union(one: IdRange, other: IdRange) -> IdRange:
+    def short(text: str) -> tuple[int, str]:
+        return len(text.encode()), text
+
+    return IdRange(
+        min(one.first, other.first),
+        max(one.last, other.last),
+        min(one.first_short, other.first_short, key=short),
+        max(one.last_short, other.last_short, key=short),
+    )

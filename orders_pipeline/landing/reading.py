@@ -1,0 +1,77 @@
+"""How files are to be read, as the configuration says: how much of one is too much, which columns have other names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.schema import ORDER_COLUMNS
+
+MOST_COLUMNS: Final = 1_000
+LONGEST_COLUMN_NAME: Final = 500
+_FIELDS_IN_A_ROW: Final = 16  # of the longest kind: what a row may hold in all
+
+# Which setting says how much, in which unit, and what a file beyond it is quarantined as.
+LIMITS: Final = {
+    "file_bytes": ("file_too_large", "bytes"),
+    "expanded_bytes": ("expands_too_far", "bytes"),
+    "expansion_ratio": ("expands_too_far", "times its compressed size"),
+    "rows": ("too_many_rows", "rows"),
+    "field_chars": ("field_too_long", "characters"),
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Limits of a file, each with its default, and `aliases`: other names of an order's columns, in lower case."""
+
+    file_bytes: int = 2 << 30
+    expanded_bytes: int = 4 << 30
+    expansion_ratio: int = 200
+    rows: int = 100_000_000
+    field_chars: int = 1_000_000
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def row_chars(self) -> int:
+        """The longest row, in characters."""
+        return _FIELDS_IN_A_ROW * self.field_chars
+
+    def beyond(self, limit: str, found: str) -> QuarantineError:
+        """The error of a file that goes beyond one of the limits; `found` begins its sentence."""
+        code, unit = LIMITS[limit]
+        return QuarantineError(
+            code,
+            f"{found}, and the limit is {getattr(self, limit):,} {unit} (ORDERS_MAX_{limit.upper()}). Split the file;"
+            " or, if it is what it should be, raise the limit and say `orders-pipeline retry KEY`.",
+        )
+
+    def row_beyond(self, row: str) -> QuarantineError:
+        """The error of a row that is too long to be held in memory; `row` says where it is."""
+        return QuarantineError(
+            "row_too_long",
+            f"{row} is longer than {self.row_chars:,} characters ({_FIELDS_IN_A_ROW} times ORDERS_MAX_FIELD_CHARS):"
+            " is a quote or a line end missing?",
+        )
+
+
+def parse_aliases(text: str) -> dict[str, str]:
+    """Aliases written as `orderId=order_id,total=amount`, by their name in lower case.
+
+    Raises:
+        ValueError: the text cannot be read so, or says two things about one name.
+    """
+    aliases: dict[str, str] = {}
+    for pair in filter(None, (pair.strip() for pair in text.split(","))):
+        written, separator, column = (part.strip() for part in pair.partition("="))
+        name = written.casefold()
+        if not separator or not name:
+            raise ValueError(f"{pair!r} is not an alias like 'orderId=order_id'")
+        if column not in ORDER_COLUMNS:
+            raise ValueError(f"{column!r} is no column of an order; those are {', '.join(ORDER_COLUMNS)}")
+        if name in ORDER_COLUMNS:
+            raise ValueError(f"{written!r} is a column of an order itself, and cannot stand for another")
+        if aliases.get(name, column) != column:
+            raise ValueError(f"{written!r} stands for both {aliases[name]} and {column}")
+        aliases[name] = column
+    return aliases

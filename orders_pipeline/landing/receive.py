@@ -1,0 +1,95 @@
+"""What is to be ingested: the objects that S3 lists, or those that a run names, and the days of the source table."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.errors import ServiceUnavailableError, SettingsError
+from orders_pipeline.landing import source_table
+from orders_pipeline.landing.ingest import Ingest, Report, due
+from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger import files
+from orders_pipeline.postgres import engine_for, source_url
+from orders_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from orders_pipeline.resources import S3Resource
+
+_THREADS: Final = 8  # a thousand keys are looked up one by one, and each answer takes its time
+
+
+def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
+    """Take the pending versions of these keys, or of all that S3 lists if none is named.
+
+    Raises:
+        SettingsError: a key lies outside the landing zone.
+        ServiceUnavailableError: S3 did not answer.
+    """
+    if not keys:
+        listed = [version for page in s3.list_pages() for version in page]
+        ingest.discard_vanished(s3.bucket, [version.key for version in listed])
+        return ingest.take(listed, s3.download)
+    prefix = s3.prefix
+    if outside := [key for key in keys if not key.startswith(prefix)]:
+        raise SettingsError(
+            f"s3_keys names {outside[0]!r}, which is not in the landing zone: keys begin with {prefix!r}"
+            " (ORDERS_LANDING_PREFIX)."
+        )
+    named = list(dict.fromkeys(keys))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        found = dict(zip(named, threads.map(s3.current, named), strict=True))
+    report = ingest.take([version for version in found.values() if version is not None], s3.download)
+    report.remarks += [f"{key} is gone from S3." for key, version in found.items() if version is None]
+    return report
+
+
+def receive_table(ingest: Ingest, settings: Settings) -> Report:
+    """Take the days of the source table that changed since they were last taken, and retract those that are gone. A
+    source that does not answer is recorded as failing, so that it is asked again before the next morning.
+
+    Raises:
+        ServiceUnavailableError: the pipeline's own Postgres or the lake was lost on the way.
+    """
+    engine, table = engine_for(source_url(settings)), settings.source_table
+    with tempfile.TemporaryDirectory(prefix="orders-table-") as folder:
+        try:
+            with source_table.snapshot(engine, table, settings.timezone) as snapshot:
+                if snapshot is None:
+                    ingest.forget(source_table.WHOLE)
+                    return Report(remarks=[f"There is no source table {table!r} (ORDERS_SOURCE_TABLE): skipped."])
+                listed = snapshot.versions()
+                changed = ingest.due(listed)
+                copied = snapshot.copy_days([version.key for version in changed], Path(folder)) if changed else {}
+        except ServiceUnavailableError as error:
+            ingest.log.error(str(error))
+            ingest.wait_for(source_table.WHOLE, str(error))
+            return Report(remarks=[str(error)])
+        report = ingest.take(changed, partial(source_table.fetch_from, copied))
+    ingest.forget(source_table.WHOLE)
+    if snapshot.has_days:
+        _retract_gone_days(ingest, listed, report)
+    return report
+
+
+def table_is_pending(connection: Connection, settings: Settings) -> bool:
+    """Whether `receive_table` would change anything."""
+    with source_table.snapshot(engine_for(source_url(settings)), settings.source_table, settings.timezone) as snapshot:
+        if snapshot is None:
+            return source_table.WHOLE in files.due_of(connection, source_table.BUCKET)
+        listed = snapshot.versions()
+    fresh, again = due(connection, listed)
+    return bool(fresh or again) or (snapshot.has_days and bool(_gone_days(connection, listed)))
+
+
+def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report) -> None:
+    for key in _gone_days(ingest.connection, listed):
+        report.touched |= ingest.retract(source_table.BUCKET, key, "The day is gone from the table.", forget=True)
+        report.remarks.append(f"{key} is gone from the source table.")
+
+
+def _gone_days(connection: Connection, listed: list[FileVersion]) -> list[str]:
+    return source_table.gone(files.standing_keys(connection, source_table.BUCKET), listed)

@@ -1,0 +1,55 @@
+"""Versions of landed objects, and the pure decision which of them are due. No I/O."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+TABLE: Final = ""  # the source table's bucket: it has none
+
+
+class Status(StrEnum):
+    """What the ledger says of a version."""
+
+    LOADED = "loaded"
+    QUARANTINED = "quarantined"
+    IGNORED = "ignored"
+    FAILING = "failing"  # to be tried again, or in the hands of a process just now
+
+
+@dataclass(frozen=True, order=True)
+class FileVersion:
+    """One version of an object of the landing zone, or of a day of the source table.
+
+    `last_modified` is UTC, in whole seconds (S3's own precision outside listings). A day of the source table has TABLE
+    for a bucket, and its number of rows for a size.
+    """
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The ledger's latest word on a key. `due`: a failing version may be tried now."""
+
+    version: FileVersion
+    status: Status
+    attempts: int
+    due: bool
+
+
+def pending(listed: Iterable[FileVersion], known: Mapping[str, Entry]) -> list[FileVersion]:
+    """The listed versions that have yet to be settled: those that differ from the ledger's latest entry of their key,
+    whatever its status, and failing ones whose next attempt is due."""
+    return [version for version in listed if _is_pending(version, known.get(version.key))]
+
+
+def _is_pending(version: FileVersion, entry: Entry | None) -> bool:
+    if entry is None or entry.version != version:
+        return True
+    return entry.status is Status.FAILING and entry.due
