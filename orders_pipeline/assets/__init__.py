@@ -1,0 +1,1 @@
+"""The six assets: plain functions on frames, with their dependencies as arguments."""

@@ -1,0 +1,49 @@
+"""raw_orders: what landed on S3 and what changed in the source table, as immutable objects of the lake."""
+
+import time
+
+import dagster as dg
+from pydantic import Field
+
+from orders_pipeline import metadata
+from orders_pipeline.landing.ingest import ingesting
+from orders_pipeline.landing.receive import receive_files, receive_table
+from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.settings import read_settings
+
+
+class RawOrdersConfig(dg.Config):
+    """Which files a run takes."""
+
+    s3_keys: list[str] = Field(
+        default=[],
+        description="Keys of the landing zone. Empty: all that is pending, and the source table too.",
+    )
+
+
+@dg.asset(
+    io_manager_key="lake",
+    group_name="orders",
+    kinds={"s3", "postgres", "parquet"},
+    owners=["team:orders"],
+    metadata=metadata.of_table("raw_orders"),
+)
+def raw_orders(
+    context: dg.AssetExecutionContext, config: RawOrdersConfig, postgres: PostgresResource, s3: S3Resource
+) -> dg.MaterializeResult[None]:
+    """Every order received, from landed S3 files and the source table, as text, exactly as it came."""
+    started, settings, lake = time.monotonic(), read_settings(), s3.lake()
+    with ingesting(postgres.ledger(), lake, settings.timezone, context.run.run_id, context.log) as ingest:
+        report = receive_files(ingest, s3, config.s3_keys)
+        if not config.s3_keys:
+            report.add(ingest.judge_outdated_again())
+            report.add(receive_table(ingest, settings))
+    for remark in report.remarks:
+        context.log.info(remark)
+    return dg.MaterializeResult(
+        metadata={
+            **metadata.of_ingest(report),
+            "dagster/uri": f"{lake.uri}/raw_orders",
+            "seconds": round(time.monotonic() - started, 3),
+        }
+    )

@@ -1,0 +1,54 @@
+"""The unpartitioned chain: cleaned_orders, rejected_orders, daily_revenue. In a run, an asset's argument holds only the
+rows that its stale days (or files) need; see `io_managers`."""
+
+from typing import Any
+
+import dagster as dg
+
+from orders_pipeline import metadata, transforms
+from orders_pipeline.assets.frames import OrderFrame
+from orders_pipeline.freshness import REVENUE_FRESHNESS
+from orders_pipeline.settings import read_settings
+
+
+@dg.asset(
+    io_manager_key="lake",
+    ins={"raw_orders": dg.AssetIn(dagster_type=OrderFrame)},
+    dagster_type=OrderFrame,
+    group_name="orders",
+    kinds={"parquet"},
+    owners=["team:orders"],
+    metadata=metadata.of_table("cleaned_orders"),
+)
+def cleaned_orders(raw_orders: Any) -> Any:
+    """Orders with nulls removed and types cast; one row per order, the latest version wins."""
+    return transforms.clean(raw_orders, read_settings().timezone)
+
+
+@dg.asset(
+    io_manager_key="marts",
+    ins={"raw_orders": dg.AssetIn(dagster_type=OrderFrame)},
+    dagster_type=OrderFrame,
+    group_name="orders",
+    kinds={"postgres"},
+    owners=["team:orders"],
+    metadata=metadata.of_table("rejected_orders"),
+)
+def rejected_orders(raw_orders: Any) -> Any:
+    """Every row that cleaning leaves out, with its file, row number, original text and the reason."""
+    return transforms.rejects(raw_orders, read_settings().timezone)
+
+
+@dg.asset(
+    io_manager_key="marts",
+    ins={"cleaned_orders": dg.AssetIn(dagster_type=OrderFrame)},
+    dagster_type=OrderFrame,
+    group_name="revenue",
+    kinds={"postgres"},
+    owners=["team:orders"],
+    metadata=metadata.of_table("daily_revenue"),
+    freshness_policy=REVENUE_FRESHNESS,
+)
+def daily_revenue(cleaned_orders: Any) -> Any:
+    """Revenue and order count of each day."""
+    return transforms.revenue_by_day(cleaned_orders)

@@ -1,0 +1,253 @@
+"""The command `orders-pipeline`: a thin shell that parses, calls, prints and sets the exit status."""
+
+import dataclasses
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from orders_pipeline.errors import OrdersPipelineError
+
+FAILED: Final = 1  # done, but something stays to be done
+WRONG: Final = 2  # could not be done
+
+
+class _Commands(click.Group):
+    """Commands whose expected errors end in a sentence, not in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OrdersPipelineError as error:
+            raise _Failure(str(error)) from error
+        except Exception as error:
+            if (reason := _connection_failure(error)) is None:
+                raise
+            raise _Failure(
+                f"Postgres did not answer: {reason}\n"
+                "Check ORDERS_DATABASE_URL and ORDERS_SOURCE_URL, and that the server runs."
+            ) from error
+
+
+class _Failure(click.ClickException):
+    exit_code = WRONG
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="orders-pipeline")
+def main() -> None:
+    """Orders that arrive on S3 and in Postgres, turned into daily revenue by Dagster.
+
+    With nothing set in the environment, an embedded Postgres and S3 are started under ORDERS_HOME (.orders) as soon as
+    they are needed. Set ORDERS_DATABASE_URL and ORDERS_S3_BUCKET to use your own.
+    """
+    warnings.filterwarnings("ignore", module="dagster")
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+    # Imports below wait for their command: `--help` answers at once.
+
+
+@main.command()
+@click.option("--on-my-services", is_flag=True, help="Write the sample orders to the services of the environment.")
+def demo(on_my_services: bool) -> None:
+    """Run the whole pipeline on sample orders and show the result.
+
+    Services that it starts are stopped at the end; Postgres and the lake keep what they hold."""
+    from orders_pipeline import embedded, present
+    from orders_pipeline.demo import play
+    from orders_pipeline.local import local_instance
+    from orders_pipeline.settings import read_settings
+
+    settings = read_settings()
+    _only_embedded(settings, "demo", on_my_services)
+    with embedded.session(settings.home), local_instance(settings) as instance, present.progress():
+        played = play(instance, present.say)
+        present.demo(played)
+    sys.exit(0 if all(act.is_complete for act in played.acts) else FAILED)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster webserver, on this machine only.")
+@click.option("--sample/--no-sample", default=True, show_default=True, help="Land sample orders if nothing landed yet.")
+def dev(port: int, sample: bool) -> None:
+    """Start the services, land sample orders, and run `dagster dev` with sensors and schedule on.
+
+    Ctrl-C stops everything that this command started."""
+    from orders_pipeline import embedded, present
+    from orders_pipeline.local import run_dagster_dev
+    from orders_pipeline.settings import read_settings
+
+    settings = read_settings()
+    with embedded.session(settings.home):
+        if sample and settings.s3_bucket is None and settings.database_url is None:
+            from orders_pipeline.demo import land_sample_once
+
+            present.say(land_sample_once())
+        present.say(f"Dagster UI: http://127.0.0.1:{port} - end with Ctrl-C")
+        status = run_dagster_dev(settings, port)
+    sys.exit(status)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--prefix", default="", help="Folder below the landing prefix to put the files in.")
+def land(files: tuple[Path, ...], prefix: str) -> None:
+    """Upload FILES to the landing zone, each under its own name."""
+    from orders_pipeline import present
+    from orders_pipeline.definitions import s3
+
+    if len({file.name for file in files}) < len(files):
+        raise OrdersPipelineError(
+            "Two of the files have the same name: one would overwrite the other. Land them apart."
+        )
+    present.uploads({file: _key(s3.prefix, prefix, file) for file in files}, s3.bucket, s3.upload)
+
+
+@main.command()
+def sync() -> None:
+    """Bring every table up to date now, as Dagster runs in this process.
+
+    Exit status 0 only if nothing stays pending, failing or stale. A failed check is reported and changes nothing."""
+    from orders_pipeline import present
+    from orders_pipeline.local import local_instance
+    from orders_pipeline.settings import read_settings
+    from orders_pipeline.sync import sync as run_sync
+
+    with local_instance(read_settings()) as instance, present.progress():
+        synced = run_sync(instance, present.say)
+    present.synced(synced)
+    sys.exit(0 if synced.is_complete else FAILED)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output, and nothing else.")
+def status(as_json: bool) -> None:
+    """Show files (pending, loaded, quarantined, ignored, failing), stale days and totals."""
+    from orders_pipeline import present
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.settings import read_settings
+    from orders_pipeline.status import read_status
+
+    with postgres.ledger().connect() as connection:
+        found = read_status(connection, s3, read_settings())
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found), indent=2, default=str))
+    else:
+        present.status(found)
+
+
+@main.command()
+@click.argument("key")
+@click.option("--loaded", is_flag=True, help="The file is loaded; read it anew all the same.")
+def retry(key: str, loaded: bool) -> None:
+    """Read a file again at the next sync or tick: one that is quarantined or failing. KEY is the whole key.
+
+    A loaded file may be named as well, should the lake have lost its object; or with --loaded, after a change of
+    ORDERS_COLUMN_ALIASES. It is read anew from S3."""
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing import source_table
+    from orders_pipeline.ledger import active, files
+
+    if not source_table.is_table_key(key) and s3.current(key) is None:
+        raise OrdersPipelineError(f"S3 holds no {key!r} in the bucket {s3.bucket!r} to be read again.")
+    bucket, lake = _bucket(s3.bucket, key), s3.lake()
+    with postgres.ledger().begin() as transaction:
+        found = files.try_again(transaction, bucket, key)
+        standing = active.of_keys(transaction, [(bucket, key)])
+        lost = lake.missing([file.raw.path for file in standing])
+        again = bool(lost or (loaded and standing)) and not found
+        if again:
+            files.read_anew(transaction, bucket, key)
+    if not found and not again:
+        raise OrdersPipelineError(
+            f"{key!r} is neither quarantined nor failing, nor has the lake lost its object. `orders-pipeline status`"
+            " lists what is set aside; --loaded reads a loaded file anew."
+        )
+    click.echo(f"{key} is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
+
+
+@main.command()
+@click.argument("key")
+def retract(key: str) -> None:
+    """Take a file's orders out of every table, without an upload. KEY is the whole key.
+
+    A quarantined or failing version is dismissed first: then the file is no longer reported. A new version of the file,
+    once uploaded, counts again."""
+    import logging
+
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing.ingest import ingesting
+    from orders_pipeline.ledger import active, files
+    from orders_pipeline.metadata import list_days
+    from orders_pipeline.settings import read_settings
+
+    bucket, zone = _bucket(s3.bucket, key), read_settings().timezone
+    with ingesting(postgres.ledger(), s3.lake(), zone, "retract", logging.getLogger(__name__)) as ingest:
+        dismissed = files.dismiss(ingest.connection, bucket, key, "Dismissed by hand.")
+        ingest.connection.commit()
+        if not active.of_keys(ingest.connection, [(bucket, key)]) and not dismissed:
+            raise OrdersPipelineError(
+                f"{key!r} is neither loaded nor set aside. `orders-pipeline status` lists what is set aside."
+            )
+        touched = ingest.retract(bucket, key, "Retracted by hand.")
+    click.echo(f"{key} counts no more; {list_days(touched)} will be rebuilt by `orders-pipeline sync` or the sensors.")
+
+
+@main.command()
+def vacuum() -> None:
+    """Delete lake objects that the ledger has not named for ORDERS_VACUUM_AGE (7d)."""
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.ledger.vacuum import vacuum as run_vacuum
+    from orders_pipeline.settings import read_settings
+
+    done = run_vacuum(postgres.ledger(), s3.lake(), read_settings().vacuum_age)
+    click.echo(
+        f"{done.deleted} objects deleted; {done.named} are in use; {done.waiting} are not, {done.marked} of them newly"
+        " marked, and wait until they are old enough."
+    )
+
+
+@main.command()
+def stop() -> None:
+    """Stop the embedded Postgres and S3 of ORDERS_HOME. The embedded S3 forgets its objects."""
+    from orders_pipeline import embedded
+    from orders_pipeline.settings import read_settings
+
+    stopped = embedded.stop(read_settings().home)
+    click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing to stop: no embedded service runs.")
+
+
+def _key(landing_prefix: str, folder: str, file: Path) -> str:
+    folder = folder.removeprefix(landing_prefix).strip("/")
+    return f"{landing_prefix}{folder}{'/' if folder else ''}{file.name}"
+
+
+def _bucket(bucket: str, key: str) -> str:
+    from orders_pipeline.landing import source_table
+
+    return source_table.BUCKET if source_table.is_table_key(key) else bucket
+
+
+def _only_embedded(settings: Any, command: str, on_my_services: bool) -> None:
+    configured = [
+        name
+        for name, value in (("ORDERS_DATABASE_URL", settings.database_url), ("ORDERS_S3_BUCKET", settings.s3_bucket))
+        if value is not None
+    ]
+    if configured and not on_my_services:
+        raise OrdersPipelineError(
+            f"{' and '.join(configured)} is set: `{command}` would write sample orders there. Unset it, or say"
+            " --on-my-services."
+        )
+
+
+def _connection_failure(error: Exception) -> str | None:
+    """Why no connection could be made, if that is what the error says; statements that fail are bugs, and show so."""
+    from sqlalchemy.exc import DBAPIError
+
+    if not isinstance(error, DBAPIError) or (error.statement is not None and not error.connection_invalidated):
+        return None
+    return str(error.orig).strip().splitlines()[0]

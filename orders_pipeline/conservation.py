@@ -1,0 +1,97 @@
+"""Is every row accounted for? Computed from the raw rows by another route than the tables: a row is lost when it is in
+no table and is the latest of its order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+import narwhals as nw
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from orders_pipeline import transforms
+from orders_pipeline.lake import Lake
+from orders_pipeline.landing import raw
+from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.schema import DAY, LANDED_AT, ROW_NUMBER, SOURCE
+
+EXAMPLES: Final = 5  # how many a check names
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What became of the clean rows of some days. Amounts are in the shop's currency."""
+
+    read: int
+    clean: int
+    lost: int
+    lost_amount: Decimal
+    foreign: int  # in the table, and in no file
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Files whose rejects are listed as they should be, and files where they are not."""
+
+    compared: int
+    wrong: list[str]
+
+
+def of_orders(
+    lake: Lake,
+    days: Sequence[date],
+    holding: Sequence[ActiveFile],
+    sharing: Sequence[ActiveFile],
+    clean_paths: Sequence[str],
+    zone: str,
+) -> Orders:
+    """Compare the rows that files hold for these days with the clean orders of these days."""
+    place = [SOURCE, ROW_NUMBER]
+    due = raw.clean_rows(lake, holding).filter(pl.col(DAY).is_in(list(days)))
+    clean = lake.scan(clean_paths).select(place) if clean_paths else due.select(place).clear()
+    left = due.join(clean, on=place, how="anti").collect(engine="streaming")
+    counts = pl.collect_all(
+        [due.select(pl.len()), clean.select(pl.len()), clean.join(due, on=place, how="anti").select(pl.len())],
+        engine="streaming",
+    )
+    read, kept, foreign = (int(count.item()) for count in counts)
+    files = list({file.raw.path: file for file in [*holding, *sharing]}.values())
+    rivals = raw.clean_rows(lake, files).join(left.lazy().select("order_id").unique(), on="order_id", how="semi")
+    newest = _ranked(rivals, zone).sort("_rank", *place).group_by("order_id").agg(pl.col(place).last())
+    lost = _ranked(left.lazy(), zone).join(newest, on=["order_id", *place], how="semi").collect()
+    return Orders(
+        read=read,
+        clean=kept - foreign,
+        lost=lost.height,
+        lost_amount=sum(lost["_amount"].to_list(), Decimal(0)),
+        foreign=foreign,
+        examples=lost["order_id"].head(EXAMPLES).to_list(),
+    )
+
+
+def of_rejects(connection: Connection, run_id: str | None) -> Rejects:
+    """Compare the number of rejects listed for each file with the number counted when it landed.
+
+    `run_id`: only the files that this run listed."""
+    query = sa.text(
+        """
+        SELECT file.key, file.rows - file.clean_rows = count(listed.row_number) AS agrees
+        FROM ledger.built_files built
+        JOIN ledger.landed_files file ON file.active AND file.bucket = built.bucket AND file.key = built.key
+            AND file.path = built.path
+        LEFT JOIN analytics.rejected_orders listed ON listed.bucket = file.bucket AND listed.source = file.key
+        WHERE built.asset = 'rejected_orders' AND (CAST(:run_id AS text) IS NULL OR built.run_id = :run_id)
+        GROUP BY file.id
+        """
+    )
+    rows = connection.execute(query, {"run_id": run_id}).all()
+    return Rejects(len(rows), sorted(row.key for row in rows if not row.agrees))
+
+
+def _ranked(rows: pl.LazyFrame, zone: str) -> pl.LazyFrame:
+    judged: pl.LazyFrame = transforms.judge(nw.from_native(rows), zone).to_native()
+    return judged.with_columns(_rank=pl.coalesce("_updated_at", LANDED_AT))

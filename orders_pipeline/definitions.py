@@ -1,0 +1,55 @@
+"""The one Definitions object. Importing it touches no network, no disk and no environment that must be set."""
+
+import dagster as dg
+
+from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
+from orders_pipeline.assets.ingestion import raw_orders
+from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
+from orders_pipeline.checks import (
+    few_rows_are_rejected,
+    landed_files_are_readable,
+    no_negative_amounts,
+    no_order_is_lost,
+    order_ids_are_unique,
+    orders_not_empty,
+    revenue_reconciles,
+)
+from orders_pipeline.io_managers import LakeIOManager, MartsIOManager
+from orders_pipeline.jobs import daily_pipeline_job, s3_arrival_job, stale_days_job
+from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.schedules import daily_schedule
+from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
+
+postgres = PostgresResource()
+s3 = S3Resource()
+
+defs = dg.Definitions(
+    assets=[
+        raw_orders,
+        cleaned_orders,
+        rejected_orders,
+        daily_revenue,
+        daily_orders,
+        daily_revenue_partitioned,
+    ],
+    asset_checks=[
+        landed_files_are_readable,
+        order_ids_are_unique,
+        no_order_is_lost,
+        few_rows_are_rejected,
+        revenue_reconciles,
+        orders_not_empty,
+        no_negative_amounts,
+    ],
+    jobs=[daily_pipeline_job, s3_arrival_job, stale_days_job],
+    schedules=[daily_schedule],
+    sensors=[s3_arrival_sensor, stale_days_sensor],
+    resources={
+        "postgres": postgres,
+        "s3": s3,
+        "lake": LakeIOManager(postgres=postgres, s3=s3),
+        "marts": MartsIOManager(postgres=postgres),
+    },
+    # Steps share the run's process: starting one for each would take longer than most steps.
+    executor=dg.in_process_executor,
+)

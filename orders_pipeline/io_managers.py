@@ -1,0 +1,282 @@
+"""The IO managers `lake` and `marts`: they hand an asset only the rows that its stale days need, and make what it
+returns visible together with the ledger's word on it.
+
+What was read at load (days, inputs) is what gets marked at output: asking the ledger again there could mark what was
+never read.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import dagster as dg
+import narwhals as nw
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from orders_pipeline import metadata, progress
+from orders_pipeline.errors import MissingInputError
+from orders_pipeline.in_flight import locks_of
+from orders_pipeline.landing import raw
+from orders_pipeline.ledger import active, days
+from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
+from orders_pipeline.ledger.landed import ActiveFile, pairs
+from orders_pipeline.ledger.locks import shared
+from orders_pipeline.ledger.tables import ANALYTICS, MARTS, daily_revenue
+from orders_pipeline.lost import require_objects
+from orders_pipeline.partitions import days_of
+from orders_pipeline.postgres import copy_frame
+from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.schema import PARTITIONED, ROW_NUMBER, SOURCE, UPSTREAM
+from orders_pipeline.settings import read_settings
+
+FULL_REFRESH_TAG: Final = "orders/full_refresh"
+
+CLEAN_SCHEMA: Final = pl.Schema(
+    [
+        ("order_id", pl.String()),
+        ("customer_id", pl.String()),
+        ("amount", pl.Decimal(18, 2)),
+        ("order_date", pl.Datetime("us")),
+        (SOURCE, pl.String()),
+        (ROW_NUMBER, pl.Int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class FilesBuild:
+    """What a step that works per file sets out to read."""
+
+    read: list[ActiveFile]
+    gone: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    build: Build | FilesBuild
+    started: float = field(default_factory=time.monotonic)
+
+
+# From load to output of one step: the step's context is the same object at both, and new for each retry.
+_LOADED: Final[WeakKeyDictionary[Any, _Loaded]] = WeakKeyDictionary()
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Orders as immutable Parquet objects: raw ones per landed file, clean ones per day."""
+
+    postgres: dg.ResourceDependency[PostgresResource]
+    s3: dg.ResourceDependency[S3Resource]
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
+        """Let the sensors see that a run of its chain is at work, for as long as its process lives."""
+        if context.run is None:
+            yield self
+            return
+        with shared(self.postgres.ledger(), locks_of(context.run)):
+            yield self
+
+    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
+        """The rows that the step's stale days (or files) need, read in one snapshot of the ledger.
+
+        Raises:
+            MissingInputError: a day is asked for whose upstream was never built.
+        """
+        step: Any = context.step_context
+        consumer = step.assets_def.key.to_user_string()
+        engine = self.postgres.ledger().execution_options(isolation_level="REPEATABLE READ")
+        with engine.connect() as snapshot:
+            tags = dict(step.dagster_run.tags)
+            if consumer == "rejected_orders":
+                everything = tags.get(FULL_REFRESH_TAG) == "true"
+                read, gone = active.stale_files(snapshot, consumer, everything=everything)
+                _LOADED[step] = _Loaded(FilesBuild(read, gone))
+                return self._rejects(read)
+            if consumer not in UPSTREAM:
+                return self._all_of(snapshot, context.asset_key.to_user_string())
+            build = _build(snapshot, consumer, tags)
+            _LOADED[step] = _Loaded(build)
+            if not build.inputs:
+                return self._nothing(consumer)
+            if days.reads_raw(consumer):
+                holding = active.holding(snapshot, build.inputs)
+                sharing = active.sharing_ids(snapshot, [file.raw for file in holding])
+                return raw.candidates(self.s3.lake(), build.inputs, holding, sharing)
+            lake = self.s3.lake()
+            require_objects(self.postgres.ledger(), lake, UPSTREAM[consumer], build.inputs)
+            return lake.scan(list(build.inputs.values()))
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write each day that the step set out to build as a new object, then mark it current."""
+        step: Any = context.step_context
+        loaded = _LOADED[step]
+        build = loaded.build
+        assert isinstance(build, Build)  # noqa: S101 - the only asset kept per file lives in the marts
+        asset, lake, engine = build.asset, self.s3.lake(), self.postgres.ledger()
+        orders = _by_day(_collect(obj).with_columns(_day=pl.col("order_date").dt.date()), "_day", build.days)
+
+        def written() -> Iterator[BuiltDay]:
+            for done, (day, rows) in enumerate(orders.items(), start=1):
+                progress.report(f"days of {asset}", done, len(orders))
+                path = lake.write(f"{asset}/{day}", rows.drop("_day").sort("order_id").write_parquet)
+                yield BuiltDay(day, build.inputs[day], rows.height, path)
+
+        accepted = 0
+        for batch in _batches(written(), alone=context.has_asset_partitions):
+            with engine.begin() as transaction:
+                accepted += len(days.mark(transaction, build, batch, context.run_id))
+        _describe(context, engine, loaded, {day: rows.height for day, rows in orders.items()}, accepted)
+        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", **metadata.of_table(asset)})
+
+    def _all_of(self, snapshot: Connection, table: str) -> pl.LazyFrame:
+        """A whole table, for assets of your own."""
+        lake = self.s3.lake()
+        if table == "raw_orders":
+            return raw.scan(lake, active.all_files(snapshot))
+        built = days.all_days(snapshot, table, Calendar.of(read_settings()))
+        paths = list(days.paths(snapshot, table, built).values())
+        return lake.scan(paths) if paths else pl.LazyFrame(schema=CLEAN_SCHEMA)
+
+    def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
+        with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
+        return raw.scan(self.s3.lake(), with_rejects).filter(pl.col("_day").is_null())
+
+    def _nothing(self, consumer: str) -> pl.LazyFrame:
+        return raw.scan(self.s3.lake(), []) if days.reads_raw(consumer) else pl.LazyFrame(schema=CLEAN_SCHEMA)
+
+
+class MartsIOManager(dg.ConfigurableIOManager):
+    """Tables in Postgres that people query; a day (or a file's rows) is replaced in one transaction with its mark."""
+
+    postgres: dg.ResourceDependency[PostgresResource]
+
+    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
+        """A whole mart, for assets of your own."""
+        table = MARTS[context.asset_key.to_user_string()]
+        with self.postgres.engine().connect() as connection:
+            return pl.read_database(sa.select(table), connection).lazy()
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Replace what the step set out to build."""
+        loaded = _LOADED[context.step_context]
+        engine, rows = self.postgres.ledger(), _collect(obj)
+        if isinstance(loaded.build, FilesBuild):
+            replaced = _replace_files(engine, loaded.build, rows, context.run_id)
+            context.add_output_metadata(
+                {"dagster/row_count": rows.height, "files_read": replaced, "seconds": _seconds(loaded)}
+            )
+        else:
+            self._replace_days(context, loaded, loaded.build, rows)
+        asset = context.asset_key.to_user_string()
+        context.add_output_metadata({"dagster/table_name": f"{ANALYTICS}.{asset}", **metadata.of_table(asset)})
+
+    def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, build: Build, rows: pl.DataFrame) -> None:
+        engine, table = self.postgres.ledger(), MARTS[build.asset]
+        by_day = _by_day(rows, "order_date", build.days)
+        built = (BuiltDay(day, build.inputs[day], part.height) for day, part in by_day.items())
+        accepted = 0
+        for batch in _batches(built, alone=context.has_asset_partitions):
+            with engine.begin() as transaction:
+                current = days.mark(transaction, build, batch, context.run_id)
+                transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
+                if current:
+                    copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
+                accepted += len(current)
+        _describe(context, engine, loaded, {day: part.height for day, part in by_day.items()}, accepted)
+        with engine.connect() as connection:
+            query = sa.select(daily_revenue.c.order_date, daily_revenue.c.revenue).order_by(daily_revenue.c.order_date)
+            revenue = [(row.order_date, row.revenue) for row in connection.execute(query)]
+        context.add_output_metadata({"revenue": dg.MarkdownMetadataValue(metadata.revenue_chart(revenue))})
+
+
+def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
+    """What a run has to build of a table: of the days that it asks for (all, if it names none), those that are stale.
+
+    Raises:
+        MissingInputError: the upstream of a day that orders were delivered for was never built.
+    """
+    calendar = Calendar.of(read_settings())
+    if days.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
+        raise MissingInputError(
+            f"{len(outdated)} files were judged by older rules, or for another time zone than {calendar.zone}:"
+            " materialize raw_orders first, without config."
+        )
+    inputs = days.stale_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
+    asked = days_of(dict(tags)) if asset in PARTITIONED else []
+    if not asked:
+        return Build(asset, inputs, calendar)
+    delivered = days.delivered_days(snapshot, asked)
+    if missing := delivered - days.current_inputs(snapshot, asset, asked).keys():
+        raise MissingInputError(
+            f"{UPSTREAM[asset]} was never built for {metadata.list_days(missing)}: materialize it for these days first."
+        )
+    inputs = {day: inputs[day] for day in asked if day in inputs}
+    return Build(asset, inputs, calendar, current=tuple(sorted(delivered - inputs.keys())))
+
+
+def _collect(frame: Any) -> pl.DataFrame:
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect(engine="streaming")
+    lazy: Any = nw.from_native(frame).lazy()
+    return pl.DataFrame(lazy.collect(backend="polars").to_native())
+
+
+def _by_day(rows: pl.DataFrame, column: str, wanted: list[date]) -> dict[date, pl.DataFrame]:
+    """The rows of each wanted day, none of them left out; rows of other days are not this build's business."""
+    parts = {key[0]: part for key, part in rows.partition_by(column, as_dict=True).items()}
+    return {day: parts.get(day, rows.clear()) for day in wanted}
+
+
+def _batches(built: Iterator[BuiltDay], *, alone: bool) -> Iterator[list[BuiltDay]]:
+    """What is committed together: everything, or each day alone, so that a failed run keeps what it finished."""
+    if alone:
+        yield from ([day] for day in built)
+    else:
+        yield list(built)
+
+
+def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id: str) -> int:
+    table = MARTS["rejected_orders"]
+    buckets = {file.version.key: file.version.bucket for file in build.read}
+    with engine.begin() as transaction:
+        accepted = active.mark_files(transaction, table.name, build.read, build.gone, run_id)
+        transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket, table.c.source).in_(pairs(accepted))))
+        mine = rows.with_columns(bucket=pl.col("source").replace_strict(buckets, return_dtype=pl.String))
+        keys = pl.DataFrame(accepted, schema={"bucket": pl.String, "source": pl.String}, orient="row")
+        copy_frame(transaction, table.schema, table.name, mine.join(keys, on=["bucket", "source"], how="semi"))
+    return len(accepted)
+
+
+def _describe(
+    context: dg.OutputContext, engine: Engine, loaded: _Loaded, rows: Mapping[date, int], accepted: int
+) -> None:
+    build = loaded.build
+    assert isinstance(build, Build)  # noqa: S101 - only builds by day come here
+    step: Any = context.step_context
+    if context.has_asset_partitions:
+        for day in [*rows, *build.current]:
+            state = f"rebuilt from input {build.inputs[day]}" if day in rows else "was up to date"
+            count = {"dagster/partition_row_count": rows[day]} if day in rows else {}
+            step.add_asset_metadata({**count, "state": state}, partition_key=day.isoformat())
+    else:
+        with engine.connect() as connection:
+            context.add_output_metadata({"dagster/row_count": days.total_rows(connection, build.asset)})
+    context.add_output_metadata(
+        {
+            "rows_rebuilt": sum(rows.values()),
+            "days_rebuilt": accepted,
+            "days": metadata.list_days(rows),
+            "days_up_to_date": len(build.current),
+            "seconds": _seconds(loaded),
+        }
+    )
+
+
+def _seconds(loaded: _Loaded) -> float:
+    return round(time.monotonic() - loaded.started, 3)

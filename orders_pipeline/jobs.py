@@ -1,0 +1,30 @@
+"""The jobs: all assets each morning, the unpartitioned chain on arrival, the partitioned chain for stale days."""
+
+from typing import Final
+
+import dagster as dg
+
+from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
+from orders_pipeline.assets.ingestion import raw_orders
+from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
+from orders_pipeline.partitions import DAILY_PIPELINE
+
+UNPARTITIONED: Final = (raw_orders, cleaned_orders, rejected_orders, daily_revenue)
+PARTITIONED: Final = (daily_orders, daily_revenue_partitioned)
+_RECONCILES: Final = dg.AssetCheckKey(daily_revenue.key, "revenue_reconciles")  # each chain's job compares them
+
+daily_pipeline_job = dg.define_asset_job(
+    DAILY_PIPELINE,
+    selection=dg.AssetSelection.assets(*UNPARTITIONED, *PARTITIONED),
+    description="All assets: everything that is pending, and one day of the partitioned chain.",
+)
+s3_arrival_job = dg.define_asset_job(
+    "s3_arrival",
+    selection=dg.AssetSelection.assets(*UNPARTITIONED),
+    description="Files that landed, and the days that they touch. Without config: all that is pending.",
+)
+stale_days_job = dg.define_asset_job(
+    "stale_days",
+    selection=dg.AssetSelection.assets(*PARTITIONED) | dg.AssetSelection.checks(_RECONCILES),
+    description="Stale days of the partitioned chain; days that are up to date are skipped.",
+)

@@ -1,0 +1,178 @@
+"""Sample orders for the demo: three months of a small shop, the same on every machine, untidy as life.
+
+Every table and every check gets something to show: four formats, two sources, late files, a correction, an order that
+moves to another day, a duplicate, bad rows, a bad file.
+"""
+
+import csv
+import gzip
+import json
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from io import BytesIO, StringIO
+from typing import Final
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+FIRST_DAY: Final = date(2026, 1, 1)
+DAYS: Final = 90
+_SEED: Final = 20260101
+_CUSTOMERS: Final = 240
+_COLUMNS: Final = ("order_id", "customer_id", "amount", "order_date", "updated_at")
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order as a shop's system would export it; all text but the times."""
+
+    order_id: str
+    customer_id: str
+    amount: str
+    order_date: datetime
+    updated_at: datetime
+
+    def fields(self) -> list[str]:
+        return [self.order_id, self.customer_id, self.amount, self.order_date.isoformat(), self.updated_at.isoformat()]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What lands first and what comes later: keys below the landing prefix with their bytes, and the source table."""
+
+    first_files: dict[str, bytes]
+    later_files: dict[str, bytes]
+    first_table: list[Order]
+    later_table: list[Order]
+
+
+def make_sample() -> Sample:
+    """The same sample every time."""
+    chance = random.Random(_SEED)  # noqa: S311 - no secret hangs on it
+    web = {FIRST_DAY + timedelta(days=n): _day(chance, FIRST_DAY + timedelta(days=n), "W") for n in range(DAYS)}
+    phone = [order for n in range(0, DAYS, 2) for order in _day(chance, FIRST_DAY + timedelta(days=n), "P")[:6]]
+    late = [order for day in list(web)[40:44] for order in web[day][-5:]]
+    held_back = {order.order_id for order in late}
+    files = {}
+    for number, (day, orders) in enumerate(web.items()):
+        on_time = [order for order in orders if order.order_id not in held_back]
+        suffix, encode = _FORMATS[number % len(_FORMATS)]
+        files[f"web/{day}{suffix}"] = encode(on_time)
+    some_day = web[FIRST_DAY + timedelta(days=20)]
+    files["web/2026-01-21-again.csv"] = _csv(some_day[:10])  # orders that another file brings as well
+    files["partners/2026-02-10.csv"] = _untidy(chance, date(2026, 2, 10))
+    files["partners/2026-02-17.csv.gz"] = gzip.compress(_csv(some_day), mtime=0)[:-20]  # cut short on its way
+    files["partners/_SUCCESS"] = b""
+    return Sample(
+        first_files=files,
+        later_files={"web/late.csv": _csv(late), "web/corrections.csv": _csv(_corrections(web))},
+        first_table=phone,
+        later_table=[_raised(order) if order.order_date.day == 3 else order for order in phone[:-4]],
+    )
+
+
+def write_source_table(engine: Engine, orders: Iterable[Order]) -> None:
+    """Make the table `orders` hold just these rows, in one transaction."""
+    metadata = sa.MetaData()
+    table = sa.Table(
+        "orders",
+        metadata,
+        sa.Column("order_id", sa.Text, primary_key=True),
+        sa.Column("customer_id", sa.Text),
+        sa.Column("amount", sa.Numeric(18, 2)),
+        sa.Column("order_date", sa.DateTime),
+        sa.Column("updated_at", sa.DateTime),
+    )
+    rows = [vars(order) | {"amount": Decimal(order.amount)} for order in orders]
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(sa.delete(table))
+        connection.execute(sa.insert(table), rows)
+
+
+def _day(chance: random.Random, day: date, letter: str) -> list[Order]:
+    weekend = day.weekday() >= 5
+    trend = 1 + (day - FIRST_DAY).days / 200
+    orders = []
+    for number in range(int(chance.gauss(28 if weekend else 40, 4) * trend)):
+        placed = datetime(day.year, day.month, day.day) + timedelta(seconds=chance.randrange(7 * 3600, 23 * 3600))  # noqa: DTZ001 - wall clock of the shop
+        cents = int(chance.lognormvariate(8.3, 0.7))
+        is_return = chance.random() < 0.03
+        orders.append(
+            Order(
+                order_id=f"{letter}{day:%y%m%d}-{number:03}",
+                customer_id=f"{chance.randrange(_CUSTOMERS):05}",
+                amount=f"{'-' if is_return else ''}{cents // 100}.{cents % 100:02}",
+                order_date=placed,
+                updated_at=placed,
+            )
+        )
+    return orders
+
+
+def _corrections(web: dict[date, list[Order]]) -> list[Order]:
+    """A wrong price put right, and an order that was booked on the wrong day."""
+    later = timedelta(days=2)
+    price, moved = web[date(2026, 3, 5)][3], web[date(2026, 3, 9)][7]
+    return [
+        replace(price, amount="19.90", updated_at=price.updated_at + later),
+        replace(moved, order_date=moved.order_date - timedelta(days=1), updated_at=moved.updated_at + later),
+    ]
+
+
+def _raised(order: Order) -> Order:
+    return replace(order, amount=f"{Decimal(order.amount) + 1:.2f}", updated_at=order.updated_at + timedelta(days=1))
+
+
+def _untidy(chance: random.Random, day: date) -> bytes:
+    """A partner's export: good rows, and one of each kind that cannot be used."""
+    rows = [order.fields() for order in _day(chance, day, "X")]
+    rows[2][1] = ""
+    rows[4][2] = "1,234.50"
+    rows[6][3] = "2026-02-30"
+    rows[8] = [*rows[8], "surplus"]
+    return _csv_rows(rows)
+
+
+def _csv(orders: Iterable[Order]) -> bytes:
+    return _csv_rows([order.fields() for order in orders])
+
+
+def _csv_rows(rows: list[list[str]]) -> bytes:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _json_lines(orders: Iterable[Order]) -> bytes:
+    return "".join(json.dumps(dict(zip(_COLUMNS, order.fields(), strict=True))) + "\n" for order in orders).encode()
+
+
+def _parquet(orders: Iterable[Order]) -> bytes:
+    frame = pl.DataFrame([order.fields() for order in orders], schema=list(_COLUMNS), orient="row")
+    typed = frame.with_columns(
+        pl.col("amount").cast(pl.Decimal(18, 2)),
+        pl.col("order_date", "updated_at").str.to_datetime("%Y-%m-%dT%H:%M:%S"),
+    )
+    buffer = BytesIO()
+    typed.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _gzip(orders: Iterable[Order]) -> bytes:
+    return gzip.compress(_csv(orders), mtime=0)
+
+
+_FORMATS: Final[list[tuple[str, Callable[[Iterable[Order]], bytes]]]] = [
+    (".csv", _csv),
+    (".csv.gz", _gzip),
+    (".jsonl", _json_lines),
+    (".csv", _csv),
+    (".parquet", _parquet),
+]

@@ -1,0 +1,24 @@
+"""daily_schedule: every morning at 06:00 UTC, everything for the day before."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from orders_pipeline.jobs import daily_pipeline_job
+from orders_pipeline.settings import read_settings
+
+
+@dg.schedule(
+    job=daily_pipeline_job,
+    cron_schedule="0 6 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Run `daily_pipeline` for the business day before the tick, in ORDERS_TIMEZONE."""
+    settings = read_settings()
+    yesterday = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - timedelta(days=1)
+    if yesterday < settings.start_date:
+        return dg.SkipReason(f"{yesterday} is before ORDERS_START_DATE ({settings.start_date}).")
+    return dg.RunRequest(partition_key=yesterday.isoformat())

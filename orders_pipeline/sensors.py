@@ -1,0 +1,187 @@
+"""The sensors compare what is with what should be, and ask for what is missing. They remember nothing: a lost event, a
+failed run or a restart loses no work. What was asked for in vain is asked for again after a pause."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import dagster as dg
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
+from orders_pipeline.in_flight import fail_lost_runs, is_on_its_way
+from orders_pipeline.jobs import s3_arrival_job, stale_days_job
+from orders_pipeline.landing.ingest import due
+from orders_pipeline.landing.versions import TABLE, FileVersion
+from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger.locks import Lock, is_held
+from orders_pipeline.partitions import MAX_DAYS_PER_RUN
+from orders_pipeline.pauses import WORK_TAG, fingerprint, pause_of
+from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.settings import read_settings
+
+MAX_KEYS_PER_RUN: Final = 1_000
+MAX_GAP: Final = timedelta(days=7)
+
+_TICK_SECONDS: Final = 30  # of the 60 that Dagster allows; a page that is begun then may take most of the rest
+_LONGEST_PAUSE: Final = timedelta(hours=1)
+_LONGEST_PAUSE_OF_FILES: Final = timedelta(minutes=5)  # an outage holds them up no longer than that when it is over
+_AFTER: Final = "after:"  # and the key to go on after; never empty, since Dagster keeps the old cursor then
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a tick saw of the landing zone. `cursor`: the key to go on after, None when the listing is complete."""
+
+    versions: list[FileVersion]
+    cursor: str | None
+
+    @property
+    def keys(self) -> list[str]:
+        return [version.key for version in self.versions]
+
+
+@dg.sensor(job=s3_arrival_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def s3_arrival_sensor(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource, s3: S3Resource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run when files have landed that are not settled, or days of the unpartitioned chain are stale."""
+    deadline = time.monotonic() + _TICK_SECONDS
+    with postgres.ledger().connect() as connection:
+        if _is_busy(context, connection, Lock.UNPARTITIONED_RUN, s3_arrival_job.name):
+            return dg.SkipReason("A run of the unpartitioned chain is at work.")
+
+        calendar = Calendar.of(read_settings())
+        outdated = [("outdated", file.version, calendar.zone) for file in active.outdated(connection, calendar.zone)]
+        left = [*outdated, *files.due_of(connection, TABLE)]
+        what = "Files judged by older rules" if outdated else "The source table"
+        everything = _ask(context, dg.RunRequest(), left, what, cursor=_AFTER)
+        if everything and everything.run_requests:
+            return everything  # nothing is built before outdated files are judged again
+
+        def pending(versions: Sequence[FileVersion]) -> list[FileVersion]:
+            fresh, again = due(connection, versions)
+            return [*fresh, *again]
+
+        pages = s3.list_pages(start_after=_listed_up_to(context.cursor), hurried=True)
+        found = read_listing(pages, pending, deadline)
+        cursor = f"{_AFTER}{found.cursor or ''}"
+        take = dg.RunRequest(run_config={"ops": {"raw_orders": {"config": {"s3_keys": found.keys}}}})
+        what = f"{len(found.versions)} files"
+        loaded = _ask(context, take, found.versions, what, cursor, longest=_LONGEST_PAUSE_OF_FILES)
+        if loaded and loaded.run_requests:
+            return loaded
+        stale = [
+            (asset, day, input_)
+            for asset in ("cleaned_orders", "daily_revenue")
+            for day, input_ in days.stale_days(connection, asset, calendar).items()
+        ]
+        unread, gone = active.stale_files(connection, "rejected_orders")
+    build = dg.RunRequest(asset_selection=[asset.key for asset in (cleaned_orders, rejected_orders, daily_revenue)])
+    built = _ask(context, build, [] if outdated else [*stale, *unread, *gone], "Stale days", cursor)
+    if answer := built or loaded or everything:
+        return answer
+    return dg.SensorResult(
+        skip_reason="Every file that landed is settled, and no day is stale."
+        if found.cursor is None
+        else f"Nothing is pending up to {found.cursor}; the listing goes on there at the next tick.",
+        cursor=cursor,
+    )
+
+
+@dg.sensor(job=stale_days_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def stale_days_sensor(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Ask for runs over the stale days of the partitioned chain."""
+    with postgres.ledger().connect() as connection:
+        if _is_busy(context, connection, Lock.PARTITIONED_RUN, stale_days_job.name):
+            return dg.SkipReason("A run of the partitioned chain is at work.")
+        calendar = Calendar.of(read_settings())
+        stale: dict[date, list[object]] = {}
+        for asset in ("daily_orders", "daily_revenue_partitioned"):
+            for day, input_ in days.stale_days(connection, asset, calendar).items():
+                stale.setdefault(day, []).append((asset, day, input_))
+    if not stale:
+        return dg.SkipReason("No day is stale.")
+    requests, waiting = [], []
+    for first, last in ranges(stale):
+        items = [item for day, items in stale.items() if first <= day <= last for item in items]
+        work = _fingerprint(context, items)
+        pause = pause_of(context.instance, stale_days_job.name, work, _LONGEST_PAUSE)
+        if pause is None:
+            requests.append(dg.RunRequest(tags={**range_tags(first, last), WORK_TAG: work}))
+        else:
+            waiting.append(f"{first} to {last}: {pause}.")
+    return requests or dg.SkipReason("\n".join(waiting))
+
+
+def read_listing(
+    pages: Iterable[list[FileVersion]], pending: Callable[[Sequence[FileVersion]], list[FileVersion]], deadline: float
+) -> Listing:
+    """Go through a listing, page by page, until a run's worth of pending files is found or the time is up."""
+    found: list[FileVersion] = []
+    for page in pages:
+        found += pending(page)
+        if len(found) >= MAX_KEYS_PER_RUN:
+            found = sorted(found)[:MAX_KEYS_PER_RUN]
+            return Listing(found, cursor=found[-1].key)
+        if page and time.monotonic() > deadline:
+            return Listing(found, cursor=page[-1].key)
+    return Listing(found, cursor=None)
+
+
+def ranges(stale: Iterable[date]) -> list[tuple[date, date]]:
+    """Stale days as ranges for runs: at most 31 of them each, spanning short gaps (a run skips what is current)."""
+    found: list[list[date]] = []
+    for day in sorted(stale):
+        if found and len(found[-1]) < MAX_DAYS_PER_RUN and day - found[-1][-1] <= MAX_GAP:
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return [(run[0], run[-1]) for run in found]
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """The tags by which Dagster knows a run over a range of partitions."""
+    return {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
+
+
+def _ask(
+    context: dg.SensorEvaluationContext,
+    request: dg.RunRequest,
+    work: Sequence[object],
+    what: str,
+    cursor: str,
+    longest: timedelta = _LONGEST_PAUSE,
+) -> dg.SensorResult | None:
+    """Ask for a run that does this work, unless the same was asked for in vain just now. None: there is no work."""
+    if not work:
+        return None
+    name = _fingerprint(context, work)
+    if pause := pause_of(context.instance, s3_arrival_job.name, name, longest):
+        return dg.SensorResult(skip_reason=f"{what}: {pause}.", cursor=cursor)
+    return dg.SensorResult([request.with_replaced_attrs(tags={**request.tags, WORK_TAG: name})], cursor=cursor)
+
+
+def _fingerprint(context: dg.SensorEvaluationContext, work: Sequence[object]) -> str:
+    """Another code location's work is another, though its days and files may have the same names."""
+    here = context.code_location_origin and context.code_location_origin.location_name
+    return fingerprint([*work, ("of", here)])
+
+
+def _listed_up_to(cursor: str | None) -> str:
+    """The key after which the listing goes on."""
+    return cursor.removeprefix(_AFTER) if cursor and cursor.startswith(_AFTER) else ""
+
+
+def _is_busy(context: dg.SensorEvaluationContext, connection: Connection, lock: Lock, job: str) -> bool:
+    """Whether a run of this chain is at work, or on its way. Runs that were lost without a word are told of."""
+    fail_lost_runs(context, connection)
+    return is_held(connection, lock) or is_on_its_way(context, job)

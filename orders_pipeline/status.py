@@ -1,0 +1,98 @@
+"""What `orders-pipeline status` says, as data. Its JSON is an interface: fields may be added, none renamed."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.landing.versions import Status
+from orders_pipeline.ledger import files
+from orders_pipeline.outstanding import Outstanding, Totals, outstanding, totals
+from orders_pipeline.resources import S3Resource
+from orders_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """A file that is not simply loaded."""
+
+    key: str
+    size: int
+    reason: str
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class PipelineStatus:
+    """Files by status, stale days by table, totals."""
+
+    files: dict[str, int]
+    pending: list[str]
+    quarantined: list[FileStatus]
+    failing: list[FileStatus]
+    ignored: list[FileStatus]
+    source_table_pending: bool
+    source_table_error: str | None
+    outdated_files: int  # judged by older rules, or for another time zone
+    stale_days: dict[str, list[date]]
+    stale_rejects: int
+    out_of_range_days: list[date]
+    totals: dict[str, Any]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing is pending, failing or stale."""
+        days = any(self.stale_days.values())
+        return not (
+            self.pending
+            or self.failing
+            or self.source_table_pending
+            or self.outdated_files
+            or days
+            or self.stale_rejects
+        )
+
+
+def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> PipelineStatus:
+    """Ask S3, the source table and the ledger.
+
+    Raises:
+        ServiceUnavailableError: S3 did not answer.
+    """
+    left: Outstanding = outstanding(connection, s3, settings)
+    held: Totals = totals(connection, settings)
+    _, aside = files.set_aside(connection, ignored=True)
+
+    def those(status: Status) -> list[FileStatus]:
+        return [
+            FileStatus(file.version.key, file.version.size, file.reason, file.message, file.attempts)
+            for file in aside
+            if file.status is status
+        ]
+
+    return PipelineStatus(
+        files={"pending": len(left.pending), **held.files},
+        pending=left.pending,
+        quarantined=those(Status.QUARANTINED),
+        failing=those(Status.FAILING),
+        ignored=those(Status.IGNORED),
+        source_table_pending=left.table,
+        source_table_error=left.table_error,
+        outdated_files=left.outdated,
+        stale_days=dict(left.stale),
+        stale_rejects=left.stale_files,
+        out_of_range_days=held.out_of_range_days,
+        totals={
+            "rows": held.rows,
+            "clean_orders": held.clean_orders,
+            "rejected_rows": sum(held.rejected_rows.values()),
+            "rejected_by_reason": dict(held.rejected_rows),
+            "superseded_or_out_of_range": held.superseded_rows,
+            "days": held.days,
+            "revenue": held.revenue,
+            "customer_days": held.customer_days,
+            "spend": held.spend,
+        },
+    )

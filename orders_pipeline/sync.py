@@ -1,0 +1,102 @@
+"""Bring every table up to date now: what the sensors and the schedule would do, as Dagster runs in this process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+import dagster as dg
+
+from orders_pipeline.definitions import defs, postgres, s3
+from orders_pipeline.jobs import s3_arrival_job, stale_days_job
+from orders_pipeline.ledger import days, files
+from orders_pipeline.ledger.files import SetAside
+from orders_pipeline.outstanding import Outstanding, failing, outstanding
+from orders_pipeline.schema import UPSTREAM
+from orders_pipeline.sensors import range_tags, ranges
+from orders_pipeline.settings import read_settings
+
+_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_PATIENCE: Final = (
+    2  # rounds that change nothing before what is left is given up: an object may have changed in between
+)
+
+
+@dataclass
+class Synced:
+    """What a sync did and what it could not do."""
+
+    runs: int = 0
+    rebuilt: dict[str, list[date]] = field(default_factory=dict)  # by table
+    failed_checks: dict[str, str] = field(default_factory=dict)  # last word of each check that failed
+    errors: dict[str, str] = field(default_factory=dict)  # last word of each step that failed last
+    left: Outstanding | None = None
+    failing: list[SetAside] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing stays pending, failing or stale."""
+        return not (self.left or self.failing or self.errors)
+
+
+def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
+    """Run what is outstanding until nothing is, or nothing changes any more.
+
+    Raises:
+        ServiceUnavailableError: S3 or Postgres did not answer.
+    """
+    result = Synced()
+    with postgres.ledger().begin() as transaction:
+        files.end_pauses(transaction)
+    left, unchanged = _outstanding(), 0
+    while left and unchanged < _PATIENCE:
+        before = left
+        if left.unpartitioned:
+            say(_announce(left))
+            _run(instance, s3_arrival_job.name, {}, result)
+        # What just landed makes days stale in the other chain too.
+        for first, last in ranges(_outstanding().partitioned):
+            say(f"Building {first if first == last else f'{first} to {last}'} of the partitioned chain")
+            _run(instance, stale_days_job.name, range_tags(first, last), result)
+        left = _outstanding()
+        unchanged = unchanged + 1 if left == before else 0
+    result.left = left or None
+    with postgres.ledger().connect() as connection:
+        result.failing = failing(connection)
+    return result
+
+
+def _outstanding() -> Outstanding:
+    with postgres.ledger().connect() as connection:
+        return outstanding(connection, s3, read_settings())
+
+
+def _announce(left: Outstanding) -> str:
+    work = [f"{len(left.pending)} files"] if left.pending else []
+    work += ["the source table"] if left.table else []
+    stale = len({*left.stale["cleaned_orders"], *left.stale["daily_revenue"]})
+    return f"Loading {' and '.join(work)}" if work else f"Building {stale} stale days"
+
+
+def _run(instance: dg.DagsterInstance, job: str, tags: dict[str, str], result: Synced) -> None:
+    run = defs.resolve_job_def(job).execute_in_process(
+        instance=instance, run_config=_QUIET, tags=tags, raise_on_error=False
+    )
+    result.runs += 1
+    with postgres.ledger().connect() as connection:
+        for asset in UPSTREAM:
+            built = days.days_of_run(connection, asset, run.run_id)
+            result.rebuilt[asset] = sorted({*result.rebuilt.get(asset, []), *built})
+    for event in run.all_events:
+        if event.is_step_success and event.step_key is not None:
+            result.errors.pop(event.step_key, None)
+        evaluation: Any = event.event_specific_data
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            if evaluation.passed:
+                result.failed_checks.pop(evaluation.check_name, None)
+            else:
+                result.failed_checks[evaluation.check_name] = f"{evaluation.severity.value}: {evaluation.description}"
+        elif event.is_step_failure and evaluation.error is not None:
+            error = evaluation.error.cause or evaluation.error
+            if "DagsterAssetCheckFailedError" not in (error.cls_name or ""):
+                result.errors[str(event.step_key)] = error.message.strip()

@@ -1,0 +1,252 @@
+"""Frame in, frame out: every rule about orders, free of I/O and of Dagster.
+
+The functions take any frame that narwhals reads (pandas, Polars eager or lazy, ...) and return the same kind.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import narwhals as nw
+
+from orders_pipeline.schema import (
+    DAY,
+    LANDED_AT,
+    MONEY,
+    NULL_TEXTS,
+    ORDER_COLUMNS,
+    PROBLEM,
+    REQUIRED_COLUMNS,
+    ROW_NUMBER,
+    SOURCE,
+    TEXT,
+)
+
+Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
+
+AMOUNT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?$"
+
+# Dates that exist, 1900 to 2199: a calendar in a pattern, so that parsing can never fail half-way through a column.
+_LEAP_DAY: Final = (
+    r"(?:(?:19|21)(?:0[48]|[2468][048]|[13579][26])|20(?:[02468][048]|[13579][26]))-02-29"  # 1900, 2100: no leap years
+)
+_OTHER_DAY: Final = (
+    r"(?:19|2[01])[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
+_OFFSET: Final = r" ?(?:Z|UTC|[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?))"
+TIME: Final = rf"^(?:{_LEAP_DAY}|{_OTHER_DAY})(?:[T ]{_CLOCK}(?:{_OFFSET})?)?$"
+
+LONGEST_TEXT: Final = 2_000  # of a reject, in characters; what is longer ends in an ellipsis
+_NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def clean(raw: Any, zone: str = "UTC") -> Any:
+    """Orders with nulls removed and types cast, one row per order: of several versions the latest.
+
+    Args:
+        raw: orders as text (other types are read by their text), at least the required columns. Where the frame
+            says nothing of source, row number and landing time, its own order decides which row is later.
+        zone: the business day's time zone; an `order_date` with an offset is converted to it.
+
+    Returns:
+        `order_id`, `customer_id`, `amount` decimal(18,2), `order_date` (wall clock in `zone`), and where each row
+        came from. Rows that cannot be used are left out; `rejects` returns those.
+    """
+    judged = judge(_frame(raw), zone).filter(nw.col("_reason").is_null())
+    return (
+        latest(judged)
+        .select(
+            "order_id",
+            "customer_id",
+            amount=nw.col("_amount"),
+            order_date=nw.col("_order_date"),
+            **{SOURCE: nw.col(SOURCE), ROW_NUMBER: nw.col(ROW_NUMBER)},
+        )
+        .to_native()
+    )
+
+
+def rejects(raw: Any, zone: str = "UTC") -> Any:
+    """The rows that `clean` cannot use: `source`, `row_number`, `reason` (a code of `schema.REASONS`), `raw` (CSV)."""
+    return (
+        judge(_frame(raw), zone)
+        .filter(~nw.col("_reason").is_null())
+        .select(
+            source=nw.col(SOURCE),
+            row_number=nw.col(ROW_NUMBER),
+            reason=nw.col("_reason"),
+            raw=_shortened(nw.coalesce(nw.col(TEXT), _as_csv(raw))).str.replace_all(
+                "\x00", "\N{SYMBOL FOR NULL}", literal=True
+            ),
+        )
+        .to_native()
+    )
+
+
+def revenue_by_day(orders: Any) -> Any:
+    """`order_date` (day), `revenue` and `order_count` of each day of clean orders."""
+    revenue = _by_day(orders).group_by("order_date").agg(revenue=nw.col("amount").sum(), order_count=nw.len())
+    return revenue.with_columns(nw.col("order_count").cast(nw.Int64)).to_native()
+
+
+def spend_by_customer(orders: Any) -> Any:
+    """`order_date` (day), `customer_id` and `daily_spend`: what each customer spent each day."""
+    return _by_day(orders).group_by("order_date", "customer_id").agg(daily_spend=nw.col("amount").sum()).to_native()
+
+
+def annotate(raw: Any, zone: str) -> Any:
+    """Raw rows with their business day (null: the row is a reject), and with the text of each reject as CSV."""
+    frame = judge(_frame(raw), zone)
+    text = nw.when(~nw.col("_reason").is_null()).then(_shortened(nw.coalesce(nw.col(TEXT), _as_csv(raw))))
+    columns = nw.from_native(raw).collect_schema().names()
+    return frame.with_columns(**{TEXT: text}).select(*columns, DAY, "_reason").to_native()
+
+
+def day_of(column: str) -> nw.Expr:
+    """The calendar day of a wall-clock time."""
+    return nw.col(column).dt.truncate("1d").cast(nw.Date)
+
+
+def judge(frame: Frame, zone: str) -> Frame:
+    """Add to raw rows `_reason` (null: the row is clean), `_amount`, `_order_date`, `_updated_at` (UTC) and `_day`."""
+    order_date, updated_at = nw.col("order_date").str.strip_chars(), nw.col("updated_at").str.strip_chars()
+    amount = nw.col("amount").str.strip_chars()
+    ids = ("order_id", "customer_id")
+    reasons: dict[str, nw.Expr] = {
+        "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ids), ignore_nulls=True),
+        **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS},
+        "amount_not_decimal": ~amount.str.contains(AMOUNT),
+        "order_date_unreadable": ~order_date.str.contains(TIME),
+        "updated_at_unreadable": ~_is_missing("updated_at") & ~updated_at.str.contains(TIME),
+    }
+    reason = nw.coalesce(
+        nw.col(PROBLEM),
+        *(nw.when(found.fill_null(False)).then(nw.lit(code)) for code, found in reasons.items()),
+    )
+    is_clean = nw.col("_reason").is_null()
+    judged = frame.with_columns(_reason=reason).with_columns(
+        _amount=nw.when(is_clean).then(amount).cast(MONEY),
+        _order_date_text=nw.when(is_clean).then(order_date),
+        _updated_at_text=nw.when(is_clean & ~_is_missing("updated_at")).then(updated_at),
+    )
+    judged = _read_time(_read_time(judged, "_order_date"), "_updated_at").with_columns(
+        _order_date=_wall_clock("_order_date", zone), _updated_at=_instant("_updated_at", zone)
+    )
+    given = [name for name in frame.collect_schema().names() if name != DAY]
+    return judged.with_columns(**{DAY: day_of("_order_date")}).select(
+        *given, "_reason", "_amount", "_order_date", "_updated_at", DAY
+    )
+
+
+def latest(judged: Frame) -> Frame:
+    """Of all rows of an order_id, the one with the greatest (`updated_at` or else landing time, source, row number).
+
+    Sources compare bytewise. The winner depends on the rows alone, never on the order of their arrival.
+    """
+    ranked = judged.with_columns(_rank=nw.coalesce(nw.col("_updated_at"), nw.col(LANDED_AT)))
+    return ranked.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
+
+
+def _frame(raw: Any) -> Frame:
+    """Raw rows with every order column as text and their origin filled in where the caller does not say."""
+    frame: Frame = nw.from_native(raw)
+    schema = frame.collect_schema()
+    if ROW_NUMBER not in schema:
+        lazy = isinstance(frame, nw.LazyFrame)
+        eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+        numbered = (
+            eager.with_row_index("_index")
+            .with_columns(**{ROW_NUMBER: nw.col("_index").cast(nw.Int64) + 1})
+            .drop("_index")
+        )
+        frame = numbered.lazy() if lazy else numbered
+    defaults = {
+        "updated_at": nw.lit(None, nw.String),
+        SOURCE: nw.lit(""),
+        LANDED_AT: nw.lit(_NEVER).cast(nw.Datetime("us", "UTC")),
+        PROBLEM: nw.lit(None, nw.String),
+        TEXT: nw.lit(None, nw.String),
+    }
+    filled = {name: value for name, value in defaults.items() if name not in schema}
+    texts = {name: nw.col(name).cast(nw.String) for name in ORDER_COLUMNS if schema.get(name, nw.String) != nw.String}
+    return frame.with_columns(**filled, **texts) if filled or texts else frame
+
+
+def _by_day(orders: Any) -> Frame:
+    frame: Frame = nw.from_native(orders)
+    # Sums of money outgrow a single amount: 38 digits is what the marts hold.
+    return frame.with_columns(order_date=day_of("order_date"), amount=nw.col("amount").cast(nw.Decimal(38, 2)))
+
+
+def _is_missing(name: str) -> nw.Expr:
+    return nw.col(name).is_null() | nw.col(name).str.strip_chars().str.to_uppercase().is_in(NULL_TEXTS)
+
+
+def _contains_nul(name: str) -> nw.Expr:
+    return nw.col(name).fill_null("").str.contains("\x00", literal=True)
+
+
+def _shortened(text: nw.Expr) -> nw.Expr:
+    begun = nw.concat_str([text.str.slice(0, LONGEST_TEXT - 1), nw.lit("…")])
+    return nw.when(text.str.len_chars() > LONGEST_TEXT).then(begun).otherwise(text)
+
+
+def _as_csv(raw: Any) -> nw.Expr:
+    columns = [name for name in nw.from_native(raw).collect_schema().names() if not name.startswith("_")]
+    return nw.concat_str([_csv_field(name) for name in columns], separator=",")
+
+
+def _csv_field(name: str) -> nw.Expr:
+    text = nw.col(name).cast(nw.String).fill_null("")
+    quoted = nw.concat_str([nw.lit('"'), text.str.replace_all('"', '""', literal=True), nw.lit('"')])
+    return nw.when(text.str.contains('[",\r\n]')).then(quoted).otherwise(text)
+
+
+def _read_time(frame: Frame, name: str) -> Frame:
+    """Take a time text that matches TIME apart: `<name>_reading` is what the clock showed, `<name>_offset` how far it
+    is ahead of UTC (zero where the text does not say), `<name>_tail` the offset's text."""
+    text, tail, digits = (nw.col(f"{name}_{part}") for part in ("text", "tail", "digits"))
+    minutes = nw.when(text.str.len_chars() > 10).then(text.str.slice(11, 5)).otherwise(nw.lit("00:00"))
+    seconds = nw.when(text.str.slice(16, 1) == ":").then(text.str.slice(17, 2)).otherwise(nw.lit("00"))
+    fraction = nw.when(text.str.slice(19, 1) == ".").then(text.str.slice(20, 6)).otherwise(nw.lit(""))
+    clock = nw.concat_str([text.str.slice(0, 10), minutes, seconds], separator=" ").str.to_datetime("%Y-%m-%d %H:%M %S")
+    micros = fraction.str.replace_all("[^0-9].*$", "").str.pad_end(6, "0").fill_null("0").cast(nw.Int64)
+    sign = nw.when(tail.str.starts_with("-")).then(nw.lit(-1)).otherwise(nw.lit(1))
+    ahead = digits.str.slice(1, 2).cast(nw.Int64) * 60 + digits.str.slice(3, 2).cast(nw.Int64)
+    parts = {
+        f"{name}_reading": clock.cast(nw.Datetime("us")) + micros.cast(nw.Duration("us")),
+        f"{name}_tail": text.str.slice(16).str.replace_all(r"^(:[0-9]{2}(\.[0-9]+)?)? ?", "").fill_null(""),
+    }
+    padded = tail.str.replace_all("Z|UTC", "+").str.replace_all(":", "").str.pad_end(5, "0")
+    return (
+        frame.with_columns(**parts)
+        .with_columns(**{f"{name}_digits": padded})
+        .with_columns(**{f"{name}_offset": (ahead * sign * 60_000_000).cast(nw.Duration("us"))})
+    )
+
+
+def _wall_clock(name: str, zone: str) -> nw.Expr:
+    """What a clock in `zone` shows: the reading itself, or converted where the text has an offset."""
+    reading, offset = nw.col(f"{name}_reading"), nw.col(f"{name}_offset")
+    return nw.when(_has_offset(name)).then(_clock_in(zone, reading - offset)).otherwise(reading)
+
+
+def _instant(name: str, zone: str) -> nw.Expr:
+    """The point in time, UTC. A reading without offset is in `zone`; one that the zone skips or repeats (a clock
+    change) is settled by the offset in force just before or after, always the same way."""
+    reading, offset = nw.col(f"{name}_reading"), nw.col(f"{name}_offset")
+    guess = reading - (_clock_in(zone, reading) - reading)
+    in_zone = reading - (_clock_in(zone, guess) - guess)
+    return nw.when(_has_offset(name)).then(reading - offset).otherwise(in_zone).dt.replace_time_zone("UTC")
+
+
+def _clock_in(zone: str, utc: nw.Expr) -> nw.Expr:
+    """What a clock in `zone` shows at a time given by a clock in UTC."""
+    if zone == "UTC":
+        return utc
+    return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+
+
+def _has_offset(name: str) -> nw.Expr:
+    return nw.col(f"{name}_tail") != ""
