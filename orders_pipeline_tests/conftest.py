@@ -1,0 +1,86 @@
+"""One Postgres and one S3 server for all tests; a database, a bucket and a lake for each."""
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import pytest
+
+from orders_pipeline import embedded
+from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.places import migrated_database, new_bucket, new_database, variables
+
+SEED_VARIABLE = "ORDERS_SEED"
+ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail"
+
+
+def pytest_configure() -> None:
+    """One seed for all random histories, also in parallel workers, which inherit it."""
+    os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(1_000_000)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The seed, to play the same histories again."""
+    terminalreporter.line(f"Random histories were played from {SEED_VARIABLE}={os.environ[SEED_VARIABLE]}.")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what the developer's shell has set."""
+    for name in list(os.environ):
+        if name.startswith(("ORDERS_", "DAGSTER_", "AWS_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Path]:
+    """Home of the Postgres and the S3 server that all tests share.
+
+    Not under pytest's own temporary folder: each pytest closes that to other users when it starts, and Postgres runs as
+    one when we are root."""
+    with TemporaryDirectory(prefix="orders-tests-") as folder:
+        home = Path(folder)
+        embedded.postgres_url(home)
+        embedded.s3_endpoint(home)
+        yield home
+        embedded.stop(home)
+
+
+@pytest.fixture(scope="session")
+def template_database(services: Path) -> str:
+    """A database with the schemas in place, to be copied for each test."""
+    return migrated_database(services)
+
+
+@pytest.fixture
+def database_url(services: Path, template_database: str) -> Iterator[str]:
+    """A database of the test's own."""
+    with new_database(services, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(services: Path) -> str:
+    """An empty bucket of the test's own."""
+    return new_bucket(services)
+
+
+@pytest.fixture
+def environment(
+    services: Path, database_url: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """The variables that make a pipeline of the test's own, set in this process."""
+    found = variables(services, database_url, bucket, tmp_path)
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture
+def pipeline(environment: dict[str, str], tmp_path: Path) -> Iterator[Pipeline]:
+    """A whole pipeline of the test's own."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Pipeline(tmp_path, instance)

@@ -1,0 +1,1 @@
+"""The make targets and a real `dagster dev`."""

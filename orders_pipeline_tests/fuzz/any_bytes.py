@@ -1,0 +1,145 @@
+"""What must hold for any bytes that land: they are read as the plainest possible readers read them, or refused."""
+
+import csv
+import json
+from io import StringIO
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from orders_pipeline import transforms
+from orders_pipeline.errors import EmptyFileError, QuarantineError
+from orders_pipeline.landing.formats.detect import read_rows
+from orders_pipeline.landing.reading import Reading
+from orders_pipeline.schema import DAY, ORDER_COLUMNS, PROBLEM, QUARANTINES, REASONS, ROW_NUMBER, TEXT
+
+# Small, so that small inputs reach every limit.
+READING: Final = Reading(expanded_bytes=1 << 21, expansion_ratio=50, rows=3_000, field_chars=1_000)
+
+
+def check(content: bytes, folder: Path) -> str:
+    """Read bytes as a landed file. Returns what became of them: `rows`, `empty`, or the code of a quarantine.
+
+    Raises:
+        AssertionError: a row is lost, invented, or changed.
+    """
+    file = folder / "file"
+    file.write_bytes(content)
+    try:
+        rows = pl.concat([transforms.annotate(batch, "UTC") for batch in read_rows(file, READING)])
+    except EmptyFileError:
+        return "empty"
+    except QuarantineError as error:
+        if error.code not in QUARANTINES:
+            raise
+        return error.code
+    _check_each(rows)
+    expanded = file.read_bytes()
+    if not expanded.startswith(b"PAR1"):
+        for ours, plain in zip_longest(_fields(rows), _plainly(expanded)):
+            assert ours == plain, f"{ours} is read, and the plain reader finds {plain}"
+    return "rows"
+
+
+def _check_each(rows: pl.DataFrame) -> None:
+    numbers = rows[ROW_NUMBER].to_list()
+    assert numbers == sorted(set(numbers))
+    assert all(number >= 1 for number in numbers)
+    rejected = rows.filter(pl.col("_reason").is_not_null())
+    assert rows.filter(pl.col("_reason").is_null() != pl.col(DAY).is_not_null()).is_empty()
+    assert set(rejected["_reason"]) <= set(REASONS)
+    assert rejected[TEXT].null_count() == 0
+    raw = rows.drop("_reason", DAY)
+    assert transforms.rejects(raw).height + rows[DAY].count() == rows.height
+    assert max((len(text) for text in rejected[TEXT]), default=0) <= transforms.LONGEST_TEXT
+    clean = transforms.clean(raw)
+    assert set(clean["order_id"]) == set(rows.filter(pl.col(DAY).is_not_null())["order_id"])
+
+
+def _fields(rows: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """The columns of an order in each row that could be split; nothing of the others but that they are there."""
+    columns = [name for name in ORDER_COLUMNS if name in rows.columns]
+    return [tuple(row) if problem is None else () for problem, *row in rows.select(PROBLEM, *columns).iter_rows()]
+
+
+def _plainly(content: bytes) -> list[tuple[Any, ...]]:
+    """The same by readers that hold the whole file, and take one step after the other."""
+    text = content.decode("utf-8-sig", "surrogateescape")
+    start = text.lstrip("\ufeff \t\r\n")
+    if start.startswith("["):
+        return _objects(_loaded(text, lenient=False))
+    if start.startswith("{"):
+        lines = [line for line in StringIO(text, newline=None) if line.strip()]
+        return _objects([_loaded(line) if _is_text(line) else None for line in lines])
+    return _csv(text)
+
+
+def _csv(text: str) -> list[tuple[Any, ...]]:
+    lines = StringIO(text, newline="")
+    skipped = 0
+    for line in lines:
+        if line.strip():
+            break
+        skipped += len(line)
+    for delimiter in ",;\t|":
+        try:
+            header, *rows = csv.reader(StringIO(text[skipped:], newline=""), delimiter=delimiter, strict=True)
+        except (csv.Error, ValueError):
+            continue
+        names = [name.strip().casefold() for name in header]
+        if set(ORDER_COLUMNS[:4]) <= set(names):
+            places = [names.index(name) for name in ORDER_COLUMNS if name in names]
+            return [
+                tuple(row[place] for place in places) if len(row) == len(names) and _is_text("".join(row)) else ()
+                for row in rows
+                if len(row) > 1 or (row and row[0].strip())
+            ]
+    raise AssertionError("the plain reader finds no header")
+
+
+def _objects(values: list[Any]) -> list[tuple[Any, ...]]:
+    objects = [
+        {key.strip().casefold(): field for key, field in value} if isinstance(value, tuple) else None
+        for value in values
+    ]
+    names = [name for name in ORDER_COLUMNS if name != "updated_at" or any(name in o for o in objects if o)]
+    return [
+        () if fields is None or not _is_row(value, fields) else tuple(_written(fields.get(name)) for name in names)
+        for value, fields in zip(values, objects, strict=True)
+    ]
+
+
+def _is_row(pairs: tuple[tuple[str, Any], ...], fields: dict[str, Any]) -> bool:
+    order = [fields.get(name) for name in ORDER_COLUMNS]
+    return not any(isinstance(field, tuple | list) for field in order) and not _has_twice(pairs) and _is_text(pairs)
+
+
+def _has_twice(value: Any) -> bool:
+    if isinstance(value, tuple):
+        keys = [key for key, _ in value]
+        return len(set(keys)) < len(keys) or any(_has_twice(field) for _, field in value)
+    return isinstance(value, list) and any(map(_has_twice, value))
+
+
+def _loaded(text: str, *, lenient: bool = True) -> Any:
+    """A value, its numbers as texts and its objects as tuples of pairs; None where there is none."""
+    try:
+        return json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        assert lenient
+        return None
+
+
+def _written(field: Any) -> Any:
+    return {True: "true", False: "false"}[field] if isinstance(field, bool) else field
+
+
+def _is_text(value: Any) -> bool:
+    """Whether nothing in a value is half a character. Keys do not count: they are no part of a row."""
+    if isinstance(value, tuple):
+        return all(_is_text(field) for _, field in value)
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    return not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value)

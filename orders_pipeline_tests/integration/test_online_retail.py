@@ -1,0 +1,160 @@
+"""The 305 files of a real shop, by the commands of the README: every known total, to the cent."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import boto3
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from orders_pipeline import embedded
+from orders_pipeline.postgres import engine_for
+from orders_pipeline_tests.conftest import ONLINE_RETAIL
+from orders_pipeline_tests.servers import s3_server, tcp_postgres
+
+pytestmark = pytest.mark.skipif(
+    not ONLINE_RETAIL.is_dir(), reason="the real orders (../shared/data/online_retail) are not beside this checkout"
+)
+
+COMMAND = str(Path(sys.executable).parent / "orders-pipeline")
+FILES = sorted(str(path) for path in ONLINE_RETAIL.glob("*.csv"))
+START = {"ORDERS_START_DATE": "2010-12-01"}
+
+
+class Shop:
+    """A working directory and an environment, in which commands are called."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **START, **environment}
+
+    def call(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [COMMAND, *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{arguments[0]}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.call("status", "--json"))
+        return found
+
+    def query(self, query: str) -> pd.DataFrame:
+        url = self.environment.get("ORDERS_DATABASE_URL") or embedded.postgres_url(self.folder / ".orders")
+        with engine_for(url).connect() as connection:
+            return pd.read_sql_query(sa.text(query), connection, coerce_float=False)
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of the marts, in an order of their own."""
+        return {
+            table: sorted(self.query(f"SELECT * FROM analytics.{table}").itertuples(index=False, name=None), key=str)
+            for table in ("daily_revenue", "daily_revenue_partitioned", "rejected_orders")
+        }
+
+
+@pytest.fixture
+def embedded_shop() -> Iterator[Shop]:
+    """Nothing set but the start date."""
+    with TemporaryDirectory(prefix="orders-shop-") as folder:
+        shop = Shop(Path(folder), {})
+        yield shop
+        assert "Stopped: " in shop.call("stop")
+
+
+@pytest.fixture
+def external_shop() -> Iterator[Shop]:
+    """Postgres over TCP and S3 behind an endpoint, set by the environment alone."""
+    with TemporaryDirectory(prefix="orders-shop-") as folder, tcp_postgres() as database, s3_server() as endpoint:
+        credentials = {"AWS_ACCESS_KEY_ID": "shop", "AWS_SECRET_ACCESS_KEY": "shop", "AWS_DEFAULT_REGION": "eu-west-1"}
+        client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+            region_name="eu-west-1",
+        )
+        client.create_bucket(Bucket="shop-data", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        environment = {
+            "ORDERS_DATABASE_URL": database,
+            "ORDERS_S3_ENDPOINT_URL": endpoint,
+            "ORDERS_S3_BUCKET": "shop-data",
+            "ORDERS_LANDING_PREFIX": "incoming/orders",
+            "ORDERS_LAKE_URI": str(Path(folder) / "lake"),
+            **credentials,
+        }
+        yield Shop(Path(folder), environment)
+
+
+def assert_all_totals(shop: Shop) -> None:
+    expected = json.loads((ONLINE_RETAIL / "EXPECTED.json").read_text())
+    unpartitioned = shop.query(
+        "SELECT count(*) AS days, sum(order_count) AS orders, sum(revenue) AS revenue, min(order_date) AS first,"
+        " max(order_date) AS last, sum(revenue) FILTER (WHERE order_date = '2011-11-14') AS one_day"
+        " FROM analytics.daily_revenue"
+    ).iloc[0]
+    partitioned = shop.query(
+        "SELECT count(*) AS rows, count(DISTINCT order_date) AS days, sum(daily_spend) AS spend,"
+        " sum(daily_spend) FILTER (WHERE order_date = '2011-11-14') AS one_day FROM analytics.daily_revenue_partitioned"
+    ).iloc[0]
+    assert (unpartitioned["days"], unpartitioned["orders"]) == (
+        expected["days_with_clean_orders"],
+        expected["clean_orders"],
+    )
+    assert (str(unpartitioned["first"]), str(unpartitioned["last"])) == (expected["first_day"], expected["last_day"])
+    assert (partitioned["rows"], partitioned["days"]) == (expected["customer_days"], expected["days_with_clean_orders"])
+    for chain, total in ((unpartitioned, "revenue"), (partitioned, "spend")):
+        assert chain[total] == Decimal(expected["revenue"])
+        assert chain["one_day"] == Decimal(expected["revenue_2011_11_14"])
+
+
+def assert_all_rejects(shop: Shop, prefix: str) -> None:
+    """Each row without customer, known by reading the files with nothing but `split`."""
+    due = {
+        (f"{prefix}{Path(file).name}", number, line)
+        for file in FILES
+        for number, line in enumerate(Path(file).read_text().splitlines(), start=1)
+        if number > 1 and line.split(",")[1] == ""
+    }
+    listed = shop.query("SELECT source, row_number, reason, raw FROM analytics.rejected_orders")
+    assert set(listed["reason"]) == {"customer_id_missing"}
+    assert set(zip(listed["source"], listed["row_number"], listed["raw"], strict=True)) == due
+    assert len(listed) == json.loads((ONLINE_RETAIL / "EXPECTED.json").read_text())["rows_without_customer"]
+
+
+def test_all_totals_on_the_embedded_services(embedded_shop: Shop) -> None:
+    shop = embedded_shop
+    assert len(shop.call("land", *FILES).splitlines()) >= len(FILES) == 305
+    assert "Up to date" in shop.call("sync")
+    assert_all_totals(shop)
+    assert_all_rejects(shop, "landing/")
+    status = shop.status()
+    assert status["files"] == {"pending": 0, "loaded": 305, "quarantined": 0, "ignored": 0, "failing": 0}
+    assert not any(status["stale_days"].values())
+
+    assert "Nothing to do" in shop.call("sync")
+
+    shop.call("land", *FILES, "--prefix", "again")
+    shop.call("sync")
+    assert_all_totals(shop)
+    assert shop.status()["files"]["loaded"] == 610
+
+
+def test_all_totals_on_external_services(external_shop: Shop) -> None:
+    shop = external_shop
+    shop.call("land", *FILES)
+    assert "Up to date" in shop.call("sync")
+    assert_all_totals(shop)
+    assert_all_rejects(shop, "incoming/orders/")
+    before = shop.tables()
+
+    assert "Nothing to do" in shop.call("sync")
+    assert shop.tables() == before
+    assert sorted(path.name for path in (shop.folder / ".orders").iterdir()) == ["dagster"], "no embedded service"

@@ -1,0 +1,238 @@
+"""What every table should hold, recomputed in plain Python from bytes: it shares no line with the pipeline, so that a
+mistake in one shows against the other."""
+
+import csv
+import gzip
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+from zoneinfo import ZoneInfo
+
+REQUIRED = ("order_id", "customer_id", "amount", "order_date")
+NEVER = datetime(1, 1, 1, tzinfo=UTC)  # when the rows of the source table landed: before every file
+
+Rank = tuple[datetime, bytes, int]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A clean row: what it says, and how it ranks among the versions of its order."""
+
+    order_id: str
+    customer: str
+    amount: Decimal
+    time: datetime  # wall clock of the business day's time zone
+    rank: Rank
+
+    @property
+    def day(self) -> date:
+        return self.time.date()
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that cleaning leaves out."""
+
+    source: str
+    row_number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Readable:
+    """The rows of a version that could be read."""
+
+    content: bytes
+    landed_at: datetime
+    orders: tuple[Order, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All six tables. Both chains must hold the same clean orders."""
+
+    orders: dict[str, tuple[str, str, str]]  # order id: customer, amount, time
+    revenue: dict[str, tuple[str, int]]  # day: revenue, orders
+    spend: dict[tuple[str, str], str]  # day and customer: what was spent
+    rejected: list[tuple[str, int, str]]  # source, row number, reason
+
+
+@dataclass
+class Oracle:
+    """What was seen so far, and which version of each key counts: the newest readable one."""
+
+    zone: ZoneInfo
+    start: date
+    today: date
+    active: dict[str, Readable] = field(default_factory=dict)
+    seen: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
+
+    def see(self, key: str, content: bytes, landed_at: datetime) -> None:
+        """Look at what a key holds. Only a version that differs from the last one seen of it is news."""
+        if self.seen.get(key) == (content, landed_at):
+            return
+        self.seen[key] = content, landed_at
+        readable = read(key, content, landed_at, self.zone)
+        if readable is not None:
+            self.active[key] = readable
+
+    def see_table(self, days: Mapping[str, bytes]) -> None:
+        """Look at the source table, each of its days (by key) as a CSV file. A day that is gone counts no more."""
+        for key in [key for key in self.active if is_table(key) and key not in days]:
+            del self.active[key], self.seen[key]
+        for key, content in days.items():
+            self.see(key, content, NEVER)
+
+    def move_to(self, zone: ZoneInfo, today: date) -> None:
+        """Read again all that counts, in another time zone."""
+        self.zone, self.today = zone, today
+        for key, file in self.active.items():
+            self.active[key] = read(key, file.content, file.landed_at, zone) or file
+
+    def retract(self, key: str) -> None:
+        """Let a key contribute nothing until another version of it is seen."""
+        self.active.pop(key, None)
+
+    def tables(self) -> Tables:
+        """What the tables hold once nothing is pending."""
+        winners = latest(order for file in self.active.values() for order in file.orders)
+        placed = [order for order in winners if self.is_in_range(order.day)]
+        amounts: defaultdict[str, list[Decimal]] = defaultdict(list)
+        spends: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for order in placed:
+            amounts[str(order.day)].append(order.amount)
+            spends[str(order.day), order.customer] += order.amount
+        return Tables(
+            orders={order.order_id: (order.customer, f"{order.amount:.2f}", str(order.time)) for order in placed},
+            revenue={day: (f"{sum(found):.2f}", len(found)) for day, found in amounts.items()},
+            spend={place: f"{spent:.2f}" for place, spent in spends.items()},
+            rejected=sorted(
+                (reject.source, reject.row_number, reject.reason)
+                for file in self.active.values()
+                for reject in file.rejects
+            ),
+        )
+
+    def is_in_range(self, day: date) -> bool:
+        """Whether a day is in the tables at all."""
+        return self.start <= day <= self.today
+
+
+def latest(orders: Iterable[Order]) -> list[Order]:
+    """The version of each order that counts: the greatest of (updated_at or LastModified, key bytewise, row)."""
+    winners: dict[str, Order] = {}
+    for order in orders:
+        if order.order_id not in winners or winners[order.order_id].rank < order.rank:
+            winners[order.order_id] = order
+    return list(winners.values())
+
+
+def touched(before: Mapping[str, Readable], after: Mapping[str, Readable]) -> set[date]:
+    """The days that must be rebuilt, and no other, when one set of versions takes the place of another.
+
+    They are the days of the versions that changed, of all other rows with an order id of these, and, where only the
+    rank of a version changed (its bytes landed again), those of the orders that another file holds too."""
+    keys = before.keys() | after.keys()
+    changed = {key for key in keys if _content(before, key) != _content(after, key)}
+    renewed = {key for key in keys - changed if before[key].landed_at != after[key].landed_at}
+    rows = {(key, order) for files in (before, after) for key, file in files.items() for order in file.orders}
+    holders: defaultdict[str, set[str]] = defaultdict(set)
+    for key, order in rows:
+        holders[order.order_id].add(key)
+    ids = {
+        order.order_id for key, order in rows if key in changed or (key in renewed and len(holders[order.order_id]) > 1)
+    }
+    return {order.day for _, order in rows if order.order_id in ids}
+
+
+def read(key: str, content: bytes, landed_at: datetime, zone: ZoneInfo) -> Readable | None:
+    """The rows of a CSV file, perhaps gzipped; None where nothing can be read, so that nothing is replaced."""
+    try:
+        text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode()
+        reader = csv.reader(StringIO(text, newline=""), strict=True)
+        lines = [(before + 1, row) for before, row in _numbered(reader)]
+    except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error):
+        return None
+    if not lines or not set(REQUIRED) <= set(lines[0][1]):
+        return None
+    header = lines[0][1]
+    orders, rejects = [], []
+    for number, row in lines[1:]:
+        if reason := reason_against(header, row):
+            rejects.append(Reject(key, number, reason))
+            continue
+        fields = dict(zip(header, row, strict=True))
+        updated_at = fields.get("updated_at", "")
+        orders.append(
+            Order(
+                fields["order_id"],
+                fields["customer_id"],
+                Decimal(fields["amount"].strip()),
+                _wall_clock(fields["order_date"], zone),
+                (landed_at if is_missing(updated_at) else _instant(updated_at, zone), key.encode(), number),
+            )
+        )
+    return Readable(content, landed_at, tuple(orders), tuple(rejects))
+
+
+def reason_against(header: list[str], row: list[str]) -> str | None:
+    """Why a row is rejected; None for a clean one."""
+    if len(row) != len(header):
+        return "field_count"
+    fields = dict(zip(header, row, strict=True))
+    for name in REQUIRED:
+        if is_missing(fields[name]):
+            return f"{name}_missing"
+    if not re.fullmatch(r"[+-]?\d{1,16}(\.\d{1,2}0*)?", fields["amount"].strip()):
+        return "amount_not_decimal"
+    if not _is_time(fields["order_date"]):
+        return "order_date_unreadable"
+    updated_at = fields.get("updated_at", "")
+    return None if is_missing(updated_at) or _is_time(updated_at) else "updated_at_unreadable"
+
+
+def is_table(key: str) -> bool:
+    """Whether a key is a day of the source table."""
+    return key.startswith("table:")
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text says that there is no value."""
+    return text.strip().upper() in ("", "NULL", "N/A", r"\N")
+
+
+def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
+    before = 0
+    for row in reader:
+        if len(row) > 1 or (row and row[0].strip()):
+            yield before, row
+        before = reader.line_num
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _wall_clock(text: str, zone: ZoneInfo) -> datetime:
+    time = datetime.fromisoformat(text.strip())
+    return time if time.tzinfo is None else time.astimezone(zone).replace(tzinfo=None)
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime:
+    time = datetime.fromisoformat(text.strip())
+    return (time.replace(tzinfo=zone) if time.tzinfo is None else time).astimezone(UTC)
+
+
+def _content(files: Mapping[str, Readable], key: str) -> bytes | None:
+    return files[key].content if key in files else None

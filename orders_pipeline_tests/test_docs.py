@@ -1,0 +1,130 @@
+"""README, docs and code say the same."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orders_pipeline.cli import main
+from orders_pipeline.landing.reading import LIMITS
+from orders_pipeline.schema import CLEAN_COLUMNS, QUARANTINES, REASONS, TABLES, UNREADABLE_REASONS
+from orders_pipeline.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+LANDING = (ROOT / "docs/landing.md").read_text()
+
+
+def test_the_top_level_is_as_the_customer_fixed_it() -> None:
+    for name in (
+        "orders_pipeline", "orders_pipeline_tests", "pyproject.toml", "workspace.yaml", "dagster.yaml",
+        "docker-compose.yml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", ".ci/run",
+    ):  # fmt: skip
+        assert (ROOT / name).exists(), name
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    documented = dict(re.findall(r"^\| `(ORDERS_\w+)` \| (.+?) \|", README, re.MULTILINE))
+    fields = Settings.model_fields
+
+    assert set(documented) == {f"ORDERS_{name.upper()}" for name in fields}
+    for name in ("source_table", "landing_prefix", "home", "start_date", "timezone"):
+        assert documented[f"ORDERS_{name.upper()}"] == f"`{fields[name].default}`"
+    for name in ("max_file_bytes", "max_expanded_bytes", "max_expansion_ratio", "max_rows", "max_field_chars"):
+        assert documented[f"ORDERS_{name.upper()}"] == f"`{fields[name].default}`"
+        assert f"| `ORDERS_{name.upper()}` | {fields[name].default} |" in LANDING
+    assert documented["ORDERS_MAX_REJECT_SHARE"] == f"`{fields['max_reject_share'].default:.0%}`"
+    assert (documented["ORDERS_VACUUM_AGE"], fields["vacuum_age"].default.days) == ("`7d`", 7)
+
+
+def test_every_reason_is_documented_in_its_own_words() -> None:
+    _, of_rows, of_files = re.split(r"^## Reasons .*$", LANDING, flags=re.MULTILINE)
+
+    assert [dict(re.findall(r"^\| `(\w+)` \| (.+?) \|$", text, re.MULTILINE)) for text in (of_rows, of_files)] == [
+        REASONS,
+        QUARANTINES,
+    ]
+
+
+def test_every_reason_that_the_code_gives_is_a_known_one() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "orders_pipeline").rglob("*.py"))
+    given = set(re.findall(r'QuarantineError\(\s*"(\w+)"', code)) | {code for code, _ in LIMITS.values()} | {"gave_up"}
+
+    assert given == set(QUARANTINES)
+
+
+def test_every_command_is_in_the_readme_and_every_one_in_the_readme_exists() -> None:
+    named = set(re.findall(r"orders-pipeline (\w+)", README)) | set(
+        re.findall(r"`(demo|dev|retry|retract|vacuum)`", README)
+    )
+
+    assert named == set(main.commands)
+
+
+def test_every_make_target_that_is_written_of_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in (
+        README,
+        *(path.read_text() for path in (ROOT / "docs").glob("*.md")),
+        (ROOT / ".ci/run").read_text(),
+    ):
+        assert set(re.findall(r"`make ([a-z-]+)", document)) <= targets
+
+    assert {"setup", "demo", "dev", "test", "lint"} <= targets
+    assert {"make lint", "make test"} <= set((ROOT / ".ci/run").read_text().splitlines())
+
+
+def test_every_asset_is_in_the_readme() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \| (?:none|daily) \|", README, re.MULTILINE)) == set(TABLES)
+
+
+def test_links_and_modules_that_documents_name_exist() -> None:
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = path.read_text()
+        for link in re.findall(r"\]\(([\w/.]+)\)", text):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+        for module in re.findall(r"`((?:\w+/)?\w+\.py)`", text):
+            assert list(ROOT.glob(f"orders_pipeline*/**/{Path(module).name}")), f"{path.name}: {module}"
+        for test in re.findall(r"`((?:e2e/|integration/|chaos/)?test_\w+)`", text):
+            assert (ROOT / "orders_pipeline_tests" / f"{test}.py").exists(), f"{path.name}: {test}"
+
+
+def test_the_lock_names_no_registry_and_pins_everything_by_hash() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = [line for line in lock.splitlines() if "==" in line and not line.startswith((" ", "#"))]
+    pinned = {re.split(r"[\[=]", line)[0] for line in pins}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+
+    assert "://" not in lock
+    assert {re.split(r"[\[>=<]", name)[0] for name in wanted} <= pinned
+    assert all(line.endswith("\\") for line in pins)  # a hash follows
+
+
+def test_the_compose_file_and_its_instructions_fit() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    services = yaml.safe_load(text)["services"]
+
+    assert set(re.findall(r"(ORDERS_\w+)=", text)) <= {f"ORDERS_{name.upper()}" for name in Settings.model_fields}
+    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service["ports"])
+
+
+@pytest.mark.parametrize("path", [path for path in (ROOT / "orders_pipeline").rglob("*.py") if path.name != "env.py"])
+def test_every_module_says_what_it_is(path: Path) -> None:
+    assert path.read_text().startswith('"""')
+
+
+def test_names_that_are_written_in_two_places_agree() -> None:
+    assert set(UNREADABLE_REASONS) <= set(REASONS)
+    assert [column.name for column in CLEAN_COLUMNS] == list(_clean_schema())
+
+
+def _clean_schema() -> list[str]:
+    from orders_pipeline.io_managers import CLEAN_SCHEMA
+
+    return CLEAN_SCHEMA.names()

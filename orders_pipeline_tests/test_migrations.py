@@ -1,0 +1,104 @@
+"""The schemas come from migrations, agree with the code, and may be asked for by many at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from orders_pipeline import embedded
+from orders_pipeline.ledger.migrate import migrate
+from orders_pipeline.ledger.tables import metadata
+from orders_pipeline.postgres import engine_for
+
+
+@pytest.fixture
+def empty_database(services: Path) -> str:
+    server = sa.make_url(embedded.postgres_url(services))
+    name = f"empty_{uuid4().hex}"
+    with engine_for(server.render_as_string(False)).connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text(f"CREATE DATABASE {name}"))
+    return server.set(database=name).render_as_string(False)
+
+
+def differences(url: str) -> list[object]:
+    with engine_for(url).connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_schemas": True, "version_table_schema": "ledger", "compare_server_default": True}
+        )
+        return list(compare_metadata(context, metadata))
+
+
+def test_the_migrations_make_what_the_code_expects(empty_database: str) -> None:
+    migrate(engine_for(empty_database))
+
+    assert differences(empty_database) == []
+
+
+def test_the_columns_that_others_rely_on(empty_database: str) -> None:
+    migrate(engine_for(empty_database))
+    query = sa.text(
+        "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a"
+        " JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = 'analytics'::regnamespace AND c.relkind = 'r'"
+        " AND a.attnum > 0 ORDER BY c.relname, a.attnum"
+    )
+    with engine_for(empty_database).connect() as connection:
+        columns = [tuple(row) for row in connection.execute(query)]
+
+    assert columns == [
+        ("daily_revenue", "order_date", "date"),
+        ("daily_revenue", "revenue", "numeric(38,2)"),
+        ("daily_revenue", "order_count", "bigint"),
+        ("daily_revenue_partitioned", "order_date", "date"),
+        ("daily_revenue_partitioned", "customer_id", "text"),
+        ("daily_revenue_partitioned", "daily_spend", "numeric(38,2)"),
+        ("rejected_orders", "source", "text"),
+        ("rejected_orders", "row_number", "bigint"),
+        ("rejected_orders", "reason", "text"),
+        ("rejected_orders", "raw", "text"),
+        ("rejected_orders", "bucket", "text"),
+    ]
+
+
+def test_processes_that_start_at_once_all_find_it_done(empty_database: str) -> None:
+    code = (
+        "import sys; from orders_pipeline.postgres import engine_for;"
+        "from orders_pipeline.ledger.migrate import migrate; migrate(engine_for(sys.argv[1]))"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, empty_database], stderr=subprocess.PIPE) for _ in range(4)]
+
+    assert [process.communicate(timeout=60)[1] for process in started] == [b""] * 4
+    assert [process.returncode for process in started] == [0] * 4
+    assert differences(empty_database) == []
+
+
+def test_older_code_works_on_a_ledger_that_newer_code_has_migrated(empty_database: str) -> None:
+    engine = engine_for(empty_database)
+    migrate(engine)
+    with engine.begin() as transaction:
+        transaction.execute(sa.text("UPDATE ledger.alembic_version SET version_num = 'from the future'"))
+
+    migrate(engine)
+
+
+def test_a_migration_that_is_cut_short_leaves_nothing_behind(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orders_pipeline.ledger import migrate as module
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.command, "upgrade", die)
+        with pytest.raises(KeyboardInterrupt):
+            migrate(engine_for(empty_database))
+    with engine_for(empty_database).connect() as connection:
+        assert connection.execute(sa.text("SELECT to_regnamespace('ledger')")).scalar_one() is None
+
+    migrate(engine_for(empty_database))
+    assert differences(empty_database) == []

@@ -1,0 +1,408 @@
+"""Sensors ask for what is missing, once, and for nothing when all is well."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.runs.schema import RunsTable
+
+from orders_pipeline import in_flight, sensors
+from orders_pipeline.definitions import defs, postgres, s3
+from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.in_flight import fail_lost_runs, is_on_its_way
+from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger.locks import Lock, shared
+from orders_pipeline.resources import S3Resource
+from orders_pipeline.sensors import range_tags, ranges, read_listing, s3_arrival_sensor, stale_days_sensor
+from orders_pipeline_tests.driver import Pipeline
+
+NEVER = float("inf")
+DAY = date(2026, 3, 4)
+
+
+def tick(pipeline: Pipeline, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
+    context = dg.build_sensor_context(
+        instance=pipeline.instance,
+        cursor=cursor,
+        definitions=defs,
+        resources={"postgres": postgres, "s3": s3} if sensor is s3_arrival_sensor else {"postgres": postgres},
+    )
+    return sensor.evaluate_tick(context)
+
+
+def run_all(pipeline: Pipeline, sensor: dg.SensorDefinition) -> int:
+    """Run what a tick asks for, as the daemon would."""
+    requests = tick(pipeline, sensor).run_requests or []
+    for request in requests:
+        assets = [key.to_user_string() for key in request.asset_selection or []]
+        result = pipeline.run(sensor.job_name, tags=request.tags, config=request.run_config, assets=assets)
+        assert result.success
+    return len(requests)
+
+
+def pages(*sizes: int) -> list[list[FileVersion]]:
+    numbers = iter(range(sum(sizes)))
+    return [
+        [FileVersion("b", f"landing/{next(numbers):05}", "e", 1, datetime(2026, 3, 4, tzinfo=UTC)) for _ in range(size)]
+        for size in sizes
+    ]
+
+
+def all_pending(versions: Sequence[FileVersion]) -> list[FileVersion]:
+    return list(versions)
+
+
+def none_pending(_: Sequence[FileVersion]) -> list[FileVersion]:
+    return []
+
+
+def test_a_listing_read_to_its_end_begins_anew_at_the_next_tick() -> None:
+    found = read_listing(pages(3, 2), all_pending, NEVER)
+
+    assert (len(found.keys), found.cursor) == (5, None)
+
+
+def test_a_run_gets_at_most_a_thousand_keys_and_the_listing_goes_on_after_the_last_of_them() -> None:
+    found = read_listing(pages(700, 700, 700), all_pending, NEVER)
+
+    assert len(found.keys) == sensors.MAX_KEYS_PER_RUN
+    assert found.cursor == found.keys[-1] == "landing/00999"
+
+
+def test_a_listing_that_takes_too_long_goes_on_at_the_next_tick() -> None:
+    found = read_listing(pages(2, 2, 2), none_pending, deadline=-NEVER)
+
+    assert (found.keys, found.cursor) == ([], "landing/00001")
+
+
+def test_stale_days_become_ranges_of_at_most_31_that_span_short_gaps() -> None:
+    weekdays = [DAY + timedelta(days=n) for n in range(60) if (DAY + timedelta(days=n)).weekday() < 5]
+    later = weekdays[-1] + timedelta(days=40)
+
+    found = ranges([*weekdays, later])
+
+    assert [len([day for day in weekdays if first <= day <= last]) for first, last in found] == [31, 12, 0]
+    assert found[-1] == (later, later)
+    assert ranges([]) == []
+
+
+def test_a_file_that_landed_is_asked_for_and_then_no_more(pipeline: Pipeline) -> None:
+    key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+
+    (request,) = tick(pipeline, s3_arrival_sensor).run_requests
+    assert request.run_config == {"ops": {"raw_orders": {"config": {"s3_keys": [key]}}}}
+    assert request.run_key is None
+
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    assert run_all(pipeline, s3_arrival_sensor) == 0
+    assert "settled" in tick(pipeline, s3_arrival_sensor).skip_message
+    assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
+
+
+def test_the_sensors_alone_bring_both_chains_up_to_date(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,ann,1.00,2026-03-06")
+
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    assert run_all(pipeline, stale_days_sensor) == 1
+    assert run_all(pipeline, stale_days_sensor) == 0
+    assert sorted(pipeline.spend()) == [("2026-03-04", "ann"), ("2026-03-06", "ann")]
+
+
+def test_a_listing_that_took_several_ticks_begins_anew_when_it_is_through(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "MAX_KEYS_PER_RUN", 2)
+    for name in ("b", "c", "d"):
+        pipeline.land_rows(f"{name}.csv", f"{name},ann,1.00,2026-03-04")
+
+    cursor = None  # carried from tick to tick as the daemon does, which an empty one would not change
+    for _ in range(3):
+        evaluated = tick(pipeline, s3_arrival_sensor, cursor)
+        for request in evaluated.run_requests:
+            assert pipeline.run("s3_arrival", config=request.run_config).success
+        cursor = evaluated.cursor
+    assert pipeline.revenue() == {"2026-03-04": ("3.00", 3)}
+
+    key = pipeline.land_rows("a.csv", "a,ann,1.00,2026-03-04")
+    (request,) = tick(pipeline, s3_arrival_sensor, cursor).run_requests
+    assert request.run_config == {"ops": {"raw_orders": {"config": {"s3_keys": [key]}}}}
+
+
+def test_a_stale_day_without_a_pending_file_is_asked_for_without_config(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    pipeline.run("s3_arrival", assets=["raw_orders"])
+
+    (request,) = tick(pipeline, s3_arrival_sensor).run_requests
+    assert {key.to_user_string() for key in request.asset_selection} == {
+        "cleaned_orders", "rejected_orders", "daily_revenue",
+    }  # fmt: skip
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
+
+
+def test_another_time_zone_is_a_reason_to_run_raw_orders_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04T23:30:00-05:00")
+    pipeline.sync()
+    assert pipeline.revenue() == {"2026-03-05": ("1.00", 1)}
+    monkeypatch.setenv("ORDERS_TIMEZONE", "America/New_York")
+
+    while run_all(pipeline, s3_arrival_sensor) or run_all(pipeline, stale_days_sensor):
+        pass
+
+    assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
+    assert pipeline.spend() == {("2026-03-04", "ann"): "1.00"}
+    assert pipeline.status().is_current
+
+
+@pytest.mark.parametrize(
+    ("sensor", "lock"),
+    [(s3_arrival_sensor, Lock.UNPARTITIONED_RUN), (stale_days_sensor, Lock.PARTITIONED_RUN)],
+    ids=["arrival", "stale"],
+)
+def test_while_a_run_of_its_chain_lives_a_sensor_waits(
+    pipeline: Pipeline, sensor: dg.SensorDefinition, lock: Lock
+) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    pipeline.run("s3_arrival", assets=["raw_orders"])
+    with shared(postgres.ledger(), [lock]):
+        assert tick(pipeline, sensor).run_requests == []
+
+    assert len(tick(pipeline, sensor).run_requests) == 1
+
+
+def test_a_run_holds_the_lock_of_its_chain_for_as_long_as_it_runs(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    download = S3Resource.download
+
+    def look(resource: S3Resource, *arguments: Any) -> None:
+        seen.append((tick(pipeline, s3_arrival_sensor).run_requests, tick(pipeline, stale_days_sensor).skip_message))
+        download(resource, *arguments)
+
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    monkeypatch.setattr(S3Resource, "download", look)
+    pipeline.run("s3_arrival")
+
+    assert seen == [([], "No day is stale.")]
+
+
+def silent(*_: object) -> datetime:
+    """When a run that was made just now, with all its events, last said something."""
+    return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def begin_run(pipeline: Pipeline, job: str, status: dg.DagsterRunStatus, minutes: int, **how: Any) -> str:
+    """A run that came so far, so many minutes ago."""
+    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("orders"), "r").get_job_origin(job)
+    run = pipeline.instance.create_run_for_job(defs.resolve_job_def(job), remote_job_origin=origin, **how)
+    then = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=minutes)
+    storage: Any = pipeline.instance.run_storage
+    with storage.connect() as connection:
+        this = RunsTable.update().where(RunsTable.c.run_id == run.run_id)
+        connection.execute(this.values(status=status.value, create_timestamp=then, update_timestamp=then))
+    return run.run_id
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "asked"),
+    [
+        (dg.DagsterRunStatus.QUEUED, 0, 0),
+        (dg.DagsterRunStatus.QUEUED, 600, 0),  # behind long runs: a second one would only lengthen the queue
+        (dg.DagsterRunStatus.NOT_STARTED, 1, 0),
+        (dg.DagsterRunStatus.NOT_STARTED, 10, 1),  # the daemon died before it could be queued
+        (dg.DagsterRunStatus.STARTING, 1, 0),
+        (dg.DagsterRunStatus.STARTING, 10, 1),  # its process died before it could begin
+        (dg.DagsterRunStatus.STARTED, 1, 0),  # begun, its lock yet to be taken
+        (dg.DagsterRunStatus.STARTED, 10, 1),  # its machine was switched off: the lock is gone
+        (dg.DagsterRunStatus.FAILURE, 0, 1),  # its launch failed
+    ],
+)
+def test_a_run_on_its_way_is_not_asked_for_again_unless_it_died(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, status: dg.DagsterRunStatus, minutes: int, asked: int
+) -> None:
+    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    begin_run(pipeline, "s3_arrival", status, minutes)
+    begin_run(pipeline, "stale_days", dg.DagsterRunStatus.QUEUED, 1)  # the other chain is no hindrance
+
+    assert run_all(pipeline, s3_arrival_sensor) == asked
+    assert pipeline.revenue() == ({"2026-03-04": ("1.00", 1)} if asked else {})
+
+
+@pytest.mark.parametrize(
+    ("sensor", "lock", "job"),
+    [
+        (s3_arrival_sensor, Lock.UNPARTITIONED_RUN, "s3_arrival"),
+        (stale_days_sensor, Lock.PARTITIONED_RUN, "stale_days"),
+        (s3_arrival_sensor, Lock.UNPARTITIONED_RUN, "daily_pipeline"),
+    ],
+    ids=["arrival", "stale", "daily"],
+)
+def test_a_run_that_was_lost_with_its_machine_is_failed_and_makes_room(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, sensor: dg.SensorDefinition, lock: Lock, job: str
+) -> None:
+    def status(run: str) -> dg.DagsterRunStatus:
+        found = pipeline.instance.get_run_by_id(run)
+        assert found is not None
+        return found.status
+
+    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
+    monkeypatch.setattr(in_flight, "_last_said", silent)
+    tags = {"dagster/partition": "2026-03-04"} if job == "stale_days" else {}
+    lost = begin_run(pipeline, job, dg.DagsterRunStatus.STARTED, 10, tags=tags)
+    young = begin_run(pipeline, job, dg.DagsterRunStatus.STARTED, 1, tags=tags)
+    with shared(postgres.ledger(), [lock]):
+        tick(pipeline, sensor)
+        assert status(lost) is dg.DagsterRunStatus.STARTED  # perhaps it is the one that holds the lock
+
+    tick(pipeline, sensor)
+    assert status(lost) is dg.DagsterRunStatus.FAILURE
+    assert status(young) is dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_lives_is_not_taken_for_lost(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one that holds the other chain's lock, nor one that lost its lock with Postgres and goes on to speak, nor one
+    that takes no lock."""
+    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
+    other_chain = begin_run(pipeline, "daily_pipeline", dg.DagsterRunStatus.STARTED, 10)
+    checking = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10, asset_selection=frozenset())
+    speaking = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10)
+    last_said = in_flight._last_said
+    monkeypatch.setattr(
+        in_flight, "_last_said", lambda i, run: last_said(i, run) if run.run_id == speaking else silent()
+    )
+    running = {other_chain: "daily_pipeline", checking: "checks", speaking: "speaking"}
+
+    def living() -> set[str]:
+        runs = pipeline.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        return {running[run.run_id] for run in runs}
+
+    with shared(postgres.ledger(), [Lock.UNPARTITIONED_RUN]):
+        tick(pipeline, stale_days_sensor)
+    assert living() == {"daily_pipeline", "checks", "speaking"}
+    tick(pipeline, s3_arrival_sensor)
+    assert living() == {"checks", "speaking"}
+
+
+def test_a_run_that_just_ends_is_not_taken_for_lost(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10)
+
+    def end(_: float) -> None:
+        run = pipeline.instance.get_run_by_id(ending)
+        assert run is not None
+        pipeline.instance.report_run_canceled(run)
+
+    monkeypatch.setattr(in_flight, "time", SimpleNamespace(sleep=end))
+    monkeypatch.setattr(in_flight, "_last_said", silent)
+    tick(pipeline, s3_arrival_sensor)
+
+    run = pipeline.instance.get_run_by_id(ending)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.CANCELED
+
+
+def test_the_runs_of_another_code_location_are_not_ours(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
+    monkeypatch.setattr(in_flight, "_LAUNCH_TIME", timedelta(seconds=-1))  # a run counts as old at once
+    monkeypatch.setattr(in_flight, "_last_said", silent)
+    job = defs.resolve_job_def("s3_arrival")
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def begin(place: str, status: dg.DagsterRunStatus) -> str:
+            origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(place), "r").get_job_origin(job.name)
+            return instance.create_run_for_job(job, status=status, remote_job_origin=origin).run_id
+
+        context = dg.SensorEvaluationContext(
+            None, None, None, None, None, instance=instance, code_location_origin=RegisteredCodeLocationOrigin("here")
+        )
+        ours, theirs = (begin(place, dg.DagsterRunStatus.STARTED) for place in ("here", "elsewhere"))
+        with pipeline.connect() as connection:
+            fail_lost_runs(context, connection)
+        left = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))}
+        assert (ours in left, theirs in left) == (False, True)
+
+        begin("elsewhere", dg.DagsterRunStatus.QUEUED)
+        assert not is_on_its_way(context, job.name)
+        begin("here", dg.DagsterRunStatus.QUEUED)
+        assert is_on_its_way(context, job.name)
+
+
+def test_a_run_over_stale_days_is_not_asked_for_again_while_one_waits(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    begin_run(pipeline, "stale_days", dg.DagsterRunStatus.QUEUED, 600)
+
+    assert run_all(pipeline, stale_days_sensor) == 0
+
+
+def test_files_that_two_daemons_ask_for_at_once_are_loaded_once(pipeline: Pipeline) -> None:
+    for number in range(20):
+        pipeline.land_rows(f"{number}.csv", f"{number},ann,1.00,2026-03-04")
+
+    def ask_and_run(instance: dg.DagsterInstance) -> None:
+        other = Pipeline(pipeline.folder, instance)
+        (request,) = tick(other, s3_arrival_sensor).run_requests
+        asked.wait(30)  # until both have asked
+        assert other.run("s3_arrival", tags=request.tags, config=request.run_config).success
+
+    asked = threading.Barrier(2)
+    with dg.DagsterInstance.ephemeral() as one, dg.DagsterInstance.ephemeral() as two, ThreadPoolExecutor(2) as threads:
+        list(threads.map(ask_and_run, [one, two]))
+
+    assert pipeline.revenue() == {"2026-03-04": ("20.00", 20)}
+    assert pipeline.query("SELECT count(*), sum(rows) FROM ledger.landed_files WHERE active") == [(20, 20)]
+    assert pipeline.query("SELECT DISTINCT attempts, version FROM ledger.landed_files, ledger.order_days") == [(0, 1)]
+
+
+def test_a_run_that_failed_is_asked_for_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+
+    def down(*_: object, **__: object) -> None:
+        raise ServiceUnavailableError("S3 is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(S3Resource, "list_pages", down)
+        assert not pipeline.run("s3_arrival").success
+    with monkeypatch.context() as patched:
+        patched.setattr(S3Resource, "download", down)
+        assert pipeline.run("s3_arrival").success  # what it could not fetch waits, and holds up nothing else
+
+    assert run_all(pipeline, s3_arrival_sensor) == 0  # for a moment
+    pipeline.execute("UPDATE ledger.landed_files SET next_attempt = now()")
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+
+
+def test_a_listing_that_fails_is_not_an_empty_one(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object, **__: object) -> None:
+        raise ServiceUnavailableError("S3 is away")
+
+    monkeypatch.setattr(S3Resource, "list_pages", down)
+
+    with pytest.raises(Exception, match="S3 is away"):
+        tick(pipeline, s3_arrival_sensor)
+
+
+def test_a_day_whose_blocking_check_failed_is_not_asked_for_again_until_it_changes(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    pipeline.run("s3_arrival", assets=["raw_orders", "cleaned_orders", "rejected_orders"])
+    pipeline.execute("UPDATE ledger.built_days SET blocked_by = 'order_ids_are_unique'")
+    assert run_all(pipeline, s3_arrival_sensor) == 0
+
+    pipeline.land_rows("b.csv", "2,ann,1.00,2026-03-04")
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    assert pipeline.revenue() == {"2026-03-04": ("2.00", 2)}
+
+
+def test_range_tags_are_dagsters_own() -> None:
+    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+    assert set(range_tags(DAY, DAY)) == {ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG}
