@@ -1,0 +1,1 @@
+"""Faults, injected on purpose into real processes, real Postgres and a real S3 protocol."""

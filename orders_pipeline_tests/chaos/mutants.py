@@ -1,0 +1,370 @@
+"""`make mutants`: break each guarantee on purpose, in a scratch copy, and see a test fail.
+
+Each mutant is one small change to the package, the guarantee of docs/design.md that it breaks, and the tests that must
+go red.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 400
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change that breaks a guarantee, and the tests that see it."""
+
+    guarantee: str
+    breaks: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    chosen: str = ""  # of these tests, by pytest's -k
+
+    def change(self, root: Path) -> None:
+        """Make the change in a copy of the project."""
+        path = root / "orders_pipeline" / self.file
+        text = path.read_text()
+        assert text.count(self.old) == 1, f"{self.file} holds {self.old!r} {text.count(self.old)} times, not once"
+        path.write_text(text.replace(self.old, self.new))
+
+
+MUTANTS = [
+    Mutant(
+        "1 complete",
+        "an overwritten key is taken for settled",
+        "landing/versions.py",
+        "if entry is None or entry.version != version:",
+        "if entry is None:",
+        "test_landing.py",
+        "overwrite or header_alone",
+    ),
+    Mutant(
+        "1 complete",
+        "a listing that fails is an empty one",
+        "s3.py",
+        'raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error',
+        "return",
+        "test_listing.py",
+        "breaks_off or is_away",
+    ),
+    Mutant(
+        "2 exactly once",
+        "a file is committed apart from its touched days",
+        "landing/ingest.py",
+        "days.touch(self.connection, touched)\n        report.touched",
+        "self.connection.commit() or days.touch(self.connection, touched)\n        report.touched",
+        "test_landing.py",
+        "committed_together",
+    ),
+    Mutant(
+        "2 exactly once",
+        "rows of a file that is read again are added to the old ones",
+        "io_managers.py",
+        "transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
+        "(sa.delete(table).where(sa.tuple_(table.c.bucket",
+        "test_checks.py test_landing.py",
+        "full_refresh or overwrite",
+    ),
+    Mutant(
+        "2 exactly once",
+        "two processes may change which files are active at once",
+        "ledger/locks.py",
+        "connection.execute(sa.select(sa.func.pg_advisory_lock(_SPACE, int(lock))))",
+        "connection.execute(sa.select(sa.func.pg_try_advisory_lock(_SPACE, int(lock))))",
+        "test_landing.py",
+        "one_process_at_a_time",
+    ),
+    Mutant(
+        "3 confluent",
+        "of rows of one moment the winner depends on their order",
+        "transforms.py",
+        'order_by=["_rank", SOURCE, ROW_NUMBER]',
+        'order_by=["_rank"]',
+        "test_transforms.py",
+        "update_time_decides or bytewise",
+    ),
+    Mutant(
+        "3 confluent",
+        "an older build takes the place of a newer one",
+        "ledger/days.py",
+        "older = sa.and_(older, versions[0] <= versions[1])",
+        "assert versions",
+        "test_days.py",
+    ),
+    Mutant(
+        "4 conserved",
+        "a reason for rejecting rows is not listed",
+        "transforms.py",
+        '.filter(~nw.col("_reason").is_null())',
+        '.filter(~nw.col("_reason").is_null(), nw.col("_reason") != "amount_missing")',
+        "test_transforms.py",
+        "required_value",
+    ),
+    Mutant(
+        "4 conserved",
+        "the check that no order is lost looks at rows without their rank",
+        "conservation.py",
+        'on=["order_id", *place], how="semi"',
+        'on=["order_id", *place], how="anti"',
+        "test_checks.py",
+        "lost or accounted",
+    ),
+    Mutant(
+        "5 atomic",
+        "rows of a day are committed apart from its mark",
+        "io_managers.py",
+        "                if current:\n",
+        '                transaction.exec_driver_sql("COMMIT")\n                if current:\n',
+        "test_io_managers.py",
+        "appear_together",
+    ),
+    Mutant(
+        "6 replacement",
+        "the days of the version that is replaced are not touched",
+        "landing/ingest.py",
+        "touched = self._touched([*loaded, *replaced])",
+        "touched = self._touched(loaded)",
+        "test_landing.py",
+        "overwrite or header_alone",
+    ),
+    Mutant(
+        "6 replacement",
+        "days of the same order in other files are not touched",
+        "landing/ingest.py",
+        "touched |= raw.days_elsewhere(self.lake, differing, _beyond(touched, others))",
+        "assert others is not None",
+        "test_landing.py",
+        "moves_to_another_day or falls_back",
+    ),
+    Mutant(
+        "7 agreement",
+        "a customer's spend leaves out an order",
+        "transforms.py",
+        'daily_spend=nw.col("amount").sum()',
+        'daily_spend=nw.col("amount").max()',
+        "test_transforms.py test_sync.py",
+        "exact_sums or all_tables",
+    ),
+    Mutant(
+        "8 minimal",
+        "equal bytes that land again rebuild their days",
+        "landing/ingest.py",
+        "differing = [file for file in changed if times[file.raw.path] == 1]",
+        "differing = [file for file in changed if times]",
+        "test_landing.py",
+        "same_bytes_again",
+    ),
+    Mutant(
+        "8 minimal",
+        "a range rebuilds the days that are not stale",
+        "io_managers.py",
+        'everything=tags.get(FULL_REFRESH_TAG) == "true")\n    asked',
+        "everything=True)\n    asked",
+        "test_io_managers.py",
+        "rerunning or touches",
+    ),
+    Mutant(
+        "9 no poison",
+        "an unknown error is tried again for ever",
+        "landing/ingest.py",
+        "status = Status.QUARANTINED if is_last_attempt else Status.FAILING",
+        "status = Status.FAILING",
+        "test_landing.py",
+        "bounded",
+    ),
+    Mutant(
+        "9 no poison",
+        "a process that dies is not counted",
+        "ledger/files.py",
+        '                "attempts": attempt,\n',
+        "",
+        "chaos/test_races.py",
+        "kills_its_reader",
+    ),
+    Mutant(
+        "9 no poison",
+        "one file's failure is everybody's",
+        "landing/ingest.py",
+        "        except Exception as error:\n            return error\n",
+        "        except Exception:\n            raise\n",
+        "test_landing.py",
+        "bad_file_blocks",
+    ),
+    Mutant(
+        "9 no blame",
+        "a lost Postgres is held against the files in hand",
+        "landing/outages.py",
+        "        _put_back(connection.engine, run_id, str(outage), log)\n",
+        "",
+        "test_landing.py",
+        "outage_at_the_commit",
+    ),
+    Mutant(
+        "9 no blame",
+        "an outage of S3 counts as an attempt",
+        "ledger/files.py",
+        "attempts=sa.func.greatest(_t.attempts - 1, 0)",
+        "attempts=_t.attempts",
+        "test_landing.py",
+        "outage",
+    ),
+    Mutant(
+        "9 no lost wake-up",
+        "a day touched while it is built is taken for current",
+        "ledger/days.py",
+        "return order_days, sa.cast(order_days.c.version, sa.Text), order_days.c.day",
+        'return order_days, sa.literal("1"), order_days.c.day',
+        "test_io_managers.py test_days.py",
+        "touched",
+    ),
+    Mutant(
+        "9 no blame",
+        "a disk that fails is held against files",
+        "landing/ingest.py",
+        'return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error',
+        "return error",
+        "test_landing.py",
+        "disk_that_fails",
+    ),
+    Mutant(
+        "9 no poison",
+        "a statement that always takes too long is an outage",
+        "postgres.py",
+        '"57P"',
+        '"57"',
+        "test_landing.py",
+        "told_of_that_file",
+    ),
+    Mutant(
+        "9 no poison",
+        "a lost object of the lake holds up whatever shares an order with it",
+        "landing/ingest.py",
+        "except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:",
+        "except (pl.exceptions.PanicException) as error:",
+        "test_landing.py",
+        "holds_up_no_arrival",
+    ),
+    Mutant(
+        "9 no lost wake-up",
+        "a source that was away is not asked again",
+        "sensors.py",
+        "left = [*outdated, *files.due_of(connection, TABLE)]",
+        "left = outdated",
+        "test_source_table.py",
+        "does_not_answer",
+    ),
+    Mutant(
+        "9 no poison",
+        "work that is done in vain is asked for without a pause",
+        "pauses.py",
+        "return Pause(len(runs), ended + pause) if ended <= now < ended + pause else None",
+        "return None",
+        "test_pauses.py",
+    ),
+    Mutant(
+        "9 no blame",
+        "a run that lost its lock with Postgres is failed though it lives",
+        "in_flight.py",
+        "        and _last_said(context.instance, run) < long_ago\n",
+        "",
+        "test_sensors.py",
+        "lives",
+    ),
+    Mutant(
+        "10 replay",
+        "a run that has nothing to do builds everything",
+        "ledger/days.py",
+        "sa.true() if everything else sa.false()",
+        "sa.true()",
+        "test_sync.py",
+    ),
+    Mutant(
+        "11 exact",
+        "an amount of three decimals is rounded",
+        "transforms.py",
+        r'AMOUNT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?$"',
+        r'AMOUNT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]+)?$"',
+        "test_transforms.py",
+        "rounded",
+    ),
+    Mutant(
+        "12 no vacuous check",
+        "a day that was never delivered passes",
+        "checks.py",
+        "if missing := sorted(set(asked) - delivered):",
+        "if missing := sorted(set(asked) - delivered - set(asked)):",
+        "test_checks.py",
+        "without_orders",
+    ),
+    Mutant(
+        "12 no vacuous check",
+        "chains that differ agree",
+        "reconciliation.py",
+        "one.revenue IS DISTINCT FROM other.spend OR ",
+        "",
+        "test_checks.py",
+        "agree",
+    ),
+]
+
+
+def main() -> int:
+    """Try every mutant (or those whose text holds the arguments); the exit status is the number that survived."""
+    wanted = [mutant for mutant in MUTANTS if all(word in str(mutant) for word in sys.argv[1:])]
+    with ThreadPoolExecutor(2) as pairs:
+        unchanged = pairs.map(partial(_failing_test, change=None), {(m.tests, m.chosen) for m in wanted})
+        if red := list(filter(None, unchanged)):
+            raise SystemExit(f"These tests fail without any mutant: {', '.join(red)}")
+        caught = list(pairs.map(_is_caught, wanted))
+    print("| guarantee | what was broken | seen by |\n| --- | --- | --- |")
+    for mutant, test in zip(wanted, caught, strict=True):
+        print(f"| {mutant.guarantee} | {mutant.breaks} | {f'`{test}`' if test else 'NO TEST'} |")
+    survived = caught.count("")
+    print(f"{len(caught) - survived} of {len(caught)} mutants were caught.")
+    return survived
+
+
+def _is_caught(mutant: Mutant) -> str:
+    test = _failing_test((mutant.tests, mutant.chosen), mutant.change)
+    print(f"{'caught' if test else 'SURVIVED'}: {mutant.breaks}", flush=True)
+    return test
+
+
+def _failing_test(tests: tuple[str, str], change: Callable[[Path], None] | None) -> str:
+    """The first of some tests that fails in a copy of the project, changed or not; empty where none does."""
+    modules, chosen = tests
+    with TemporaryDirectory(prefix="orders-mutant-") as folder:
+        root = Path(folder)
+        for name in ("orders_pipeline", "orders_pipeline_tests"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy2(ROOT / "pyproject.toml", root)
+        if change:
+            change(root)
+        command = [sys.executable, "-m", "pytest", "-x", "-n0", "-m", "chaos or not chaos", "--no-header"]
+        command += [
+            *(["-k", chosen] if chosen else []),
+            *(f"orders_pipeline_tests/{module}" for module in modules.split()),
+        ]
+        result = subprocess.run(
+            command, cwd=root, env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=SECONDS
+        )
+    if result.returncode not in (0, 1):
+        raise RuntimeError(f"pytest on {tests} ended with {result.returncode}:\n{result.stdout[-3000:]}")
+    failed = re.search(r"^FAILED (?:\S*/)?(\S+?)(?:\[| |$)", result.stdout, re.MULTILINE)
+    return failed[1] if failed else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
