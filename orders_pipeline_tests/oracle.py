@@ -75,13 +75,17 @@ class Oracle:
     seen: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
 
     def see(self, key: str, content: bytes, landed_at: datetime) -> None:
-        """Look at what a key holds. Only a version that differs from the last one seen of it is news."""
-        if self.seen.get(key) == (content, landed_at):
+        """Look at what a key holds."""
+        if not self.is_news(key, content, landed_at):
             return
         self.seen[key] = content, landed_at
         readable = read(key, content, landed_at, self.zone)
         if readable is not None:
             self.active[key] = readable
+
+    def is_news(self, key: str, content: bytes, landed_at: datetime) -> bool:
+        """Whether a version differs from the last one seen of its key."""
+        return self.seen.get(key) != (content, landed_at)
 
     def see_table(self, days: Mapping[str, bytes]) -> None:
         """Look at the source table, each of its days (by key) as a CSV file. A day that is gone counts no more."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ import pytest
 from orders_pipeline.definitions import s3
 from orders_pipeline.postgres import engine_for
 from orders_pipeline_tests.driver import HEADER, Pipeline, gzipped
-from orders_pipeline_tests.oracle import Oracle, Tables
+from orders_pipeline_tests.oracle import NEVER, Oracle, Tables
 from orders_pipeline_tests.places import client_of, database_of, new_bucket, new_database, variables
 
 TABLE = "CREATE TABLE orders (order_id text, customer_id text, amount numeric(18,2), order_date timestamp)"
@@ -50,6 +51,9 @@ IN_A_HURRY = {
 }
 
 
+Version = tuple[str, bytes, datetime]  # key, content, when it landed
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A pipeline with work to do, kept as a database to copy, a lake to copy and a bucket that is only read."""
@@ -59,7 +63,8 @@ class Scenario:
     database: str
     lake: Path
     bucket: str
-    seen: list[Tables]  # what readers may see of a day or a file, oldest first; the last is where it must end
+    seen: list[Tables]  # what readers may see of a day or a file on the way
+    end: Tables
     rows: dict[str, tuple[int, int]]  # key of each file that counts in the end: rows, clean rows
 
     @contextmanager
@@ -126,7 +131,8 @@ SCENARIOS: dict[str, Callable[[Path, str, Path], Any]] = {"first load": first_lo
 
 
 class _States:
-    """The oracle, asked for the tables after each commit that changes which files count."""
+    """The oracle, asked for the tables after every commit that may come: any version may have to wait for another sync,
+    and keeps none of the others waiting."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -134,33 +140,40 @@ class _States:
         self.seen: list[Tables] = []
 
     def see_all(self) -> None:
-        """Files first, then the table; but where taking the files fails, the table is taken without them."""
-        self.seen = [self.oracle.tables()]
-        self._see_table(deepcopy(self.oracle))
-        self._see_files(self.oracle)
-        self._see_table(self.oracle)
+        """All that is news now: each part of it, and at the end the whole."""
+        before, days = self.oracle, self._days()
+        news = [version for version in [*self._files(), *days] if before.is_news(*version)]
+        gone = [key for key in before.active if key.startswith("table:") and key not in {key for key, *_ in days}]
+        self.seen = []
+        for taken in chain.from_iterable(combinations(news, size) for size in range(len(news) + 1)):
+            self.oracle = deepcopy(before)
+            for version in taken:
+                self.oracle.see(*version)
+            self._note()
+            for key in gone:  # after what came, one by one
+                self.oracle.retract(key)
+                self._note()
 
-    def _see_files(self, oracle: Oracle) -> None:
+    def _note(self) -> None:
+        if (tables := self.oracle.tables()) not in self.seen:
+            self.seen.append(tables)
+
+    def _files(self) -> list[Version]:
         client = s3.client()
-        for item in client.list_objects_v2(Bucket=s3.bucket, Prefix=s3.prefix)["Contents"]:
-            body = client.get_object(Bucket=s3.bucket, Key=item["Key"])
-            oracle.see(item["Key"], body["Body"].read(), body["LastModified"].astimezone(UTC))
-        self.seen.append(oracle.tables())
+        listed = client.list_objects_v2(Bucket=s3.bucket, Prefix=s3.prefix)["Contents"]
+        bodies = [client.get_object(Bucket=s3.bucket, Key=item["Key"]) for item in listed]
+        return [
+            (item["Key"], body["Body"].read(), body["LastModified"].astimezone(UTC))
+            for item, body in zip(listed, bodies, strict=True)
+        ]
 
-    def _see_table(self, oracle: Oracle) -> None:
-        """Days that changed are taken first, then those that are gone are retracted, one by one."""
+    def _days(self) -> list[Version]:
         days: dict[str, bytes] = {}
         rows = self._pipeline.query("SELECT order_date::date::text, o::text, * FROM orders o ORDER BY 1, 2")
         for day, _, *fields in rows:
             days.setdefault(f"table:orders/{day}", f"{HEADER}\n".encode())
             days[f"table:orders/{day}"] += (",".join(str(field) for field in fields) + "\n").encode()
-        gone = [key for key in oracle.active if key.startswith("table:") and key not in days]
-        for key, content in days.items():
-            oracle.see(key, content, datetime(1, 1, 1, tzinfo=UTC))
-        self.seen.append(oracle.tables())
-        for key in gone:
-            oracle.retract(key)
-            self.seen.append(oracle.tables())
+        return [(key, content, NEVER) for key, content in days.items()]
 
 
 def _make_table(pipeline: Pipeline) -> None:
@@ -192,4 +205,5 @@ def _scenario(
         rows = {
             key: (len(file.orders) + len(file.rejects), len(file.orders)) for key, file in states.oracle.active.items()
         }
-        yield Scenario(name, services, database_of(url), lake, found["ORDERS_S3_BUCKET"], states.seen, rows)
+        bucket, end = found["ORDERS_S3_BUCKET"], states.oracle.tables()
+        yield Scenario(name, services, database_of(url), lake, bucket, states.seen, end, rows)

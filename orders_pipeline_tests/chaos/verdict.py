@@ -26,8 +26,8 @@ def assert_exact(pipeline: Pipeline, scenario: Scenario) -> None:
     """After a sync every table is what the bytes say, each file counts once, and nothing is left to do."""
     synced = pipeline.sync()
     assert synced.is_complete, synced
-    assert _tables(pipeline) == scenario.seen[-1]
-    assert pipeline.orders("daily_orders") == scenario.seen[-1].orders
+    assert _tables(pipeline) == scenario.end
+    assert pipeline.orders("daily_orders") == scenario.end.orders
     counted = pipeline.query("SELECT key, rows, clean_rows FROM ledger.landed_files WHERE active")
     assert sorted(counted) == sorted((key, *rows) for key, rows in scenario.rows.items())
     wrong = [check for check, found in synced.failed_checks.items() if found.startswith("ERROR")]
