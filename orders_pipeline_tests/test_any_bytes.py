@@ -19,7 +19,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orders_pipeline import transforms
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.formats import plain
 from orders_pipeline.landing.formats.detect import read_rows
+from orders_pipeline.landing.reading import Reading
 from orders_pipeline.schema import REQUIRED_COLUMNS
 from orders_pipeline_tests.driver import HEADER, gzipped
 from orders_pipeline_tests.fuzz.any_bytes import check
@@ -45,6 +48,50 @@ _PIECES = st.sampled_from(
      "order_id", "2026-03-04", "1.00", " ", "null", '{"order_id": 1, "customer_id": 2, "amount": 3.0, "order_date": 4}',
      "1,ann,1.00,2026-03-04\n", '"a\nb",ann,1e3,x\r\n', "\\ud83d", "NaN", "-", "1E+5"]
 )  # fmt: skip
+
+
+_ROWS = st.sampled_from(
+    ["1,ann,1.00,2026-03-04\n", "2,bob,2,x\n", "3,é,3,2026-03-04\r\n", ",,,\n", "1,2,3\n", "1,2,3,4,5\n", "\n",
+     "\r\n", " \n", '4,"a\nb",1,2026-03-04\n', "5,a\rb,1,x\n", "\ufeff6,ann,1,2026-03-04\n", "7,\udcff,1,x\n",
+     "8,\x00,1,x\n", f"9,{'x' * 1100},1,x\n", '"10","a, b","",""\n', '11,"a ""b"" c","""",x\r\n', '12,a"b,1,x\n',
+     '13,"a"b,1,x\n', '14, "a",1,x\n', '15,"a\rb",1,x\n', '16,"a\n', '17,"""a,1,x\n', '18,"",1,""\n']
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    start=st.sampled_from([f"{HEADER}\n", f"\ufeff{HEADER}\r\n", f"\n\n{HEADER}\n"]),
+    rows=st.lists(_ROWS, max_size=12),
+    end=st.sampled_from(["", "10,eve,1,2026-03-05", "11,eve"]),
+    piece=st.sampled_from([60, 200, 1 << 20]),
+)
+@example(start=f"{HEADER}\n", rows=["1,ann,1.00,2026-03-04\n", "\ufeff6,ann,1,2026-03-04\n"], end="", piece=30)
+@example(start=f"{HEADER}\n", rows=["1,ann,1.00,2026-03-04\n", "\n", "2,bob,2,x\n"], end="", piece=200)
+@example(start=f"{HEADER}\n", rows=["1,ann,1,x\r", "2,bob,2,x\r\r\n", "3,bob,3,x\n"], end="", piece=200)
+@example(start=f"{HEADER}\n", rows=['1,"a"b,1,x\n'], end="", piece=200)
+@example(start=f"{HEADER}\n", rows=['1,a"b,1,x"\n'], end="", piece=200)
+@example(start=f"{HEADER}\n", rows=['1,"a\n', 'b",2,x\n'], end="", piece=200)
+@example(start=f"{HEADER}\n", rows=['1,"a\rb",2,x\n'], end="", piece=200)
+@example(start=f"{HEADER}\n", rows=[f"9,{'x' * 1100},1,x\n"], end="", piece=1 << 20)
+def test_rows_read_fast_are_the_rows_read_with_care(start: str, rows: list[str], end: str, piece: int) -> None:
+    """However a file is cut into pieces, and whichever of these are plain."""
+    content, limits = (start + "".join(rows) + end).encode("utf-8", "surrogateescape"), Reading(field_chars=1000)
+
+    def read() -> list[tuple[object, ...]] | str:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "file"
+            path.write_bytes(content)
+            try:
+                return [row for batch in read_rows(path, limits) for row in batch.rows()]
+            except QuarantineError as error:
+                return str(error)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(plain, "_PIECE", piece)
+        fast = read()
+        patched.setattr(plain.Piece, "columns", lambda *_: None)
+        patched.setattr(plain.Piece, "stands_alone", lambda *_: False)
+        assert fast == read()
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,14 +2,17 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from io import StringIO
+from codecs import BOM_UTF8
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.formats.plain import pieces
 from orders_pipeline.landing.formats.rows import (
     BATCH_ROWS,
     Row,
@@ -21,7 +24,7 @@ from orders_pipeline.landing.formats.rows import (
     required,
     to_batch,
 )
-from orders_pipeline.landing.formats.text import BATCH_CHARS, Lines, open_text
+from orders_pipeline.landing.formats.text import BATCH_CHARS, Lines, as_text, open_text
 from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
 
 _DELIMITERS: Final = ",;\t|"
@@ -34,9 +37,23 @@ _NO_LIMIT: Final = 1 << 30
 
 def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
     with open_text(path) as text:
-        lines = Lines(text, reading)
-        line, delimiter, columns = _header(lines, reading)
-        yield from _batches(lines, line, delimiter, columns, reading)
+        header = _header(Lines(text, reading), reading)
+    lines, is_first = header.lines, True
+    with path.open("rb") as file:
+        file.seek(header.size + (len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0))
+        for piece in pieces(file):
+            is_first = False
+            if columns := piece.columns(header.columns, header.delimiter, reading.field_chars):
+                lines += yield from _sliced(header.columns, columns, lines + 1)
+            elif piece.stands_alone(header.delimiter):
+                text = as_text(BytesIO(piece.content))
+                lines += yield from _batches(Lines(text, reading), lines, header, reading)
+            else:
+                file.seek(piece.start)
+                yield from _batches(Lines(as_text(file), reading), lines, header, reading)
+                return
+    if is_first:
+        yield frame(header.columns, [()] * len(header.columns), [])
 
 
 def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _NO_LIMIT) -> Any:
@@ -45,14 +62,25 @@ def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _N
     return csv.reader(lines, delimiter=delimiter, strict=True)
 
 
-def _header(lines: Iterable[str], reading: Reading) -> tuple[int, str, list[str]]:
-    """How many lines the header and blank lines before it take, the delimiter, and the column names.
+@dataclass(frozen=True)
+class _Header:
+    """The header of a file; `lines` and `size` (bytes) are its own and those of blank lines before it."""
+
+    lines: int
+    size: int
+    delimiter: str
+    columns: list[str]
+
+
+def _header(lines: Iterable[str], reading: Reading) -> _Header:
+    """The header of a file.
 
     Raises:
         QuarantineError: no delimiter finds the columns of an order, or more than one does.
     """
-    header, begun = "", 0
+    header, begun, size = "", 0, 0
     for number, line in enumerate(lines, start=1):
+        size += len(line.encode("utf-8", "surrogateescape"))
         if not header and (not line.strip() or _EXCELS_OWN.fullmatch(line)):
             if number > _MOST_BLANK_LINES:
                 raise QuarantineError("too_many_rows", f"More than {_MOST_BLANK_LINES:,} lines are blank.")
@@ -62,8 +90,8 @@ def _header(lines: Iterable[str], reading: Reading) -> tuple[int, str, list[str]
             raise reading.row_beyond("The header")
         found = _split(header, reading)
         if len(found) == len(_DELIMITERS) or _fitting(found) or number - begun >= _HEADER_LINES:
-            return number, *_columns(header, found)
-    return begun, *_columns(header, _split(header, reading))
+            return _Header(number, size, *_columns(header, found))
+    return _Header(begun, size, *_columns(header, _split(header, reading)))
 
 
 def _split(header: str, reading: Reading) -> dict[str, list[str]]:
@@ -98,9 +126,18 @@ def _columns(header: str, found: dict[str, list[str]]) -> tuple[str, list[str]]:
     return likely, required(found[likely])
 
 
-def _batches(
-    lines: Lines, header_lines: int, delimiter: str, columns: list[str], reading: Reading
-) -> Iterator[pl.DataFrame]:
+def _sliced(names: list[str], columns: list[pl.Series], line: int) -> Generator[pl.DataFrame, None, int]:
+    """Columns as batches; their first row is line `line`. Returns how many lines they take."""
+    rows = len(columns[0])
+    for first in range(0, rows, BATCH_ROWS):
+        parts = [column.slice(first, BATCH_ROWS) for column in columns]
+        yield frame(names, parts, range(line + first, line + first + len(parts[0])))
+    return rows
+
+
+def _batches(lines: Lines, before: int, header: _Header, reading: Reading) -> Generator[pl.DataFrame, None, int]:
+    """Lines, of which there are `before` others before them, as batches. Returns how many lines they are."""
+    columns, delimiter = header.columns, header.delimiter
     reader = csv_reader(lines, delimiter, reading.field_chars)
     rows: list[list[str]] = []
     begun = seen = blank = 0
@@ -108,16 +145,16 @@ def _batches(
         for row in reader:
             rows.append(row)
             if len(rows) == BATCH_ROWS or lines.spent > BATCH_CHARS:
-                yield _batch(columns, rows, header_lines + begun + 1, reader.line_num - begun, delimiter)
+                yield _batch(columns, rows, before + begun + 1, reader.line_num - begun, delimiter)
                 begun, seen, lines.spent = reader.line_num, seen + len(rows), 0
                 blank += sum(not "".join(row).strip() for row in rows) if min(map(len, rows)) < 2 else 0
                 if blank > _MOST_BLANK_LINES:
                     raise QuarantineError("too_many_rows", f"More than {_MOST_BLANK_LINES:,} lines are blank.")
                 rows = []
     except csv.Error as error:
-        line = header_lines + reader.line_num
+        line = before + reader.line_num
         if "field larger" in str(error):
-            first = header_lines + begun + 1 + sum(map(_lines_of, rows))
+            first = before + begun + 1 + sum(map(_lines_of, rows))
             if line > first:
                 raise QuarantineError(
                     "csv_unreadable",
@@ -128,7 +165,8 @@ def _batches(
             raise reading.beyond("field_chars", f"A field of line {first} is longer") from error
         raise QuarantineError("csv_unreadable", f"Line {line} cannot be split into fields: {error}.") from error
     if rows or not seen:
-        yield _batch(columns, rows, header_lines + begun + 1, reader.line_num - begun, delimiter)
+        yield _batch(columns, rows, before + begun + 1, reader.line_num - begun, delimiter)
+    return int(reader.line_num)
 
 
 def _batch(columns: list[str], rows: list[list[str]], line: int, lines: int, delimiter: str) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from io import StringIO, TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from orders_pipeline.landing.reading import Reading
 
@@ -13,9 +13,14 @@ _BLOCK: Final = 1 << 20
 
 
 def open_text(path: Path) -> TextIOWrapper:
-    """A file as text. Bytes that are not UTF-8 become lone surrogates, which no valid text holds: rows are found by
-    them."""
+    """A file as text, without its byte order mark. Bytes that are not UTF-8 become lone surrogates, which no valid
+    text holds: rows are found by them."""
     return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def as_text(content: BinaryIO) -> TextIOWrapper:
+    """The same of bytes from within a file."""
+    return TextIOWrapper(content, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 class Lines:
