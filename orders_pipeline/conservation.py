@@ -16,7 +16,7 @@ from orders_pipeline import transforms
 from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger.landed import ActiveFile
-from orders_pipeline.schema import DAY, LANDED_AT, ROW_NUMBER, SOURCE
+from orders_pipeline.schema import AMOUNT, DAY, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
 
 EXAMPLES: Final = 5  # how many a check names
 
@@ -67,7 +67,7 @@ def of_orders(
         read=read,
         clean=kept - foreign,
         lost=lost.height,
-        lost_amount=sum(lost["_amount"].to_list(), Decimal(0)),
+        lost_amount=sum(lost[AMOUNT].to_list(), Decimal(0)),
         foreign=foreign,
         examples=lost["order_id"].head(EXAMPLES).to_list(),
     )
@@ -94,4 +94,4 @@ def of_rejects(connection: Connection, run_id: str | None) -> Rejects:
 
 def _ranked(rows: pl.LazyFrame, zone: str) -> pl.LazyFrame:
     judged: pl.LazyFrame = transforms.judge(nw.from_native(rows), zone).to_native()
-    return judged.with_columns(_rank=pl.coalesce("_updated_at", LANDED_AT))
+    return judged.with_columns(_rank=pl.coalesce(UPDATED_AT, LANDED_AT))

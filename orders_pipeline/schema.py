@@ -28,7 +28,14 @@ ROW_NUMBER: Final = "_row_number"  # line of the file where the row begins; row 
 LANDED_AT: Final = "_landed_at"  # LastModified of the file, UTC
 PROBLEM: Final = "_problem"  # reason why the row could not be split into columns at all
 TEXT: Final = "_text"  # the row as text where PROBLEM is set
-DAY: Final = "_day"  # business day of a clean row, as judged when the file landed; null for a reject
+
+# What `transforms.judge` finds in a row, once, when its file lands; all but the reason are null for a reject.
+REASON: Final = "_reason"  # why the row is rejected, null for a clean one
+AMOUNT: Final = "_amount"
+ORDER_DATE: Final = "_order_date"  # wall clock of the business day's time zone
+UPDATED_AT: Final = "_updated_at"  # UTC
+DAY: Final = "_day"  # business day
+JUDGEMENT: Final = (REASON, AMOUNT, ORDER_DATE, UPDATED_AT, DAY)
 
 # Texts that say "no value", in any case, spaces around them ignored.
 NULL_TEXTS: Final = ("", "NULL", "N/A", "\\N")  # the last one is Postgres's, MySQL's and Snowflake's
@@ -128,7 +135,11 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column(LANDED_AT, "timestamptz", "LastModified of the file."),
         Column(PROBLEM, "text", "Why the row could not be split into columns.", nullable=True),
         Column(TEXT, "text", "The row as text, where it could not be split.", nullable=True),
-        Column(DAY, "date", "Business day of the row, null where the row is rejected.", nullable=True),
+        Column(REASON, "text", "Why the row is rejected; null for a clean one.", nullable=True),
+        Column(AMOUNT, "decimal(18,2)", "The amount of a clean row.", nullable=True),
+        Column(ORDER_DATE, "timestamp", "The order_date of a clean row, wall clock of ORDERS_TIMEZONE.", nullable=True),
+        Column(UPDATED_AT, "timestamptz", "The updated_at of a clean row that has one.", nullable=True),
+        Column(DAY, "date", "Business day of a clean row.", nullable=True),
     ),
     "cleaned_orders": CLEAN_COLUMNS,
     "daily_orders": CLEAN_COLUMNS,

@@ -3,27 +3,34 @@
 The functions take any frame that narwhals reads (pandas, Polars eager or lazy, ...) and return the same kind.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, Final
 
 import narwhals as nw
 
 from orders_pipeline.schema import (
+    AMOUNT,
     DAY,
+    JUDGEMENT,
     LANDED_AT,
     MONEY,
     NULL_TEXTS,
     ORDER_COLUMNS,
+    ORDER_DATE,
     PROBLEM,
+    REASON,
     REQUIRED_COLUMNS,
     ROW_NUMBER,
     SOURCE,
     TEXT,
+    UPDATED_AT,
 )
 
 Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
 
-AMOUNT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?$"
+AMOUNT_TEXT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?$"
 
 # Dates that exist, 1900 to 2199: a calendar in a pattern, so that parsing can never fail half-way through a column.
 _LEAP_DAY: Final = (
@@ -39,6 +46,15 @@ TIME: Final = rf"^(?:{_LEAP_DAY}|{_OTHER_DAY})(?:[T ]{_CLOCK}(?:{_OFFSET})?)?$"
 
 LONGEST_TEXT: Final = 2_000  # of a reject, in characters; what is longer ends in an ellipsis
 _NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+_MISSING: Final = [  # every spelling: cheaper than to write every text of every file in upper case
+    "".join(letters) for text in NULL_TEXTS for letters in product(*({letter.lower(), letter} for letter in text))
+]
+# Formats that most files keep to from end to end, and how they are told among texts that match TIME.
+_PLAIN_TIMES: Final = {
+    "%Y-%m-%dT%H:%M:%S": "^.{10}T.{5}:..$",
+    "%Y-%m-%d %H:%M:%S": "^.{10} .{5}:..$",
+    "%Y-%m-%d": "^.{10}$",
+}
 
 
 def clean(raw: Any, zone: str = "UTC") -> Any:
@@ -53,14 +69,14 @@ def clean(raw: Any, zone: str = "UTC") -> Any:
         `order_id`, `customer_id`, `amount` decimal(18,2), `order_date` (wall clock in `zone`), and where each row
         came from. Rows that cannot be used are left out; `rejects` returns those.
     """
-    judged = judge(_frame(raw), zone).filter(nw.col("_reason").is_null())
+    judged = judge(_frame(raw), zone).filter(nw.col(REASON).is_null())
     return (
         latest(judged)
         .select(
             "order_id",
             "customer_id",
-            amount=nw.col("_amount"),
-            order_date=nw.col("_order_date"),
+            amount=nw.col(AMOUNT),
+            order_date=nw.col(ORDER_DATE),
             **{SOURCE: nw.col(SOURCE), ROW_NUMBER: nw.col(ROW_NUMBER)},
         )
         .to_native()
@@ -69,16 +85,14 @@ def clean(raw: Any, zone: str = "UTC") -> Any:
 
 def rejects(raw: Any, zone: str = "UTC") -> Any:
     """The rows that `clean` cannot use: `source`, `row_number`, `reason` (a code of `schema.REASONS`), `raw` (CSV)."""
+    rejected = judge(_frame(raw), zone).filter(~nw.col(REASON).is_null())
     return (
-        judge(_frame(raw), zone)
-        .filter(~nw.col("_reason").is_null())
+        _with_text(rejected, nw.from_native(raw).collect_schema().names())
         .select(
             source=nw.col(SOURCE),
             row_number=nw.col(ROW_NUMBER),
-            reason=nw.col("_reason"),
-            raw=_shortened(nw.coalesce(nw.col(TEXT), _as_csv(raw))).str.replace_all(
-                "\x00", "\N{SYMBOL FOR NULL}", literal=True
-            ),
+            reason=nw.col(REASON),
+            raw=nw.col(TEXT).str.replace_all("\x00", "\N{SYMBOL FOR NULL}", literal=True),
         )
         .to_native()
     )
@@ -96,11 +110,10 @@ def spend_by_customer(orders: Any) -> Any:
 
 
 def annotate(raw: Any, zone: str) -> Any:
-    """Raw rows with their business day (null: the row is a reject), and with the text of each reject as CSV."""
+    """Raw rows with what `judge` finds in them, and with the text of each reject as CSV."""
     frame = judge(_frame(raw), zone)
-    text = nw.when(~nw.col("_reason").is_null()).then(_shortened(nw.coalesce(nw.col(TEXT), _as_csv(raw))))
     columns = nw.from_native(raw).collect_schema().names()
-    return frame.with_columns(**{TEXT: text}).select(*columns, DAY, "_reason").to_native()
+    return _with_text(frame, columns).select(*columns, *JUDGEMENT).to_native()
 
 
 def day_of(column: str) -> nw.Expr:
@@ -109,14 +122,18 @@ def day_of(column: str) -> nw.Expr:
 
 
 def judge(frame: Frame, zone: str) -> Frame:
-    """Add to raw rows `_reason` (null: the row is clean), `_amount`, `_order_date`, `_updated_at` (UTC) and `_day`."""
+    """Add to raw rows REASON, AMOUNT, ORDER_DATE, UPDATED_AT and DAY of `schema`. Rows that have them stay as they
+    are: they were judged when they landed."""
+    names = frame.collect_schema().names()
+    if REASON in names:
+        return frame
     order_date, updated_at = nw.col("order_date").str.strip_chars(), nw.col("updated_at").str.strip_chars()
     amount = nw.col("amount").str.strip_chars()
     ids = ("order_id", "customer_id")
     reasons: dict[str, nw.Expr] = {
         "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ids), ignore_nulls=True),
         **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS},
-        "amount_not_decimal": ~amount.str.contains(AMOUNT),
+        "amount_not_decimal": ~amount.str.contains(AMOUNT_TEXT),
         "order_date_unreadable": ~order_date.str.contains(TIME),
         "updated_at_unreadable": ~_is_missing("updated_at") & ~updated_at.str.contains(TIME),
     }
@@ -124,19 +141,18 @@ def judge(frame: Frame, zone: str) -> Frame:
         nw.col(PROBLEM),
         *(nw.when(found.fill_null(False)).then(nw.lit(code)) for code, found in reasons.items()),
     )
-    is_clean = nw.col("_reason").is_null()
-    judged = frame.with_columns(_reason=reason).with_columns(
-        _amount=nw.when(is_clean).then(amount).cast(MONEY),
-        _order_date_text=nw.when(is_clean).then(order_date),
-        _updated_at_text=nw.when(is_clean & ~_is_missing("updated_at")).then(updated_at),
+    is_clean = nw.col(REASON).is_null()
+    judged = frame.with_columns(**{REASON: reason}).with_columns(
+        **{
+            AMOUNT: nw.when(is_clean).then(amount).cast(MONEY),
+            f"{ORDER_DATE}_text": nw.when(is_clean).then(order_date),
+            f"{UPDATED_AT}_text": nw.when(is_clean & ~_is_missing("updated_at")).then(updated_at),
+        }
     )
-    judged = _read_time(_read_time(judged, "_order_date"), "_updated_at").with_columns(
-        _order_date=_wall_clock("_order_date", zone), _updated_at=_instant("_updated_at", zone)
+    judged = _read_time(_read_time(judged, ORDER_DATE), UPDATED_AT).with_columns(
+        **{ORDER_DATE: _wall_clock(ORDER_DATE, zone), UPDATED_AT: _instant(UPDATED_AT, zone)}
     )
-    given = [name for name in frame.collect_schema().names() if name != DAY]
-    return judged.with_columns(**{DAY: day_of("_order_date")}).select(
-        *given, "_reason", "_amount", "_order_date", "_updated_at", DAY
-    )
+    return judged.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *JUDGEMENT)
 
 
 def latest(judged: Frame) -> Frame:
@@ -144,7 +160,7 @@ def latest(judged: Frame) -> Frame:
 
     Sources compare bytewise. The winner depends on the rows alone, never on the order of their arrival.
     """
-    ranked = judged.with_columns(_rank=nw.coalesce(nw.col("_updated_at"), nw.col(LANDED_AT)))
+    ranked = judged.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
     return ranked.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
 
 
@@ -180,25 +196,34 @@ def _by_day(orders: Any) -> Frame:
 
 
 def _is_missing(name: str) -> nw.Expr:
-    return nw.col(name).is_null() | nw.col(name).str.strip_chars().str.to_uppercase().is_in(NULL_TEXTS)
+    return nw.col(name).is_null() | nw.col(name).str.strip_chars().is_in(_MISSING)
 
 
 def _contains_nul(name: str) -> nw.Expr:
     return nw.col(name).fill_null("").str.contains("\x00", literal=True)
 
 
-def _shortened(text: nw.Expr) -> nw.Expr:
+def _with_text(judged: Frame, columns: Iterable[str]) -> Frame:
+    """Fill in the text of rejects as CSV where there is none yet, shortened where it is long."""
+    names = judged.collect_schema().names()
+    given = [name for name in columns if not name.startswith("_")]
+    is_reject, text = ~nw.col(REASON).is_null(), nw.col(TEXT)
+    fields = {
+        f"_field_{number}": nw.when(is_reject).then(nw.col(name).cast(nw.String).fill_null(""))
+        for number, name in enumerate(given)
+    }
+    as_csv = nw.concat_str([_csv_field(field) for field in fields], separator=",")
     begun = nw.concat_str([text.str.slice(0, LONGEST_TEXT - 1), nw.lit("…")])
-    return nw.when(text.str.len_chars() > LONGEST_TEXT).then(begun).otherwise(text)
-
-
-def _as_csv(raw: Any) -> nw.Expr:
-    columns = [name for name in nw.from_native(raw).collect_schema().names() if not name.startswith("_")]
-    return nw.concat_str([_csv_field(name) for name in columns], separator=",")
+    return (
+        judged.with_columns(**fields)
+        .with_columns(**{TEXT: nw.coalesce(text, as_csv)})
+        .with_columns(**{TEXT: nw.when(text.str.len_chars() > LONGEST_TEXT).then(begun).otherwise(text)})
+        .select(*names)
+    )
 
 
 def _csv_field(name: str) -> nw.Expr:
-    text = nw.col(name).cast(nw.String).fill_null("")
+    text = nw.col(name)
     quoted = nw.concat_str([nw.lit('"'), text.str.replace_all('"', '""', literal=True), nw.lit('"')])
     return nw.when(text.str.contains('[",\r\n]')).then(quoted).otherwise(text)
 
@@ -206,6 +231,10 @@ def _csv_field(name: str) -> nw.Expr:
 def _read_time(frame: Frame, name: str) -> Frame:
     """Take a time text that matches TIME apart: `<name>_reading` is what the clock showed, `<name>_offset` how far it
     is ahead of UTC (zero where the text does not say), `<name>_tail` the offset's text."""
+    if format_ := _plain_format(frame, f"{name}_text"):
+        reading = nw.col(f"{name}_text").str.to_datetime(format_).cast(nw.Datetime("us"))
+        no_offset = {f"{name}_tail": nw.lit(""), f"{name}_offset": nw.lit(0).cast(nw.Duration("us"))}
+        return frame.with_columns(**{f"{name}_reading": reading}, **no_offset)
     text, tail, digits = (nw.col(f"{name}_{part}") for part in ("text", "tail", "digits"))
     minutes = nw.when(text.str.len_chars() > 10).then(text.str.slice(11, 5)).otherwise(nw.lit("00:00"))
     seconds = nw.when(text.str.slice(16, 1) == ":").then(text.str.slice(17, 2)).otherwise(nw.lit("00"))
@@ -224,6 +253,15 @@ def _read_time(frame: Frame, name: str) -> Frame:
         .with_columns(**{f"{name}_digits": padded})
         .with_columns(**{f"{name}_offset": (ahead * sign * 60_000_000).cast(nw.Duration("us"))})
     )
+
+
+def _plain_format(frame: Frame, name: str) -> str | None:
+    """The one format of all time texts of a column, if they share one and can be looked at."""
+    if isinstance(frame, nw.LazyFrame):
+        return None
+    texts = frame[name]
+    fits = (format_ for format_, pattern in _PLAIN_TIMES.items() if texts.str.contains(pattern).fill_null(True).all())
+    return next(fits, None)
 
 
 def _wall_clock(name: str, zone: str) -> nw.Expr:

@@ -18,29 +18,41 @@ from orders_pipeline.landing.formats.detect import read_rows
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger.landed import ActiveFile, IdRange, RawObject
 from orders_pipeline.schema import (
+    AMOUNT,
     DAY,
     LANDED_AT,
     ORDER_COLUMNS,
+    ORDER_DATE,
     PROBLEM,
+    REASON,
     ROW_NUMBER,
     RULES,
     SOURCE,
     TEXT,
     UNREADABLE_FILE_ROWS,
     UNREADABLE_REASONS,
+    UPDATED_AT,
 )
 from orders_pipeline.settings import read_settings
 
 _OBJECT: Final = "_object"
 _JUDGED_ROWS: Final = 250_000  # at a time, so that a large file takes no more memory than when it landed
 
+_JUDGEMENT: Final[dict[str, pl.DataType]] = {
+    REASON: pl.String(),
+    AMOUNT: pl.Decimal(18, 2),
+    ORDER_DATE: pl.Datetime("us"),
+    UPDATED_AT: pl.Datetime("us", "UTC"),
+    DAY: pl.Date(),
+}
+
 RAW_SCHEMA: Final = pl.Schema(
     {
-        **dict.fromkeys(ORDER_COLUMNS, pl.String),
-        ROW_NUMBER: pl.Int64,
-        PROBLEM: pl.String,
-        TEXT: pl.String,
-        DAY: pl.Date,
+        **dict.fromkeys(ORDER_COLUMNS, pl.String()),
+        ROW_NUMBER: pl.Int64(),
+        PROBLEM: pl.String(),
+        TEXT: pl.String(),
+        **_JUDGEMENT,
     }
 )
 
@@ -57,7 +69,7 @@ class _Tally:
     def add(self, batch: pl.DataFrame) -> None:
         self.rows += batch.height
         self.unused_columns = _unused(batch.columns)
-        self.unreadable += int(batch["_reason"].is_in(UNREADABLE_REASONS).sum())
+        self.unreadable += int(batch[REASON].is_in(UNREADABLE_REASONS).sum())
         clean = batch.filter(pl.col(DAY).is_not_null())
         if not clean.height:
             return
@@ -103,7 +115,7 @@ def judge_again(lake: Lake, file: ActiveFile, zone: str) -> RawObject:
     tally = _Tally()
 
     def write(target: Path) -> None:
-        rows = lake.scan([file.raw.path]).drop(DAY)
+        rows = lake.scan([file.raw.path]).drop(*_JUDGEMENT)
         parts = (rows.slice(start, _JUDGED_ROWS).collect() for start in range(0, max(file.raw.rows, 1), _JUDGED_ROWS))
         batches = (transforms.annotate(part, zone) for part in parts)
         _write(target, batches, _identity(file.version, zone), tally)
@@ -204,7 +216,7 @@ def _write(target: Path, batches: Iterable[Any], identity: dict[str, str], tally
     try:
         for batch in batches:
             tally.add(batch)
-            rows = batch.drop("_reason").to_arrow(compat_level=pl.CompatLevel.oldest())
+            rows = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
             if writer is None:
                 writer = pq.ParquetWriter(target, rows.schema.with_metadata(identity), compression="lz4")
             writer.write_table(rows)
@@ -219,7 +231,7 @@ def _made(path: str, tally: _Tally) -> RawObject:
 
 
 def _unused(columns: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name for name in columns if name not in RAW_SCHEMA and name != "_reason")
+    return tuple(name for name in columns if name not in RAW_SCHEMA)
 
 
 def _identity(version: FileVersion, zone: str) -> dict[str, str]:

@@ -13,7 +13,17 @@ from orders_pipeline import transforms
 from orders_pipeline.errors import EmptyFileError, QuarantineError
 from orders_pipeline.landing.formats.detect import read_rows
 from orders_pipeline.landing.reading import Reading
-from orders_pipeline.schema import DAY, ORDER_COLUMNS, PROBLEM, QUARANTINES, REASONS, ROW_NUMBER, TEXT
+from orders_pipeline.schema import (
+    DAY,
+    JUDGEMENT,
+    ORDER_COLUMNS,
+    PROBLEM,
+    QUARANTINES,
+    REASON,
+    REASONS,
+    ROW_NUMBER,
+    TEXT,
+)
 
 # Small, so that small inputs reach every limit.
 READING: Final = Reading(expanded_bytes=1 << 21, expansion_ratio=50, rows=3_000, field_chars=1_000)
@@ -47,11 +57,12 @@ def _check_each(rows: pl.DataFrame) -> None:
     numbers = rows[ROW_NUMBER].to_list()
     assert numbers == sorted(set(numbers))
     assert all(number >= 1 for number in numbers)
-    rejected = rows.filter(pl.col("_reason").is_not_null())
-    assert rows.filter(pl.col("_reason").is_null() != pl.col(DAY).is_not_null()).is_empty()
-    assert set(rejected["_reason"]) <= set(REASONS)
+    rejected = rows.filter(pl.col(REASON).is_not_null())
+    assert rows.filter(pl.col(REASON).is_null() != pl.col(DAY).is_not_null()).is_empty()
+    assert set(rejected[REASON]) <= set(REASONS)
     assert rejected[TEXT].null_count() == 0
-    raw = rows.drop("_reason", DAY)
+    raw = rows.drop(*JUDGEMENT)
+    assert transforms.annotate(raw.lazy(), "UTC").collect().equals(rows)  # whatever formats share a batch
     assert transforms.rejects(raw).height + rows[DAY].count() == rows.height
     assert max((len(text) for text in rejected[TEXT]), default=0) <= transforms.LONGEST_TEXT
     clean = transforms.clean(raw)
