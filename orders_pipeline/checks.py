@@ -19,11 +19,13 @@ from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.lost import require_objects
 from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
+from orders_pipeline.portions import portions
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import PARTITIONED, UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
 
 _LISTED_FILES: Final = 500
+_HASHES_AT_ONCE: Final = 10_000_000
 
 
 @dg.asset_check(asset=daily_orders, blocking=True)
@@ -88,13 +90,14 @@ def order_ids_are_unique(
     with postgres.ledger().connect() as connection:
         checked = _checked_days(context, connection, "cleaned_orders")
         paths = days.paths(connection, "cleaned_orders", checked)
+        rows = days.row_counts(connection, "cleaned_orders", checked)
         stale = days.stale_days(connection, "cleaned_orders", Calendar.of(read_settings()))
     if not paths:
         return _nothing_checked("cleaned_orders", stale)
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "cleaned_orders", paths)
     orders = lake.scan(list(paths.values())).select("order_id", day=pl.col("order_date").dt.date())
-    twice = orders.filter(pl.len().over("order_id") > 1).collect()
+    twice = _repeated(orders, sum(rows.values()))
     if twice.is_empty():
         return dg.AssetCheckResult(passed=True, description=f"Every order is there once on {list_days(paths)}.")
     found = sorted(twice["day"].unique())
@@ -153,15 +156,20 @@ def no_order_is_lost(
         known = set(days.all_days(snapshot, "cleaned_orders", calendar)) | active.days_held(snapshot)
         everything = [day for day in known if calendar.start <= day <= calendar.today]
         checked = sorted(day for day in run_days or everything if day not in stale)
-        holding = active.holding(snapshot, checked)
-        sharing = active.sharing_ids(snapshot, [file.raw for file in holding])
         paths = days.paths(snapshot, "cleaned_orders", checked)
+        portioned = []
+        for portion in portions(checked, active.expected_rows(snapshot, checked)):
+            holding = active.holding(snapshot, portion)
+            portioned.append((portion, holding, active.sharing_ids(snapshot, [file.raw for file in holding])))
         rejects = conservation.of_rejects(snapshot, context.run.run_id)
         if _checks_everything(context) or not rejects.compared:
             rejects = conservation.of_rejects(snapshot, None)
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "cleaned_orders", paths)
-    orders = conservation.of_orders(lake, checked, holding, sharing, list(paths.values()), calendar.zone)
+    orders = conservation.NONE
+    for portion, holding, sharing in portioned:
+        built = [paths[day] for day in portion if day in paths]
+        orders += conservation.of_orders(lake, portion, holding, sharing, built, calendar.zone)
     waiting = f" {len(stale)} days wait to be rebuilt and were not compared." if stale else ""
     if orders.lost or orders.foreign or rejects.wrong:
         return dg.AssetCheckResult(
@@ -224,6 +232,18 @@ def revenue_reconciles(postgres: PostgresResource) -> dg.AssetCheckResult:
 
 def _checks_everything(context: dg.AssetCheckExecutionContext) -> bool:
     return context.run.job_name == DAILY_PIPELINE
+
+
+def _repeated(orders: pl.LazyFrame, count: int) -> pl.DataFrame:
+    """The orders whose id is there more than once. Only hashes are held in memory, and not all at a time."""
+    hashed, passes = pl.col("order_id").hash(), 1 + count // _HASHES_AT_ONCE
+    suspects = []
+    for number in range(passes):
+        part = orders.select(hashed).filter(pl.col("order_id") % passes == number)
+        hashes = part.collect(engine="streaming").to_series().sort()
+        suspects.append(hashes.filter(hashes == hashes.shift()))
+    found = orders.filter(hashed.is_in(pl.concat(suspects).implode())).collect(engine="streaming")
+    return found.filter(pl.col("order_id").is_duplicated())  # and not just the hash
 
 
 def _checked_days(context: dg.AssetCheckExecutionContext, connection: Connection, asset: str) -> list[date]:

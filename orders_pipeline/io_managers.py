@@ -2,14 +2,17 @@
 returns visible together with the ledger's word on it.
 
 What was read at load (days, inputs) is what gets marked at output: asking the ledger again there could mark what was
-never read.
+never read. Between the two lies a lazy frame, collected once for each few days, so that memory is bounded whatever
+there is to build.
 """
 
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -17,6 +20,7 @@ import dagster as dg
 import narwhals as nw
 import polars as pl
 import sqlalchemy as sa
+from polars.io.plugins import register_io_source
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline import metadata, progress
@@ -30,12 +34,15 @@ from orders_pipeline.ledger.locks import shared
 from orders_pipeline.ledger.tables import ANALYTICS, MARTS, daily_revenue
 from orders_pipeline.lost import require_objects
 from orders_pipeline.partitions import days_of
+from orders_pipeline.portions import portions
 from orders_pipeline.postgres import copy_frame
 from orders_pipeline.resources import PostgresResource, S3Resource
-from orders_pipeline.schema import PARTITIONED, ROW_NUMBER, SOURCE, UPSTREAM
+from orders_pipeline.schema import DAY, PARTITIONED, ROW_NUMBER, SOURCE, UPSTREAM
 from orders_pipeline.settings import read_settings
 
 FULL_REFRESH_TAG: Final = "orders/full_refresh"
+
+_WRITES_AT_ONCE: Final = 4
 
 CLEAN_SCHEMA: Final = pl.Schema(
     [
@@ -57,10 +64,39 @@ class FilesBuild:
     gone: list[tuple[str, str]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Loaded:
+    """What a step read, or is to read: by day, a few days at a time."""
+
     build: Build | FilesBuild
+    parts: list[tuple[Build, pl.LazyFrame]] = field(default_factory=list)
+    part: int | None = None  # which one the step's input is now; None: all of them
     started: float = field(default_factory=time.monotonic)
+
+    def input(self) -> pl.LazyFrame:
+        """A frame that holds the rows of the part whose turn it is when it is collected."""
+        if len(self.parts) == 1:
+            return self.parts[0][1]
+        return register_io_source(self._rows, schema=self.parts[0][1].collect_schema())
+
+    def _rows(
+        self, columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        """What Polars asks of a source: its rows, or those columns of them, that fit, up to a limit."""
+        rows = pl.concat([rows for _, rows in self.parts]) if self.part is None else self.parts[self.part][1]
+        rows = rows if predicate is None else rows.filter(predicate)
+        rows = rows if columns is None else rows.select(columns)
+        yield (rows if limit is None else rows.limit(limit)).collect(engine="streaming")
+
+    def collect(self, output: Any) -> Iterator[tuple[Build, pl.DataFrame]]:
+        """What the step made of its input, part by part where it is lazy."""
+        assert isinstance(self.build, Build)  # noqa: S101 - only builds by day have parts
+        if not isinstance(output, pl.LazyFrame) or len(self.parts) < 2:
+            yield self.build, _collect(output)
+            return
+        for part, (build, _) in enumerate(self.parts):
+            self.part = part
+            yield build, _collect(output)
 
 
 # From load to output of one step: the step's context is the same object at both, and new for each retry.
@@ -101,37 +137,44 @@ class LakeIOManager(dg.ConfigurableIOManager):
             if consumer not in UPSTREAM:
                 return self._all_of(snapshot, context.asset_key.to_user_string())
             build = _build(snapshot, consumer, tags)
-            _LOADED[step] = _Loaded(build)
+            _LOADED[step] = loaded = _Loaded(build)
             if not build.inputs:
                 return self._nothing(consumer)
-            if days.reads_raw(consumer):
-                holding = active.holding(snapshot, build.inputs)
-                sharing = active.sharing_ids(snapshot, [file.raw for file in holding])
-                return raw.candidates(self.s3.lake(), build.inputs, holding, sharing)
-            lake = self.s3.lake()
-            require_objects(self.postgres.ledger(), lake, UPSTREAM[consumer], build.inputs)
-            return lake.scan(list(build.inputs.values()))
+            lake, upstream = self.s3.lake(), UPSTREAM[consumer]
+            if not days.reads_raw(consumer):
+                require_objects(self.postgres.ledger(), lake, upstream, build.inputs)
+            for part in _parts(snapshot, build):
+                if days.reads_raw(consumer):
+                    holding = active.holding(snapshot, part.inputs)
+                    sharing = active.sharing_ids(snapshot, [file.raw for file in holding])
+                    loaded.parts.append((part, raw.candidates(lake, part.inputs, holding, sharing)))
+                else:
+                    loaded.parts.append((part, lake.scan(list(part.inputs.values()))))
+            return loaded.input()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write each day that the step set out to build as a new object, then mark it current."""
         step: Any = context.step_context
         loaded = _LOADED[step]
-        build = loaded.build
-        assert isinstance(build, Build)  # noqa: S101 - the only asset kept per file lives in the marts
-        asset, lake, engine = build.asset, self.s3.lake(), self.postgres.ledger()
-        orders = _by_day(_collect(obj).with_columns(_day=pl.col("order_date").dt.date()), "_day", build.days)
+        assert isinstance(loaded.build, Build)  # noqa: S101 - the only asset kept per file lives in the marts
+        asset, lake, engine = loaded.build.asset, self.s3.lake(), self.postgres.ledger()
 
-        def written() -> Iterator[BuiltDay]:
-            for done, (day, rows) in enumerate(orders.items(), start=1):
-                progress.report(f"days of {asset}", done, len(orders))
-                path = lake.write(f"{asset}/{day}", rows.drop("_day").sort("order_id").write_parquet)
-                yield BuiltDay(day, build.inputs[day], rows.height, path)
+        def write(build: Build, day: date, rows: pl.DataFrame) -> BuiltDay:
+            path = lake.write(f"{asset}/{day}", rows.drop(DAY).sort("order_id").write_parquet)
+            return BuiltDay(day, build.inputs[day], rows.height, path)
 
+        counts: dict[date, int] = {}
         accepted = 0
-        for batch in _batches(written(), alone=context.has_asset_partitions):
-            with engine.begin() as transaction:
-                accepted += len(days.mark(transaction, build, batch, context.run_id))
-        _describe(context, engine, loaded, {day: rows.height for day, rows in orders.items()}, accepted)
+        for build, orders in loaded.collect(obj):
+            by_day = _by_day(orders.with_columns(pl.col("order_date").dt.date().alias(DAY)), DAY, build.days)
+            with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
+                written = threads.map(partial(write, build), by_day.keys(), by_day.values())
+                for batch in _batches(written, alone=context.has_asset_partitions):
+                    with engine.begin() as transaction:
+                        accepted += len(days.mark(transaction, build, batch, context.run_id))
+                    counts.update({day.day: day.rows for day in batch})
+                    progress.report(f"days of {asset}", len(counts), len(loaded.build.inputs))
+        _describe(context, engine, loaded, counts, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", **metadata.of_table(asset)})
 
     def _all_of(self, snapshot: Connection, table: str) -> pl.LazyFrame:
@@ -145,7 +188,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
         with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
-        return raw.scan(self.s3.lake(), with_rejects).filter(pl.col("_day").is_null())
+        return raw.scan(self.s3.lake(), with_rejects).filter(pl.col(DAY).is_null())
 
     def _nothing(self, consumer: str) -> pl.LazyFrame:
         return raw.scan(self.s3.lake(), []) if days.reads_raw(consumer) else pl.LazyFrame(schema=CLEAN_SCHEMA)
@@ -165,30 +208,34 @@ class MartsIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace what the step set out to build."""
         loaded = _LOADED[context.step_context]
-        engine, rows = self.postgres.ledger(), _collect(obj)
+        engine = self.postgres.ledger()
         if isinstance(loaded.build, FilesBuild):
+            rows = _collect(obj)
             replaced = _replace_files(engine, loaded.build, rows, context.run_id)
             context.add_output_metadata(
                 {"dagster/row_count": rows.height, "files_read": replaced, "seconds": _seconds(loaded)}
             )
         else:
-            self._replace_days(context, loaded, loaded.build, rows)
+            self._replace_days(context, loaded, obj)
         asset = context.asset_key.to_user_string()
         context.add_output_metadata({"dagster/table_name": f"{ANALYTICS}.{asset}", **metadata.of_table(asset)})
 
-    def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, build: Build, rows: pl.DataFrame) -> None:
-        engine, table = self.postgres.ledger(), MARTS[build.asset]
-        by_day = _by_day(rows, "order_date", build.days)
-        built = (BuiltDay(day, build.inputs[day], part.height) for day, part in by_day.items())
+    def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, output: Any) -> None:
+        engine, table = self.postgres.ledger(), MARTS[context.asset_key.to_user_string()]
+        counts: dict[date, int] = {}
         accepted = 0
-        for batch in _batches(built, alone=context.has_asset_partitions):
-            with engine.begin() as transaction:
-                current = days.mark(transaction, build, batch, context.run_id)
-                transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
-                if current:
-                    copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
-                accepted += len(current)
-        _describe(context, engine, loaded, {day: part.height for day, part in by_day.items()}, accepted)
+        for build, rows in loaded.collect(output):
+            by_day = _by_day(rows, "order_date", build.days)
+            built = (BuiltDay(day, build.inputs[day], part.height) for day, part in by_day.items())
+            for batch in _batches(built, alone=context.has_asset_partitions):
+                with engine.begin() as transaction:
+                    current = days.mark(transaction, build, batch, context.run_id)
+                    transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
+                    if current:
+                        copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
+                    accepted += len(current)
+                counts.update({day.day: day.rows for day in batch})
+        _describe(context, engine, loaded, counts, accepted)
         with engine.connect() as connection:
             query = sa.select(daily_revenue.c.order_date, daily_revenue.c.revenue).order_by(daily_revenue.c.order_date)
             revenue = [(row.order_date, row.revenue) for row in connection.execute(query)]
@@ -218,6 +265,16 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
         )
     inputs = {day: inputs[day] for day in asked if day in inputs}
     return Build(asset, inputs, calendar, current=tuple(sorted(delivered - inputs.keys())))
+
+
+def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:
+    """The build in parts that memory can hold."""
+    if days.reads_raw(build.asset):
+        expected = active.expected_rows(snapshot, build.inputs)
+    else:
+        expected = days.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
+    for portion in portions(build.inputs, expected):
+        yield replace(build, inputs={day: build.inputs[day] for day in portion})
 
 
 def _collect(frame: Any) -> pl.DataFrame:

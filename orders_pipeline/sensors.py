@@ -134,11 +134,11 @@ def read_listing(
     return Listing(found, cursor=None)
 
 
-def ranges(stale: Iterable[date]) -> list[tuple[date, date]]:
-    """Stale days as ranges for runs: at most 31 of them each, spanning short gaps (a run skips what is current)."""
+def ranges(stale: Iterable[date], most: int = MAX_DAYS_PER_RUN) -> list[tuple[date, date]]:
+    """Stale days as ranges for runs: at most so many in each, spanning short gaps (a run skips what is current)."""
     found: list[list[date]] = []
     for day in sorted(stale):
-        if found and len(found[-1]) < MAX_DAYS_PER_RUN and day - found[-1][-1] <= MAX_GAP:
+        if found and len(found[-1]) < most and day - found[-1][-1] <= MAX_GAP:
             found[-1].append(day)
         else:
             found.append([day])

@@ -17,6 +17,7 @@ from orders_pipeline.sensors import range_tags, ranges
 from orders_pipeline.settings import read_settings
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_DAYS_PER_RUN: Final = 366  # nobody waits for a worker here, and each run has a price of its own
 _PATIENCE: Final = (
     2  # rounds that change nothing before what is left is given up: an object may have changed in between
 )
@@ -55,7 +56,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
             say(_announce(left))
             _run(instance, s3_arrival_job.name, {}, result)
         # What just landed makes days stale in the other chain too.
-        for first, last in ranges(_outstanding().partitioned):
+        for first, last in ranges(_outstanding().partitioned, _DAYS_PER_RUN):
             say(f"Building {first if first == last else f'{first} to {last}'} of the partitioned chain")
             _run(instance, stale_days_job.name, range_tags(first, last), result)
         left = _outstanding()

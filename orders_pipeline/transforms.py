@@ -161,7 +161,10 @@ def latest(judged: Frame) -> Frame:
     Sources compare bytewise. The winner depends on the rows alone, never on the order of their arrival.
     """
     ranked = judged.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
-    return ranked.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
+    counted = ranked.with_columns(_versions=nw.len().over("order_id"))
+    repeated = counted.filter(nw.col("_versions") > 1)  # few: only these need be ranked
+    winners = repeated.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
+    return nw.concat([counted.filter(nw.col("_versions") == 1), winners])  # type: ignore[type-var]  # both are of one kind
 
 
 def _frame(raw: Any) -> Frame:

@@ -177,11 +177,15 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, cod
 
 def test_a_large_file_comes_in_batches(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    file.write_bytes(HEADER + b"1,a,1,2026-03-04\n" * 120_001)
+    file.write_bytes(HEADER + b"1,a,1,2026-03-04\n" * 520_001)
 
-    sizes = [batch.height for batch in read_rows(file)]
+    plain = [batch.height for batch in read_rows(file)]
+    file.write_bytes(HEADER + b'1,"a\nb",1,2026-03-04\n' * 120_001)
+    careful = [batch.height for batch in read_rows(file)]
 
-    assert sizes == [50_000, 50_000, 20_001]
+    assert max(plain) <= 250_000
+    assert sum(plain) == 520_001
+    assert careful == [50_000, 50_000, 20_001]
 
 
 def test_half_a_character_makes_a_reject_of_the_row_that_holds_it(tmp_path: Path) -> None:

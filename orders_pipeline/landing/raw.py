@@ -35,6 +35,7 @@ from orders_pipeline.schema import (
 )
 from orders_pipeline.settings import read_settings
 
+_REPEATING: Final[Any] = ["customer_id", "order_date", PROBLEM, REASON]  # columns whose values come again and again
 _OBJECT: Final = "_object"
 _JUDGED_ROWS: Final = 250_000  # at a time, so that a large file takes no more memory than when it landed
 
@@ -75,9 +76,9 @@ class _Tally:
             return
         self.clean_rows += clean.height
         self.days.update(clean[DAY].unique())
-        ids = clean.select("order_id", size=pl.col("order_id").str.len_bytes())
-        short = ids.sort("size", "order_id")["order_id"]
-        found = IdRange(str(ids["order_id"].min()), str(ids["order_id"].max()), short[0], short[-1])
+        ids, size = pl.col("order_id"), pl.col("order_id").str.len_bytes()
+        ends = [ids.min(), ids.max(), ids.filter(size == size.min()).min(), ids.filter(size == size.max()).max()]
+        found = IdRange(*clean.select(end.alias(str(number)) for number, end in enumerate(ends)).row(0))
         self.ids = found if self.ids is None else _union(self.ids, found)
 
 
@@ -218,7 +219,8 @@ def _write(target: Path, batches: Iterable[Any], identity: dict[str, str], tally
             tally.add(batch)
             rows = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
             if writer is None:
-                writer = pq.ParquetWriter(target, rows.schema.with_metadata(identity), compression="lz4")
+                schema = rows.schema.with_metadata(identity)
+                writer = pq.ParquetWriter(target, schema, compression="lz4", use_dictionary=_REPEATING)
             writer.write_table(rows)
     finally:
         if writer is not None:

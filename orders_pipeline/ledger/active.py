@@ -78,6 +78,17 @@ def holding(connection: Connection, days: Iterable[date]) -> list[ActiveFile]:
     return [active_file(row) for row in connection.execute(query)]
 
 
+def expected_rows(connection: Connection, days: Iterable[date]) -> dict[date, int]:
+    """About how many clean rows active files hold of each of these days, as if each spread its own evenly."""
+    each = sa.select(sa.func.unnest(_t.days).label("day"), (_t.clean_rows / sa.func.cardinality(_t.days)).label("rows"))
+    wanted = sorted(days)
+    held = _t.days.overlap(sa.cast(wanted, sa.ARRAY(sa.Date)))  # so that it has days to spread over
+    spread = each.where(_t.active, held).subquery()
+    query = sa.select(spread.c.day, sa.func.sum(spread.c.rows)).group_by(spread.c.day)
+    found = connection.execute(query.where(spread.c.day.in_(wanted)))
+    return {row[0]: int(row[1]) for row in found}
+
+
 def days_held(connection: Connection) -> set[date]:
     """Every day of which an active file holds a clean row."""
     return set(connection.execute(sa.select(sa.func.unnest(_t.days)).where(_t.active).distinct()).scalars())

@@ -32,6 +32,7 @@ _EXCELS_OWN: Final = re.compile(r"\ufeff?sep=.\s*")  # a first line that tells i
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _HEADER_LINES: Final = 20  # a column's name may hold a line end
 _MOST_BLANK_LINES: Final = 1_000_000
+_PLAIN_ROWS: Final = 250_000  # of a piece, which bounds their bytes
 _NO_LIMIT: Final = 1 << 30
 
 
@@ -129,8 +130,8 @@ def _columns(header: str, found: dict[str, list[str]]) -> tuple[str, list[str]]:
 def _sliced(names: list[str], columns: list[pl.Series], line: int) -> Generator[pl.DataFrame, None, int]:
     """Columns as batches; their first row is line `line`. Returns how many lines they take."""
     rows = len(columns[0])
-    for first in range(0, rows, BATCH_ROWS):
-        parts = [column.slice(first, BATCH_ROWS) for column in columns]
+    for first in range(0, rows, _PLAIN_ROWS):
+        parts = [column.slice(first, _PLAIN_ROWS) for column in columns]
         yield frame(names, parts, range(line + first, line + first + len(parts[0])))
     return rows
 
