@@ -3,9 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILE := uv pip compile pyproject.toml --no-strip-extras --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-header -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test chaos mutants fuzz lint lock
+.PHONY: help setup demo dev test chaos mutants bench fuzz lint lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -35,6 +37,13 @@ chaos: setup  ## Faults at every point (EVERY=3: a third), N=300 random historie
 mutants: setup  ## Break each guarantee on purpose, and see a test fail
 	$(BIN)/python -m orders_pipeline_tests.chaos.mutants
 
+bench: $(VENV)/bench-ready  ## Costs, beside what one would use instead (ORDERS=1000000: only so many)
+	$(BIN)/python -m bench $(ORDERS)
+
+$(VENV)/bench-ready: $(VENV)/ready requirements-bench.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements-bench.lock
+	@touch $@
+
 fuzz: setup  ## Look for bytes that break the reading of files, for SECONDS=60
 	$(BIN)/python -m orders_pipeline_tests.fuzz -max_total_time=$(or $(SECONDS),60)
 
@@ -44,5 +53,5 @@ lint: setup  ## Ruff and mypy
 	$(BIN)/mypy
 
 lock:  ## Pin the newest versions anew (needs uv)
-	uv pip compile pyproject.toml --all-extras --no-strip-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
+	$(COMPILE) --extra embedded --extra dev --extra fuzz --upgrade -o requirements.lock
+	$(COMPILE) --extra bench --constraint requirements.lock -o requirements-bench.lock

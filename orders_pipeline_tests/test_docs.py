@@ -91,14 +91,20 @@ def test_links_and_modules_that_documents_name_exist() -> None:
             assert (ROOT / "orders_pipeline_tests" / f"{test}.py").exists(), f"{path.name}: {test}"
 
 
-def test_the_lock_names_no_registry_and_pins_everything_by_hash() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock_name", ["requirements.lock", "requirements-bench.lock"])
+def test_the_locks_name_no_registry_and_pin_everything_by_hash(lock_name: str) -> None:
+    lock = (ROOT / lock_name).read_text()
     pins = [line for line in lock.splitlines() if "==" in line and not line.startswith((" ", "#"))]
     pinned = {re.split(r"[\[=]", line)[0] for line in pins}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [
         *project["dependencies"],
-        *(name for extra in project["optional-dependencies"].values() for name in extra),
+        *(
+            name
+            for extra, names in project["optional-dependencies"].items()
+            for name in names
+            if (extra == "bench") == ("bench" in lock_name)
+        ),
     ]
 
     assert "://" not in lock

@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,10 +16,12 @@ from botocore.config import Config
 
 from orders_pipeline import sensors
 from orders_pipeline.definitions import s3
+from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.s3 import client_for, landing_client, read_timestamp
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline.settings import read_settings
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.driver import HEADER, Pipeline
+from orders_pipeline_tests.places import client_of
 from orders_pipeline_tests.test_sensors import tick
 
 KEYS = 200_000
@@ -42,24 +45,25 @@ def key(number: int) -> str:
 
 
 class HugeBucket(ThreadingHTTPServer):
-    """S3 as far as listing goes, with 200,000 objects that exist in no memory. `fail`: the error code that page n of
+    """S3 as far as listing goes, with objects that exist in no memory. `fail`: the error code that page n of
     all that are asked for is answered with, if any."""
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, keys: int = KEYS) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.keys = keys
         self.asked: list[int] = []  # the number with which each page begins
         self.fail: Callable[[int], str | None] = lambda _: None
 
     def page(self, query: dict[str, list[str]]) -> str:
         after = query.get("continuation-token") or query.get("start-after") or [""]
         first = int(after[0].removeprefix("landing/").removesuffix(".csv")) + 1 if after[0] else 0
-        numbers = range(first, min(first + PAGE, KEYS))
+        numbers = range(first, min(first + PAGE, self.keys))
         self.asked.append(first)
         return LISTING.format(
             count=len(numbers),
-            more=str(first + PAGE < KEYS).lower(),
+            more=str(first + PAGE < self.keys).lower(),
             last=key(first + PAGE - 1),
             contents="".join(OBJECT.format(number=number) for number in numbers),
         )
@@ -232,3 +236,25 @@ def test_an_s3_that_hangs_ends_a_tick_in_time_with_its_name(
     finally:
         given_up.set()
         client_for.cache_clear()
+
+
+def test_objects_are_listed_as_botocore_lists_them(pipeline: Pipeline, services: Path) -> None:
+    for name in ("a b.csv", "ü+&<'\">%20.csv", "sub/c.csv", "tab\t.csv"):
+        pipeline.land(name, HEADER.encode())
+    plain = client_of(services).list_objects_v2(Bucket=s3.bucket, Prefix=s3.prefix)
+
+    listed = [version for page in s3.list_pages() for version in page]
+
+    assert [(v.key, f'"{v.etag}"', v.size, v.last_modified) for v in listed] == [
+        (item["Key"], item["ETag"], item["Size"], item["LastModified"]) for item in plain["Contents"]
+    ]
+    assert len(listed) == 4
+
+
+def test_an_error_that_s3_calls_a_success_is_no_empty_listing(
+    pipeline: Pipeline, huge: HugeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huge, "page", lambda _: FAILURE.format(code="InternalError"))
+
+    with pytest.raises(ServiceUnavailableError, match="InternalError"):
+        list(s3.list_pages())

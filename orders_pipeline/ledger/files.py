@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing.versions import Entry, FileVersion, Status
-from orders_pipeline.ledger.landed import ActiveFile, identity, is_version, version_of
+from orders_pipeline.ledger.landed import IDENTITY, ActiveFile, identity, is_version, version_of
 from orders_pipeline.ledger.tables import landed_files
 from orders_pipeline.schema import RULES
 
@@ -25,8 +25,10 @@ _t: Final = landed_files.c
 
 def entries(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[str, Entry]:
     """The latest entry of each of these keys that the ledger knows."""
+    is_due = sa.func.coalesce(_t.next_attempt <= sa.func.now(), True).label("due")
+    columns: list[Any] = [*(_t[name] for name in IDENTITY), _t.status, _t.attempts, is_due]
     query = (
-        sa.select(landed_files, (sa.func.coalesce(_t.next_attempt <= sa.func.now(), True)).label("due"))
+        sa.select(*columns)
         .ext(distinct_on(_t.key))
         .where(_t.bucket == bucket, _t.key == sa.any_(sa.literal(list(keys), sa.ARRAY(sa.Text))))
         .order_by(_t.key, _t.id.desc())
