@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import pytest
 
-from orders_pipeline import embedded
+from orders_pipeline import embedded, portions
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.places import migrated_database, new_bucket, new_database, variables
 
@@ -33,6 +33,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("ORDERS_", "DAGSTER_", "AWS_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few orders of a test are as many to it as half a million are to a build: it goes through portions of days."""
+    monkeypatch.setattr(portions, "_ROWS_AT_ONCE", 2)
 
 
 @pytest.fixture(scope="session")
