@@ -16,7 +16,7 @@ from orders_pipeline import transforms
 from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger.landed import ActiveFile
-from orders_pipeline.schema import AMOUNT, DAY, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
+from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
 
 EXAMPLES: Final = 5  # how many a check names
 
@@ -67,14 +67,13 @@ def of_orders(
     place = [SOURCE, ROW_NUMBER]
     files = list({file.raw.path: file for file in [*holding, *sharing]}.values())
     numbered = pl.col(SOURCE).cast(pl.Enum([file.version.key for file in files]), strict=False)  # joins faster
-    due = raw.clean_rows(lake, holding).filter(pl.col(DAY).is_in(list(days))).with_columns(numbered)
+    held = raw.clean_rows(lake, holding).filter(pl.col(DAY).is_in(list(days)))
+    due = held.select("order_id", *place, LANDED_AT, *JUDGEMENT).with_columns(numbered)
     clean = lake.scan(clean_paths).select(place).with_columns(numbered) if clean_paths else due.select(place).clear()
     left = due.join(clean, on=place, how="anti").collect(engine="streaming")
-    counts = pl.collect_all(
-        [due.select(pl.len()), clean.select(pl.len()), clean.join(due, on=place, how="anti").select(pl.len())],
-        engine="streaming",
-    )
-    read, kept, foreign = (int(count.item()) for count in counts)
+    counts = pl.collect_all([due.select(pl.len()), clean.select(pl.len())], engine="streaming")
+    read, kept = (int(count.item()) for count in counts)
+    foreign = kept - (read - left.height)
     rivals = raw.clean_rows(lake, files).join(left.lazy().select("order_id").unique(), on="order_id", how="semi")
     left = left.with_columns(pl.col(SOURCE).cast(pl.String))
     newest = _ranked(rivals, zone).sort("_rank", *place).group_by("order_id").agg(pl.col(place).last())

@@ -43,6 +43,7 @@ from orders_pipeline.settings import read_settings
 FULL_REFRESH_TAG: Final = "orders/full_refresh"
 
 _WRITES_AT_ONCE: Final = 4
+_COPIES_AT_ONCE: Final = 2
 
 CLEAN_SCHEMA: Final = pl.Schema(
     [
@@ -160,7 +161,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         asset, lake, engine = loaded.build.asset, self.s3.lake(), self.postgres.ledger()
 
         def write(build: Build, day: date, rows: pl.DataFrame) -> BuiltDay:
-            path = lake.write(f"{asset}/{day}", rows.drop(DAY).sort("order_id").write_parquet)
+            path = lake.write(f"{asset}/{day}", partial(rows.drop(DAY).write_parquet, compression="lz4"))
             return BuiltDay(day, build.inputs[day], rows.height, path)
 
         counts: dict[date, int] = {}
@@ -224,17 +225,22 @@ class MartsIOManager(dg.ConfigurableIOManager):
         engine, table = self.postgres.ledger(), MARTS[context.asset_key.to_user_string()]
         counts: dict[date, int] = {}
         accepted = 0
+
+        def replace_days(build: Build, by_day: Mapping[date, pl.DataFrame], batch: list[BuiltDay]) -> int:
+            with engine.begin() as transaction:
+                current = days.mark(transaction, build, batch, context.run_id)
+                transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
+                if current:
+                    copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
+            return len(current)
+
         for build, rows in loaded.collect(output):
             by_day = _by_day(rows, "order_date", build.days)
             built = (BuiltDay(day, build.inputs[day], part.height) for day, part in by_day.items())
-            for batch in _batches(built, alone=context.has_asset_partitions):
-                with engine.begin() as transaction:
-                    current = days.mark(transaction, build, batch, context.run_id)
-                    transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
-                    if current:
-                        copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
-                    accepted += len(current)
-                counts.update({day.day: day.rows for day in batch})
+            batches = list(_batches(built, alone=context.has_asset_partitions))
+            with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
+                accepted += sum(threads.map(partial(replace_days, build, by_day), batches))
+            counts.update({day: part.height for day, part in by_day.items()})
         _describe(context, engine, loaded, counts, accepted)
         with engine.connect() as connection:
             query = sa.select(daily_revenue.c.order_date, daily_revenue.c.revenue).order_by(daily_revenue.c.order_date)

@@ -138,6 +138,18 @@ def test_an_order_that_moves_to_another_day_leaves_the_old_one(pipeline: Pipelin
     assert pipeline.built("daily_revenue")["2026-03-10"] == before
 
 
+@pytest.mark.parametrize("shared", ["7", "9", "10", "55", "a"])
+def test_files_that_share_an_order_know_of_each_other_by_its_id(pipeline: Pipeline, shared: str) -> None:
+    """Whichever end of the ids of a file it lies at, bytewise or by length."""
+    rows = [f"{id_},ann,1.00,2026-03-04" for id_ in ("9", "10", "55", "7", "a")]
+    pipeline.land_rows("a.csv", *rows)
+    pipeline.sync()
+    pipeline.land_rows("b.csv", f"{shared},ann,2.00,2026-03-05")
+    pipeline.sync()
+
+    assert pipeline.revenue() == {"2026-03-04": ("4.00", 4), "2026-03-05": ("2.00", 1)}
+
+
 def test_an_order_falls_back_to_its_earlier_row_when_its_correction_is_taken_back(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.land_rows("b.csv", "1,ann,7.00,2026-03-06,2027-01-01", header=f"{HEADER},updated_at")

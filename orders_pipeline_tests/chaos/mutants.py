@@ -141,6 +141,15 @@ MUTANTS = [
     ),
     Mutant(
         "6 replacement",
+        "the longest ids of a file are not known of it",
+        "landing/raw.py",
+        "ids.filter(size == size.max()).max()",
+        "ids.filter(size == size.max()).min()",
+        "test_landing.py",
+        "know_of_each_other",
+    ),
+    Mutant(
+        "6 replacement",
         "days of the same order in other files are not touched",
         "landing/ingest.py",
         "touched |= raw.days_elsewhere(self.lake, differing, _beyond(touched, others))",
