@@ -66,14 +66,18 @@ def of_orders(
     """Compare the rows that files hold for these days with the clean orders of these days."""
     place = [SOURCE, ROW_NUMBER]
     files = list({file.raw.path: file for file in [*holding, *sharing]}.values())
-    numbered = pl.col(SOURCE).cast(pl.Enum([file.version.key for file in files]), strict=False)  # joins faster
+    numbered = pl.col(SOURCE).cast(
+        pl.Enum(list(dict.fromkeys(file.version.key for file in files))), strict=False
+    )  # joins faster
     held = raw.clean_rows(lake, holding).filter(pl.col(DAY).is_in(list(days)))
     due = held.select("order_id", *place, LANDED_AT, *JUDGEMENT).with_columns(numbered)
     clean = lake.scan(clean_paths).select(place).with_columns(numbered) if clean_paths else due.select(place).clear()
     left = due.join(clean, on=place, how="anti").collect(engine="streaming")
     counts = pl.collect_all([due.select(pl.len()), clean.select(pl.len())], engine="streaming")
     read, kept = (int(count.item()) for count in counts)
-    foreign = kept - (read - left.height)
+    foreign = 0
+    if kept != read - left.height:
+        foreign = clean.join(due, on=place, how="anti").select(pl.len()).collect(engine="streaming").item()
     rivals = raw.clean_rows(lake, files).join(left.lazy().select("order_id").unique(), on="order_id", how="semi")
     left = left.with_columns(pl.col(SOURCE).cast(pl.String))
     newest = _ranked(rivals, zone).sort("_rank", *place).group_by("order_id").agg(pl.col(place).last())

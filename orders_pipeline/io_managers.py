@@ -78,7 +78,8 @@ class _Loaded:
         """A frame that holds the rows of the part whose turn it is when it is collected."""
         if len(self.parts) == 1:
             return self.parts[0][1]
-        return register_io_source(self._rows, schema=self.parts[0][1].collect_schema())
+        # Pure: within one collection it is read once, though the plan may name it twice.
+        return register_io_source(self._rows, schema=self.parts[0][1].collect_schema(), is_pure=True)
 
     def _rows(
         self, columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None
@@ -89,15 +90,15 @@ class _Loaded:
         rows = rows if columns is None else rows.select(columns)
         yield (rows if limit is None else rows.limit(limit)).collect(engine="streaming")
 
-    def collect(self, output: Any) -> Iterator[tuple[Build, pl.DataFrame]]:
-        """What the step made of its input, part by part where it is lazy."""
+    def by_day(self, output: Any, day: pl.Expr) -> Iterator[dict[date, pl.DataFrame]]:
+        """What the step made of its input, by day; part by part where it is lazy."""
         assert isinstance(self.build, Build)  # noqa: S101 - only builds by day have parts
         if not isinstance(output, pl.LazyFrame) or len(self.parts) < 2:
-            yield self.build, _collect(output)
+            yield _by_day(_collect(output), day, self.build.days)
             return
         for part, (build, _) in enumerate(self.parts):
             self.part = part
-            yield build, _collect(output)
+            yield _by_day(_collect(output), day, build.days)
 
 
 # From load to output of one step: the step's context is the same object at both, and new for each retry.
@@ -155,26 +156,26 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write each day that the step set out to build as a new object, then mark it current."""
-        step: Any = context.step_context
-        loaded = _LOADED[step]
-        assert isinstance(loaded.build, Build)  # noqa: S101 - the only asset kept per file lives in the marts
-        asset, lake, engine = loaded.build.asset, self.s3.lake(), self.postgres.ledger()
+        loaded = _LOADED[context.step_context]
+        build = loaded.build
+        assert isinstance(build, Build)  # noqa: S101 - the only asset kept per file lives in the marts
+        asset, lake, engine = build.asset, self.s3.lake(), self.postgres.ledger()
 
-        def write(build: Build, day: date, rows: pl.DataFrame) -> BuiltDay:
-            path = lake.write(f"{asset}/{day}", partial(rows.drop(DAY).write_parquet, compression="lz4"))
+        def write(day: date, rows: pl.DataFrame) -> BuiltDay:
+            path = lake.write(f"{asset}/{day}", partial(rows.write_parquet, compression="lz4"))
             return BuiltDay(day, build.inputs[day], rows.height, path)
+
+        def written() -> Iterator[BuiltDay]:
+            for by_day in loaded.by_day(obj, pl.col("order_date").dt.date()):
+                with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
+                    yield from threads.map(write, by_day.keys(), by_day.values())
 
         counts: dict[date, int] = {}
         accepted = 0
-        for build, orders in loaded.collect(obj):
-            by_day = _by_day(orders.with_columns(pl.col("order_date").dt.date().alias(DAY)), DAY, build.days)
-            with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
-                written = threads.map(partial(write, build), by_day.keys(), by_day.values())
-                for batch in _batches(written, alone=context.has_asset_partitions):
-                    with engine.begin() as transaction:
-                        accepted += len(days.mark(transaction, build, batch, context.run_id))
-                    counts.update({day.day: day.rows for day in batch})
-                    progress.report(f"days of {asset}", len(counts), len(loaded.build.inputs))
+        for batch in _batches(_reported(written(), build), alone=context.has_asset_partitions):
+            with engine.begin() as transaction:
+                accepted += len(days.mark(transaction, build, batch, context.run_id))
+            counts.update({day.day: day.rows for day in batch})
         _describe(context, engine, loaded, counts, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", **metadata.of_table(asset)})
 
@@ -217,30 +218,33 @@ class MartsIOManager(dg.ConfigurableIOManager):
                 {"dagster/row_count": rows.height, "files_read": replaced, "seconds": _seconds(loaded)}
             )
         else:
-            self._replace_days(context, loaded, obj)
+            self._replace_days(context, loaded, loaded.build, obj)
         asset = context.asset_key.to_user_string()
         context.add_output_metadata({"dagster/table_name": f"{ANALYTICS}.{asset}", **metadata.of_table(asset)})
 
-    def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, output: Any) -> None:
-        engine, table = self.postgres.ledger(), MARTS[context.asset_key.to_user_string()]
-        counts: dict[date, int] = {}
-        accepted = 0
+    def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, build: Build, output: Any) -> None:
+        engine, table = self.postgres.ledger(), MARTS[build.asset]
 
-        def replace_days(build: Build, by_day: Mapping[date, pl.DataFrame], batch: list[BuiltDay]) -> int:
+        def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
+            built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
             with engine.begin() as transaction:
-                current = days.mark(transaction, build, batch, context.run_id)
+                current = days.mark(transaction, build, built, context.run_id)
                 transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
                 if current:
                     copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
             return len(current)
 
-        for build, rows in loaded.collect(output):
-            by_day = _by_day(rows, "order_date", build.days)
-            built = (BuiltDay(day, build.inputs[day], part.height) for day, part in by_day.items())
-            batches = list(_batches(built, alone=context.has_asset_partitions))
-            with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
-                accepted += sum(threads.map(partial(replace_days, build, by_day), batches))
-            counts.update({day: part.height for day, part in by_day.items()})
+        counts: dict[date, int] = {}
+        whole: dict[date, pl.DataFrame] = {}
+        accepted = 0
+        with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
+            for by_day in loaded.by_day(output, pl.col("order_date")):
+                counts.update({day: rows.height for day, rows in by_day.items()})
+                if context.has_asset_partitions:  # each day alone
+                    accepted += sum(threads.map(replace_days, ({day: rows} for day, rows in by_day.items())))
+                else:
+                    whole |= by_day
+        accepted += replace_days(whole)
         _describe(context, engine, loaded, counts, accepted)
         with engine.connect() as connection:
             query = sa.select(daily_revenue.c.order_date, daily_revenue.c.revenue).order_by(daily_revenue.c.order_date)
@@ -290,10 +294,17 @@ def _collect(frame: Any) -> pl.DataFrame:
     return pl.DataFrame(lazy.collect(backend="polars").to_native())
 
 
-def _by_day(rows: pl.DataFrame, column: str, wanted: list[date]) -> dict[date, pl.DataFrame]:
+def _by_day(rows: pl.DataFrame, day: pl.Expr, wanted: list[date]) -> dict[date, pl.DataFrame]:
     """The rows of each wanted day, none of them left out; rows of other days are not this build's business."""
-    parts = {key[0]: part for key, part in rows.partition_by(column, as_dict=True).items()}
-    return {day: parts.get(day, rows.clear()) for day in wanted}
+    parts = rows.with_columns(day.alias(DAY)).partition_by(DAY, as_dict=True, include_key=False)
+    return {day: parts.get((day,), rows.clear()) for day in wanted}
+
+
+def _reported(built: Iterator[BuiltDay], build: Build) -> Iterator[BuiltDay]:
+    """Days as they are built, and how far that is."""
+    for done, day in enumerate(built, start=1):
+        progress.report(f"days of {build.asset}", done, len(build.inputs))
+        yield day
 
 
 def _batches(built: Iterator[BuiltDay], *, alone: bool) -> Iterator[list[BuiltDay]]:

@@ -1,7 +1,7 @@
 """S3 clients, and what counts as an outage of S3."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
@@ -72,25 +72,21 @@ def client_for(endpoint: str | None, embedded_server: bool, hurried: bool = Fals
 
 def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Take a listing's objects out of the answer before botocore reads it: its parser is made for every service, and
-    would take most of a tick. What is no listing stays as it is."""
+    would take most of a tick. A success that is no listing is none, so that nobody takes it for an empty one."""
     try:
         with _no_collection():
             root = ElementTree.fromstring(response_dict["body"])  # noqa: S314 - botocore reads it in the same way
     except ElementTree.ParseError:
-        return
+        root = ElementTree.Element("")
     namespace, _brace, name = root.tag.rpartition("}")
     if name != "ListBucketResult":
+        if response_dict["status_code"] < 300:
+            response_dict["status_code"] = 500
         return
     tag = f"{namespace}}}Contents" if namespace else "Contents"
     texts = ({child.tag.rpartition("}")[2]: child.text or "" for child in item} for item in root.findall(tag))
     customized_response_dict["Contents"] = [
-        {
-            "Key": text["Key"],
-            "ETag": text["ETag"],
-            "Size": int(text["Size"]),
-            "LastModified": read_timestamp(text["LastModified"]),
-        }
-        for text in texts
+        {name: read(text[name]) for name, read in _OBJECT.items() if name in text} for text in texts
     ]
     root[:] = [child for child in root if child.tag != tag]
     response_dict["body"] = ElementTree.tostring(root)
@@ -114,6 +110,15 @@ def read_timestamp(value: Any) -> datetime:
         with suppress(ValueError):
             return datetime.fromisoformat(value)
     return botocore.utils.parse_timestamp(value)
+
+
+# What is read of an object in a listing, and how.
+_OBJECT: Final[dict[str, Callable[[str], Any]]] = {
+    "Key": str,
+    "ETag": str,
+    "Size": int,
+    "LastModified": read_timestamp,
+}
 
 
 @contextmanager

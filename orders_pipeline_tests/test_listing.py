@@ -251,10 +251,11 @@ def test_objects_are_listed_as_botocore_lists_them(pipeline: Pipeline, services:
     assert len(listed) == 4
 
 
-def test_an_error_that_s3_calls_a_success_is_no_empty_listing(
-    pipeline: Pipeline, huge: HugeBucket, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answer", [FAILURE.format(code="InternalError"), "", "<html>Please sign in</html>", "no XML"])
+def test_a_success_that_is_no_listing_is_no_empty_listing(
+    pipeline: Pipeline, huge: HugeBucket, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr(huge, "page", lambda _: FAILURE.format(code="InternalError"))
+    monkeypatch.setattr(huge, "page", lambda _: answer)
 
-    with pytest.raises(ServiceUnavailableError, match="InternalError"):
+    with pytest.raises(ServiceUnavailableError, match="list s3://huge/landing/"):
         list(s3.list_pages())

@@ -39,7 +39,7 @@ _NO_LIMIT: Final = 1 << 30
 def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
     with open_text(path) as text:
         header = _header(Lines(text, reading), reading)
-    lines, is_first = header.lines, True
+    lines, blank, is_first = header.lines, 0, True
     with path.open("rb") as file:
         file.seek(header.size + (len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0))
         for piece in pieces(file):
@@ -48,10 +48,11 @@ def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
                 lines += yield from _sliced(header.columns, columns, lines + 1)
             elif piece.stands_alone(header.delimiter):
                 text = as_text(BytesIO(piece.content))
-                lines += yield from _batches(Lines(text, reading), lines, header, reading)
+                taken, blank = yield from _batches(Lines(text, reading), lines, blank, header, reading)
+                lines += taken
             else:
                 file.seek(piece.start)
-                yield from _batches(Lines(as_text(file), reading), lines, header, reading)
+                yield from _batches(Lines(as_text(file), reading), lines, blank, header, reading)
                 return
     if is_first:
         yield frame(header.columns, [()] * len(header.columns), [])
@@ -136,12 +137,15 @@ def _sliced(names: list[str], columns: list[pl.Series], line: int) -> Generator[
     return rows
 
 
-def _batches(lines: Lines, before: int, header: _Header, reading: Reading) -> Generator[pl.DataFrame, None, int]:
-    """Lines, of which there are `before` others before them, as batches. Returns how many lines they are."""
+def _batches(
+    lines: Lines, before: int, blank: int, header: _Header, reading: Reading
+) -> Generator[pl.DataFrame, None, tuple[int, int]]:
+    """Lines as batches. `before`: the lines of the file before them, of which `blank` were found to be blank. Returns
+    how many lines they are, and how many were blank until then."""
     columns, delimiter = header.columns, header.delimiter
     reader = csv_reader(lines, delimiter, reading.field_chars)
     rows: list[list[str]] = []
-    begun = seen = blank = 0
+    begun = seen = 0
     try:
         for row in reader:
             rows.append(row)
@@ -167,7 +171,7 @@ def _batches(lines: Lines, before: int, header: _Header, reading: Reading) -> Ge
         raise QuarantineError("csv_unreadable", f"Line {line} cannot be split into fields: {error}.") from error
     if rows or not seen:
         yield _batch(columns, rows, before + begun + 1, reader.line_num - begun, delimiter)
-    return int(reader.line_num)
+    return int(reader.line_num), blank
 
 
 def _batch(columns: list[str], rows: list[list[str]], line: int, lines: int, delimiter: str) -> pl.DataFrame:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 _PIECE: Final = 8 << 20  # bytes
+_DENSE: Final = 3  # bytes for each quote: with more quotes, to look at each takes more memory than it is worth
 # What the compiled reader would take without a word for a row of empty fields, or leave out.
 _BLANK: Final = (b"\n\n", b"\n\r", b"\r\r")
 _BLANK_OR_MARK: Final = (b"\n", b"\r", BOM_UTF8)
@@ -31,8 +32,11 @@ class Piece:
 
     def stands_alone(self, delimiter: str) -> bool:
         """Whether its rows can be told from it alone: each quote begins or ends a field, and within one line."""
-        if not self.is_whole or b'"' not in self.content:
+        marks = self.content.count(b'"')
+        if not self.is_whole or not marks:
             return self.is_whole
+        if marks > len(self.content) // _DENSE:
+            return False
         text = np.frombuffer(b"\n" + self.content + b"\n", np.uint8)
         quotes = np.flatnonzero(text == ord('"'))
         if len(quotes) % 2:
@@ -67,7 +71,7 @@ class Piece:
 def pieces(file: BinaryIO) -> Iterator[Piece]:
     """The rest of a file, cut where lines end at LF."""
     start, rest = file.tell(), b""
-    while block := file.read(_PIECE):
+    while block := file.read(max(_PIECE - len(rest), 1)):
         rest += block
         cut = rest.rfind(b"\n") + 1
         yield Piece(start, rest[:cut] or rest, is_whole=cut > 0)
