@@ -124,7 +124,9 @@ def runs(found: dict[str, float]) -> str:
 
 def ratio(one: dict[str, Any], other: dict[str, Any], figure: str) -> str:
     """How many times as much, and what of."""
-    return f"{one[figure] / other[figure]:.2f} times ({one[figure]:.2f} against {other[figure]:.2f})"
+    digits, unit = (",.0f", "MB") if figure == "peak_mb" else (".2f", "s")
+    amounts = [f"{row[figure]:{digits}} {unit}" for row in (one, other)]
+    return f"{one[figure] / other[figure]:.2f} times ({amounts[0]} against {amounts[1]})"
 
 
 def growth(found: list[dict[str, Any]]) -> str:
