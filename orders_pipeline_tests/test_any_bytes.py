@@ -23,7 +23,7 @@ from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing.formats import plain
 from orders_pipeline.landing.formats.detect import read_rows
 from orders_pipeline.landing.reading import Reading
-from orders_pipeline.schema import REQUIRED_COLUMNS
+from orders_pipeline.schema import NULL_TEXTS, REQUIRED_COLUMNS
 from orders_pipeline_tests.driver import HEADER, gzipped
 from orders_pipeline_tests.fuzz.any_bytes import check
 
@@ -109,7 +109,7 @@ def test_no_row_is_lost_or_invented(start: str, pieces: list[str], is_packed: bo
 
 
 _IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20).filter(
-    lambda text: text.strip().upper() not in ("", "NULL", "N/A")
+    lambda text: text.strip().upper() not in NULL_TEXTS
 )
 _ORDERS = st.lists(
     st.tuples(

@@ -99,7 +99,7 @@ def _csv(text: str) -> list[tuple[Any, ...]]:
             header, *rows = csv.reader(StringIO(text[skipped:], newline=""), delimiter=delimiter, strict=True)
         except (csv.Error, ValueError):
             continue
-        names = [name.strip().casefold() for name in header]
+        names = [_name(name) for name in header]
         if set(ORDER_COLUMNS[:4]) <= set(names):
             places = [names.index(name) for name in ORDER_COLUMNS if name in names]
             return [
@@ -111,15 +111,17 @@ def _csv(text: str) -> list[tuple[Any, ...]]:
 
 
 def _objects(values: list[Any]) -> list[tuple[Any, ...]]:
-    objects = [
-        {key.strip().casefold(): field for key, field in value} if isinstance(value, tuple) else None
-        for value in values
-    ]
+    objects = [{_name(key): field for key, field in value} if isinstance(value, tuple) else None for value in values]
     names = [name for name in ORDER_COLUMNS if name != "updated_at" or any(name in o for o in objects if o)]
     return [
         () if fields is None or not _is_row(value, fields) else tuple(_written(fields.get(name)) for name in names)
         for value, fields in zip(values, objects, strict=True)
     ]
+
+
+def _name(written: str) -> str:
+    """A column's name: byte order marks, which no editor shows, are no part of it."""
+    return written.replace("\ufeff", "").strip().casefold()
 
 
 def _is_row(pairs: tuple[tuple[str, Any], ...], fields: dict[str, Any]) -> bool:
