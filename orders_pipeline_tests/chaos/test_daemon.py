@@ -255,13 +255,14 @@ def weather(machine: Machine, pipeline: Pipeline) -> None:
     assert pipeline.query(counts) == [(FILES, FILES, FILES, 0)]
     assert pipeline.query("SELECT count(*) FROM ledger.landed_files WHERE NOT active") == [(0,)]
 
-    # What died was failed and, being lost and not wrong, retried by Dagster.
+    # What died was failed and, being lost and not wrong, retried by Dagster; but a daemon that was killed before its
+    # first look at the event log begins at the newest event, and misses what failed before. The work needs no retry.
     for run_id in (lost, killed.run_id):
         assert machine.status_of(run_id) is dg.DagsterRunStatus.FAILURE
         retries = [run for run in machine.runs() if run.parent_run_id == run_id]
-        assert len(retries) == 1
+        assert len(retries) <= 1
         # The retry of the run that was not launched may itself be the one that was killed.
-        assert retries[0].status is dg.DagsterRunStatus.SUCCESS or retries[0].run_id == killed.run_id
+        assert all(run.status is dg.DagsterRunStatus.SUCCESS or run.run_id == killed.run_id for run in retries)
     jobs = [run.job_name for run in machine.runs()]
     print({job: jobs.count(job) for job in set(jobs)})
     assert jobs.count("s3_arrival") <= FILES / 1_000 + 6  # a run takes many files
