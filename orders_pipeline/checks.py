@@ -1,31 +1,33 @@
 """The asset checks. Each says in words what it found; none passes on nothing where something was due."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Connection
 
-from orders_pipeline import conservation, reconciliation, rejections
-from orders_pipeline.assets.daily import daily_orders
+from orders_pipeline import conservation, plausibility, reconciliation, rejections, revenue
+from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
 from orders_pipeline.conservation import EXAMPLES
 from orders_pipeline.io_managers import FULL_REFRESH_TAG
-from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger import active, days, files, shared
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.lost import require_objects
 from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.portions import portions
 from orders_pipeline.resources import PostgresResource, S3Resource
-from orders_pipeline.schema import PARTITIONED, UNREADABLE_FILE_ROWS
+from orders_pipeline.schema import PARTITIONED, SOURCE, UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
 
 _LISTED_FILES: Final = 500
+_LISTED_DAYS: Final = 100
 _HASHES_AT_ONCE: Final = 10_000_000
+_RECENT_DAYS: Final = 14  # whose revenue each run looks at: no run of another day hides what is odd, or missing
 
 
 @dg.asset_check(asset=daily_orders, blocking=True)
@@ -45,7 +47,9 @@ def orders_not_empty(context: dg.AssetCheckExecutionContext, postgres: PostgresR
         )
     if not asked:
         return dg.AssetCheckResult(
-            passed=False, severity=dg.AssetCheckSeverity.WARN, description="No day was asked for, and none is built."
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="No day was asked for, and none is built. Materialize a partition of daily_orders.",
         )
     if emptied := [day for day in asked if rows.get(day) == 0]:
         return dg.AssetCheckResult(
@@ -70,12 +74,15 @@ def no_negative_amounts(
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "daily_orders", paths)
     orders = lake.scan(list(paths.values()))
-    negative = orders.filter(pl.col("amount") < 0).select("order_id", day=pl.col("order_date").dt.date()).collect()
+    below_zero = orders.filter(pl.col("amount") < 0)
+    negative = below_zero.select("order_id", "amount", SOURCE, day=pl.col("order_date").dt.date()).collect()
     return dg.AssetCheckResult(
         passed=negative.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{negative.height} orders on {list_days(negative['day'].unique())} have a negative amount"
-        f" (returns, or errors?), for example {_examples(negative['order_id'])}."
+        description=f"{negative.height} orders on {list_days(negative['day'].unique())} have a negative amount,"
+        f" {negative['amount'].sum()} in all: for example {_examples(negative['order_id'])}, in"
+        f" {negative[SOURCE].n_unique()} files: {_examples(negative[SOURCE].unique().sort())}. Returns are no error;"
+        " otherwise correct the files and upload them again under the same keys."
         if negative.height
         else f"No negative amount on {list_days(paths)}.",
         metadata={"negative_orders": negative.height},
@@ -133,8 +140,10 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
     return dg.AssetCheckResult(
         passed=not bad,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(bad)} of {total} files are set aside: {_examples(f.version.key for f in bad)}. Upload a"
-        " corrected version under the same key, or run `orders-pipeline retry KEY` once the cause is mended."
+        description=f"{len(bad)} of {total} files are set aside:"
+        f" {_examples(f'{f.version.key} ({f.status}: {f.reason})' for f in bad)}. Their orders are missing, or those of"
+        " the last readable version still count. A failing file is tried again by itself. Of a quarantined one, upload"
+        " a corrected version under the same key, or run `orders-pipeline retry KEY` once the cause is mended."
         if bad
         else f"All of the {total} files that landed are settled.",
         metadata={"files": dg.MetadataValue.table(records)} if records else {},
@@ -160,7 +169,7 @@ def no_order_is_lost(
         portioned = []
         for portion in portions(checked, active.expected_rows(snapshot, checked)):
             holding = active.holding(snapshot, portion)
-            portioned.append((portion, holding, active.sharing_ids(snapshot, [file.raw for file in holding])))
+            portioned.append((portion, holding, shared.partners(snapshot, holding)))
         rejects = conservation.of_rejects(snapshot, context.run.run_id)
         if _checks_everything(context) or not rejects.compared:
             rejects = conservation.of_rejects(snapshot, None)
@@ -175,8 +184,9 @@ def no_order_is_lost(
         return dg.AssetCheckResult(
             passed=False,
             severity=dg.AssetCheckSeverity.ERROR,
-            description=f"{orders.lost} rows worth {orders.lost_amount} are neither clean nor superseded"
-            f" ({_examples(orders.examples)}); {orders.foreign} clean orders are in no file; the rejects of"
+            description=f"{orders.lost} rows worth {orders.lost_amount} on {list_days(orders.lost_days)} are neither"
+            f" clean nor superseded (orders {_examples(orders.examples)}); {orders.foreign} clean orders are in no"
+            f" file; the rejects of"
             f" {len(rejects.wrong)} files are not all listed ({_examples(rejects.wrong)}).{waiting} Run the job again"
             f" with the tag {FULL_REFRESH_TAG}=true, and report a bug if that does not help.",
         )
@@ -204,29 +214,92 @@ def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"More than {share:.2%} of the rows are rejected in {len(found)} of {judged} files:"
-        f" {_examples(found)}. Correct the files and upload them again."
+        f" {_examples(found, '; ')}. See their rows in rejected_orders, correct the files and upload them again under"
+        " the same keys."
         if found
         else f"None of the {judged} files of at least {UNREADABLE_FILE_ROWS} rows has more than {share:.2%} rejects.",
         metadata={"files": dg.MetadataValue.table(records)} if records else {},
     )
 
 
-@dg.asset_check(asset=daily_revenue)
-def revenue_reconciles(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """Both chains agree to the cent on every day that both have built from the same version."""
+@dg.asset_check(asset=daily_revenue, additional_deps=[daily_revenue_partitioned])
+def revenue_reconciles(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Both chains agree to the cent on every day that both have built from the same version.
+
+    Days that agreed, and that neither chain has built since, are compared again in the daily job alone."""
     with postgres.ledger().execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
-        compared, differing = reconciliation.compare(snapshot)
-    if not compared:
+        marts = ("daily_revenue", "daily_revenue_partitioned")
+        built = any(days.days_of_run(snapshot, mart, context.run.run_id) for mart in marts)
+        found = reconciliation.compare(snapshot, everything=_checks_everything(context) or not built)
+    with postgres.ledger().begin() as transaction:
+        reconciliation.remember(transaction, found)
+    if not found.comparable:
         return dg.AssetCheckResult(passed=True, description="No day is built by both chains yet: nothing to compare.")
-    found = [f"{d.day}: {d.revenue} ({d.counted} orders) against {d.spend} ({d.orders})" for d in differing]
+    differing = [f"{d.day}: {d.revenue} ({d.counted} orders) against {d.spend} ({d.orders})" for d in found.differing]
     return dg.AssetCheckResult(
         passed=not differing,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"The chains differ on {len(differing)} of {compared} days: {_examples(found)}. Rebuild these days"
-        f" in both chains with the tag {FULL_REFRESH_TAG}=true, and report a bug if that does not help."
+        description=f"The chains differ on {len(differing)} of {found.comparable} days: {_examples(differing)}. Build"
+        " these days anew in both chains with `orders-pipeline rebuild DAY`, and report a bug if that does not help."
         if differing
-        else f"Both chains agree to the cent on {compared} days.",
-        metadata={"days_compared": compared},
+        else f"Both chains agree to the cent on {found.comparable} days, {len(found.compared)} of them compared now.",
+        metadata={"days_compared": len(found.compared)},
+    )
+
+
+@dg.asset_check(asset=daily_revenue)
+def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No finished day has far more or far less revenue than the same weekday had in the eight weeks before: of the days
+    that the run built, and of the last two weeks, where days without any order count as well."""
+    calendar = Calendar.of(read_settings())
+    with postgres.ledger().execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
+        built = days.days_of_run(snapshot, "daily_revenue", context.run.run_id)
+        recent = [calendar.today - timedelta(days=ago) for ago in range(1, _RECENT_DAYS + 1)]
+        finished = sorted(day for day in {*built, *recent} if calendar.start <= day < calendar.today)
+        known = revenue.of_days(snapshot, plausibility.days_needed(finished))
+    judged, odd = plausibility.judge(known, finished)
+    unjudged = f" {len(finished) - len(judged)} days are not judged:" if len(judged) < len(finished) else ""
+    if unjudged:
+        unjudged += (
+            f" their weekday had revenue in fewer than {plausibility.LEAST_WEEKS} of the {plausibility.WEEKS} weeks"
+            " before, or they wait to be built."
+        )
+    if not odd:
+        return dg.AssetCheckResult(
+            passed=True,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"Revenue is as usual for the weekday on {len(judged)} days: {list_days(judged)}.{unjudged}"
+            if judged
+            else f"Nothing to judge yet.{unjudged}",
+            metadata={"days_judged": len(judged)},
+        )
+    newest_first = odd[::-1]
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Revenue is far from usual on {len(odd)} of {len(judged)} days: {_examples(newest_first, '; ')}."
+        " Is a file missing, there twice, or in another unit? See the files of these days in raw_orders, and the checks"
+        " of raw_orders and rejected_orders; upload what is wrong again under the same key. After a holiday or a sale"
+        f" there is nothing to do.{unjudged}",
+        metadata={
+            "days_judged": len(judged),
+            "days": dg.MetadataValue.table([_odd_day(found) for found in newest_first[:_LISTED_DAYS]]),
+        },
+    )
+
+
+def _odd_day(found: plausibility.Odd) -> dg.TableRecord:
+    usual = found.usual
+    return dg.TableRecord(
+        {
+            "day": str(found.day),
+            "weekday": f"{found.day:%A}",
+            "revenue": str(found.revenue),
+            "usual": str(usual.expected),
+            "plausible from": str(usual.low),
+            "to": str(usual.high),
+            "weeks compared": usual.weeks,
+        }
     )
 
 
@@ -261,13 +334,16 @@ def _nothing_checked(asset: str, stale: Mapping[date, str]) -> dg.AssetCheckResu
     return dg.AssetCheckResult(
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"There is no {asset} to look at" + (f", but {len(stale)} days are due." if stale else "."),
+        description=f"There is no {asset} to look at, but {len(stale)} days are due: {list_days(stale)}."
+        " Materialize it; if it was, see why its last run failed."
+        if stale
+        else f"There is no {asset} to look at, and none is due.",
     )
 
 
-def _examples(values: Iterable[object]) -> str:
+def _examples(values: Iterable[object], separator: str = ", ") -> str:
     listed = [_one_line(str(value)) for value in values]
-    return ", ".join(listed[:EXAMPLES]) + (", ..." if len(listed) > EXAMPLES else "") or "none"
+    return separator.join(listed[:EXAMPLES]) + (f"{separator}..." if len(listed) > EXAMPLES else "") or "none"
 
 
 def _one_line(text: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import warnings
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from orders_pipeline.errors import OrdersPipelineError
 
 FAILED: Final = 1  # done, but something stays to be done
 WRONG: Final = 2  # could not be done
+_DAY: Final = click.DateTime(["%Y-%m-%d"])
 
 
 class _Commands(click.Group):
@@ -197,6 +199,37 @@ def retract(key: str) -> None:
 
 
 @main.command()
+@click.argument("first_day", type=_DAY)
+@click.argument("last_day", type=_DAY, required=False)
+def rebuild(first_day: datetime, last_day: datetime | None) -> None:
+    """Build the days from FIRST_DAY to LAST_DAY anew, in every table that is kept by day. Without LAST_DAY: one day.
+
+    Nothing else is touched, and nothing is read from S3: `orders-pipeline retry --loaded KEY` does that."""
+    from orders_pipeline.definitions import postgres
+    from orders_pipeline.ledger import days
+    from orders_pipeline.ledger.days import Calendar
+    from orders_pipeline.metadata import list_days
+    from orders_pipeline.settings import read_settings
+
+    calendar = Calendar.of(read_settings())
+    first = first_day.date()
+    last = last_day.date() if last_day else first
+    if first > last:
+        raise OrdersPipelineError(f"FIRST_DAY ({first}) is after LAST_DAY ({last}). Swap them.")
+    begin, end = max(first, calendar.start), min(last, calendar.today)
+    asked = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+    with postgres.ledger().begin() as transaction:
+        delivered = days.delivered_days(transaction, asked)
+        days.touch(transaction, delivered)
+    if not delivered:
+        raise OrdersPipelineError(
+            f"There is nothing to build from {first} to {last}: no order was ever delivered for these days, or they lie"
+            f" outside {calendar.start} (ORDERS_START_DATE) to today."
+        )
+    click.echo(f"{list_days(delivered)} will be rebuilt by `orders-pipeline sync` or the sensors.")
+
+
+@main.command()
 def vacuum() -> None:
     """Delete lake objects that the ledger has not named for ORDERS_VACUUM_AGE (7d)."""
     from orders_pipeline.definitions import postgres, s3
@@ -208,6 +241,27 @@ def vacuum() -> None:
         f"{done.deleted} objects deleted; {done.named} are in use; {done.waiting} are not, {done.marked} of them newly"
         " marked, and wait until they are old enough."
     )
+
+
+@main.command()
+def recover() -> None:
+    """Complete a ledger that was restored from an older backup, from the lake's own objects.
+
+    Say `orders-pipeline sync` afterwards: it takes what S3 holds, asks the source table and builds what is stale. Exit
+    status 1 if something is left that no command can bring back."""
+    import logging
+
+    from orders_pipeline import present
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing.ingest import ingesting
+    from orders_pipeline.landing.recovery import recover as run_recover
+    from orders_pipeline.settings import read_settings
+
+    settings, log = read_settings(), logging.getLogger(__name__)
+    with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "recover", log) as ingest, present.progress():
+        found = run_recover(ingest, s3, settings)
+    present.recovered(found)
+    sys.exit(0 if found.is_complete else FAILED)
 
 
 @main.command()

@@ -29,6 +29,7 @@ class Orders:
     clean: int
     lost: int
     lost_amount: Decimal
+    lost_days: frozenset[date]
     foreign: int  # in the table, and in no file
     examples: list[str]
 
@@ -39,12 +40,13 @@ class Orders:
             clean=self.clean + other.clean,
             lost=self.lost + other.lost,
             lost_amount=self.lost_amount + other.lost_amount,
+            lost_days=self.lost_days | other.lost_days,
             foreign=self.foreign + other.foreign,
             examples=[*self.examples, *other.examples][:EXAMPLES],
         )
 
 
-NONE: Final = Orders(0, 0, 0, Decimal(0), 0, [])
+NONE: Final = Orders(0, 0, 0, Decimal(0), frozenset(), 0, [])
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def of_orders(
         clean=kept - foreign,
         lost=lost.height,
         lost_amount=sum(lost[AMOUNT].to_list(), Decimal(0)),
+        lost_days=frozenset(lost[DAY]),
         foreign=foreign,
         examples=lost["order_id"].head(EXAMPLES).to_list(),
     )

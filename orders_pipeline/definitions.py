@@ -12,38 +12,43 @@ from orders_pipeline.checks import (
     no_order_is_lost,
     order_ids_are_unique,
     orders_not_empty,
+    revenue_is_plausible,
     revenue_reconciles,
 )
 from orders_pipeline.io_managers import LakeIOManager, MartsIOManager
 from orders_pipeline.jobs import daily_pipeline_job, s3_arrival_job, stale_days_job
+from orders_pipeline.metadata import linked_to_code
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schedules import daily_schedule
-from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
+from orders_pipeline.sensors import run_failure_sensor, s3_arrival_sensor, stale_days_sensor
 
 postgres = PostgresResource()
 s3 = S3Resource()
 
 defs = dg.Definitions(
-    assets=[
-        raw_orders,
-        cleaned_orders,
-        rejected_orders,
-        daily_revenue,
-        daily_orders,
-        daily_revenue_partitioned,
-    ],
+    assets=linked_to_code(
+        [
+            raw_orders,
+            cleaned_orders,
+            rejected_orders,
+            daily_revenue,
+            daily_orders,
+            daily_revenue_partitioned,
+        ]
+    ),
     asset_checks=[
         landed_files_are_readable,
         order_ids_are_unique,
         no_order_is_lost,
         few_rows_are_rejected,
         revenue_reconciles,
+        revenue_is_plausible,
         orders_not_empty,
         no_negative_amounts,
     ],
     jobs=[daily_pipeline_job, s3_arrival_job, stale_days_job],
     schedules=[daily_schedule],
-    sensors=[s3_arrival_sensor, stale_days_sensor],
+    sensors=[s3_arrival_sensor, stale_days_sensor, run_failure_sensor],
     resources={
         "postgres": postgres,
         "s3": s3,

@@ -26,6 +26,10 @@ class MissingInputError(OrdersPipelineError):
     again first."""
 
 
+class ReadError(OrdersPipelineError):
+    """What `orders_pipeline.read` is asked for does not exist: a table, or days of it."""
+
+
 class EmptyFileError(OrdersPipelineError):
     """There is nothing in a file to be read: it is ignored, and replaces nothing."""
 

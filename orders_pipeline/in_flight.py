@@ -65,10 +65,12 @@ def _last_said(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
     return datetime.fromtimestamp(said[0].timestamp, UTC) if said else datetime.min.replace(tzinfo=UTC)
 
 
-def _runs(context: dg.SensorEvaluationContext, wanted: dg.RunsFilter) -> list[dg.DagsterRun]:
-    """Runs of the sensor's own code location: another one's may have jobs of the same names, and other locks."""
+def is_of_here(context: dg.SensorEvaluationContext, run: dg.DagsterRun) -> bool:
+    """Whether a run is of the sensor's own code location: another one may have jobs of the same names."""
     here = context.code_location_origin and context.code_location_origin.location_name
-    found = context.instance.get_runs(wanted)
-    return [
-        run for run in found if run.remote_job_origin is None or here in (None, run.remote_job_origin.location_name)
-    ]
+    return run.remote_job_origin is None or here in (None, run.remote_job_origin.location_name)
+
+
+def _runs(context: dg.SensorEvaluationContext, wanted: dg.RunsFilter) -> list[dg.DagsterRun]:
+    """Runs of this code location alone: another one's hold other locks."""
+    return [run for run in context.instance.get_runs(wanted) if is_of_here(context, run)]

@@ -23,38 +23,27 @@ import sqlalchemy as sa
 from polars.io.plugins import register_io_source
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import metadata, progress
+from orders_pipeline import contents, metadata, progress
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.in_flight import locks_of
 from orders_pipeline.landing import raw
-from orders_pipeline.ledger import active, days
+from orders_pipeline.ledger import active, days, locks, shared
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
 from orders_pipeline.ledger.landed import ActiveFile, pairs
-from orders_pipeline.ledger.locks import shared
-from orders_pipeline.ledger.tables import ANALYTICS, MARTS, daily_revenue
+from orders_pipeline.ledger.tables import MARTS
 from orders_pipeline.lost import require_objects
+from orders_pipeline.made import Made, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
 from orders_pipeline.portions import portions
 from orders_pipeline.postgres import copy_frame
 from orders_pipeline.resources import PostgresResource, S3Resource
-from orders_pipeline.schema import DAY, PARTITIONED, ROW_NUMBER, SOURCE, UPSTREAM
+from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
 from orders_pipeline.settings import read_settings
 
 FULL_REFRESH_TAG: Final = "orders/full_refresh"
 
 _WRITES_AT_ONCE: Final = 4
 _COPIES_AT_ONCE: Final = 2
-
-CLEAN_SCHEMA: Final = pl.Schema(
-    [
-        ("order_id", pl.String()),
-        ("customer_id", pl.String()),
-        ("amount", pl.Decimal(18, 2)),
-        ("order_date", pl.Datetime("us")),
-        (SOURCE, pl.String()),
-        (ROW_NUMBER, pl.Int64()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -71,6 +60,7 @@ class _Loaded:
 
     build: Build | FilesBuild
     parts: list[tuple[Build, pl.LazyFrame]] = field(default_factory=list)
+    made: dict[date, Made] = field(default_factory=dict)
     part: int | None = None  # which one the step's input is now; None: all of them
     started: float = field(default_factory=time.monotonic)
 
@@ -93,12 +83,12 @@ class _Loaded:
     def by_day(self, output: Any, day: pl.Expr) -> Iterator[dict[date, pl.DataFrame]]:
         """What the step made of its input, by day; part by part where it is lazy."""
         assert isinstance(self.build, Build)  # noqa: S101 - only builds by day have parts
-        if not isinstance(output, pl.LazyFrame) or len(self.parts) < 2:
-            yield _by_day(_collect(output), day, self.build.days)
-            return
-        for part, (build, _) in enumerate(self.parts):
-            self.part = part
-            yield _by_day(_collect(output), day, build.days)
+        together = not isinstance(output, pl.LazyFrame) or len(self.parts) < 2
+        for part, build in enumerate([self.build] if together else [build for build, _ in self.parts]):
+            self.part = None if together else part
+            rows = _by_day(_collect(output), day, build.days)
+            self.made |= {day: Made.of(build.asset, rows[day]) for day in rows}
+            yield rows
 
 
 # From load to output of one step: the step's context is the same object at both, and new for each retry.
@@ -117,17 +107,20 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if context.run is None:
             yield self
             return
-        with shared(self.postgres.ledger(), locks_of(context.run)):
+        with locks.shared(self.postgres.ledger(), locks_of(context.run)):
             yield self
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
-        """The rows that the step's stale days (or files) need, read in one snapshot of the ledger.
+        """The rows that the step's stale days (or files) need, read in one snapshot of the ledger; for assets of your
+        own, the whole table.
 
         Raises:
             MissingInputError: a day is asked for whose upstream was never built.
         """
         step: Any = context.step_context
         consumer = step.assets_def.key.to_user_string()
+        if consumer not in RULES:
+            return contents.of_lake(self.postgres.ledger(), self.s3.lake(), context.asset_key.to_user_string())
         engine = self.postgres.ledger().execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as snapshot:
             tags = dict(step.dagster_run.tags)
@@ -136,8 +129,6 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 read, gone = active.stale_files(snapshot, consumer, everything=everything)
                 _LOADED[step] = _Loaded(FilesBuild(read, gone))
                 return self._rejects(read)
-            if consumer not in UPSTREAM:
-                return self._all_of(snapshot, context.asset_key.to_user_string())
             build = _build(snapshot, consumer, tags)
             _LOADED[step] = loaded = _Loaded(build)
             if not build.inputs:
@@ -148,7 +139,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             for part in _parts(snapshot, build):
                 if days.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
-                    sharing = active.sharing_ids(snapshot, [file.raw for file in holding])
+                    sharing = shared.partners(snapshot, holding)
                     loaded.parts.append((part, raw.candidates(lake, part.inputs, holding, sharing)))
                 else:
                     loaded.parts.append((part, lake.scan(list(part.inputs.values()))))
@@ -170,30 +161,23 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
                     yield from threads.map(write, by_day.keys(), by_day.values())
 
-        counts: dict[date, int] = {}
         accepted = 0
         for batch in _batches(_reported(written(), build), alone=context.has_asset_partitions):
             with engine.begin() as transaction:
                 accepted += len(days.mark(transaction, build, batch, context.run_id))
-            counts.update({day.day: day.rows for day in batch})
-        _describe(context, engine, loaded, counts, accepted)
-        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", **metadata.of_table(asset)})
-
-    def _all_of(self, snapshot: Connection, table: str) -> pl.LazyFrame:
-        """A whole table, for assets of your own."""
-        lake = self.s3.lake()
-        if table == "raw_orders":
-            return raw.scan(lake, active.all_files(snapshot))
-        built = days.all_days(snapshot, table, Calendar.of(read_settings()))
-        paths = list(days.paths(snapshot, table, built).values())
-        return lake.scan(paths) if paths else pl.LazyFrame(schema=CLEAN_SCHEMA)
+        describe_days(context, engine, build, loaded.made, accepted)
+        context.add_output_metadata(
+            {"dagster/uri": f"{lake.uri}/{asset}", **metadata.of_table(asset), "seconds": _seconds(loaded)}
+        )
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
         with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
         return raw.scan(self.s3.lake(), with_rejects).filter(pl.col(DAY).is_null())
 
     def _nothing(self, consumer: str) -> pl.LazyFrame:
-        return raw.scan(self.s3.lake(), []) if days.reads_raw(consumer) else pl.LazyFrame(schema=CLEAN_SCHEMA)
+        if days.reads_raw(consumer):
+            return raw.scan(self.s3.lake(), [])
+        return pl.LazyFrame(schema=contents.schema_of(UPSTREAM[consumer]))
 
 
 class MartsIOManager(dg.ConfigurableIOManager):
@@ -203,9 +187,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
         """A whole mart, for assets of your own."""
-        table = MARTS[context.asset_key.to_user_string()]
-        with self.postgres.engine().connect() as connection:
-            return pl.read_database(sa.select(table), connection).lazy()
+        return contents.of_mart(self.postgres.ledger(), context.asset_key.to_user_string()).lazy()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace what the step set out to build."""
@@ -214,13 +196,11 @@ class MartsIOManager(dg.ConfigurableIOManager):
         if isinstance(loaded.build, FilesBuild):
             rows = _collect(obj)
             replaced = _replace_files(engine, loaded.build, rows, context.run_id)
-            context.add_output_metadata(
-                {"dagster/row_count": rows.height, "files_read": replaced, "seconds": _seconds(loaded)}
-            )
+            describe_rejects(context, engine, rows, replaced)
         else:
             self._replace_days(context, loaded, loaded.build, obj)
         asset = context.asset_key.to_user_string()
-        context.add_output_metadata({"dagster/table_name": f"{ANALYTICS}.{asset}", **metadata.of_table(asset)})
+        context.add_output_metadata({**metadata.of_table(asset), "seconds": _seconds(loaded)})
 
     def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, build: Build, output: Any) -> None:
         engine, table = self.postgres.ledger(), MARTS[build.asset]
@@ -234,22 +214,18 @@ class MartsIOManager(dg.ConfigurableIOManager):
                     copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
             return len(current)
 
-        counts: dict[date, int] = {}
         whole: dict[date, pl.DataFrame] = {}
         accepted = 0
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
             for by_day in loaded.by_day(output, pl.col("order_date")):
-                counts.update({day: rows.height for day, rows in by_day.items()})
                 if context.has_asset_partitions:  # each day alone
                     accepted += sum(threads.map(replace_days, ({day: rows} for day, rows in by_day.items())))
                 else:
                     whole |= by_day
         accepted += replace_days(whole)
-        _describe(context, engine, loaded, counts, accepted)
-        with engine.connect() as connection:
-            query = sa.select(daily_revenue.c.order_date, daily_revenue.c.revenue).order_by(daily_revenue.c.order_date)
-            revenue = [(row.order_date, row.revenue) for row in connection.execute(query)]
-        context.add_output_metadata({"revenue": dg.MarkdownMetadataValue(metadata.revenue_chart(revenue))})
+        describe_days(context, engine, build, loaded.made, accepted)
+        if build.asset == "daily_revenue":
+            draw_revenue(context, engine, build.calendar.today)
 
 
 def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
@@ -264,17 +240,17 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
             f"{len(outdated)} files were judged by older rules, or for another time zone than {calendar.zone}:"
             " materialize raw_orders first, without config."
         )
-    inputs = days.stale_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
+    due = days.due_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
     asked = days_of(dict(tags)) if asset in PARTITIONED else []
     if not asked:
-        return Build(asset, inputs, calendar)
+        return Build(asset, due, calendar)
     delivered = days.delivered_days(snapshot, asked)
     if missing := delivered - days.current_inputs(snapshot, asset, asked).keys():
         raise MissingInputError(
             f"{UPSTREAM[asset]} was never built for {metadata.list_days(missing)}: materialize it for these days first."
         )
-    inputs = {day: inputs[day] for day in asked if day in inputs}
-    return Build(asset, inputs, calendar, current=tuple(sorted(delivered - inputs.keys())))
+    due = {day: due[day] for day in asked if day in due}
+    return Build(asset, due, calendar, current=tuple(sorted(delivered - due.keys())))
 
 
 def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:
@@ -284,7 +260,7 @@ def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:
     else:
         expected = days.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
     for portion in portions(build.inputs, expected):
-        yield replace(build, inputs={day: build.inputs[day] for day in portion})
+        yield replace(build, due={day: build.due[day] for day in portion})
 
 
 def _collect(frame: Any) -> pl.DataFrame:
@@ -325,31 +301,6 @@ def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id
         keys = pl.DataFrame(accepted, schema={"bucket": pl.String, "source": pl.String}, orient="row")
         copy_frame(transaction, table.schema, table.name, mine.join(keys, on=["bucket", "source"], how="semi"))
     return len(accepted)
-
-
-def _describe(
-    context: dg.OutputContext, engine: Engine, loaded: _Loaded, rows: Mapping[date, int], accepted: int
-) -> None:
-    build = loaded.build
-    assert isinstance(build, Build)  # noqa: S101 - only builds by day come here
-    step: Any = context.step_context
-    if context.has_asset_partitions:
-        for day in [*rows, *build.current]:
-            state = f"rebuilt from input {build.inputs[day]}" if day in rows else "was up to date"
-            count = {"dagster/partition_row_count": rows[day]} if day in rows else {}
-            step.add_asset_metadata({**count, "state": state}, partition_key=day.isoformat())
-    else:
-        with engine.connect() as connection:
-            context.add_output_metadata({"dagster/row_count": days.total_rows(connection, build.asset)})
-    context.add_output_metadata(
-        {
-            "rows_rebuilt": sum(rows.values()),
-            "days_rebuilt": accepted,
-            "days": metadata.list_days(rows),
-            "days_up_to_date": len(build.current),
-            "seconds": _seconds(loaded),
-        }
-    )
 
 
 def _seconds(loaded: _Loaded) -> float:

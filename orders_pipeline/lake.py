@@ -41,6 +41,9 @@ class Lake(Protocol):
     def scan(self, names: Sequence[str], **options: Any) -> pl.LazyFrame:
         """The rows of objects, read when they are collected."""
 
+    def metadata(self, name: str) -> dict[str, str]:
+        """What is written in an object's footer beside its rows' types."""
+
     def objects(self) -> Iterator[str]:
         """The name of every object of ours, unfinished ones too; whatever else lies there is not ours to touch."""
 
@@ -79,6 +82,9 @@ class FolderLake:
     def scan(self, names: Sequence[str], **options: Any) -> pl.LazyFrame:
         return pl.scan_parquet([Path(self.uri) / name for name in names], glob=False, **options)
 
+    def metadata(self, name: str) -> dict[str, str]:
+        return pl.read_parquet_metadata(Path(self.uri) / name)
+
     def objects(self) -> Iterator[str]:
         root = Path(self.uri)
         found = (path for folder in _FOLDERS for path in (root / folder).rglob("*") if path.is_file())
@@ -111,10 +117,14 @@ class S3Lake:
         return pl.scan_parquet(
             [f"{self.uri}/{name}" for name in names],
             glob=False,
-            storage_options={"aws_endpoint_url": self.client.meta.endpoint_url, **self._plain_http()},
+            storage_options=self._storage,
             credential_provider=self._credentials,
             **options,
         )
+
+    def metadata(self, name: str) -> dict[str, str]:
+        place, options = f"{self.uri}/{name}", self._storage
+        return pl.read_parquet_metadata(place, storage_options=options, credential_provider=self._credentials)
 
     def objects(self) -> Iterator[str]:
         root, pages = self._key(""), self.client.get_paginator("list_objects_v2")
@@ -148,8 +158,11 @@ class S3Lake:
         root = urlsplit(self.uri).path.strip("/")
         return f"{root}/{name}" if root else name
 
-    def _plain_http(self) -> dict[str, str]:
-        return {"aws_allow_http": "true"} if self.client.meta.endpoint_url.startswith("http://") else {}
+    @property
+    def _storage(self) -> dict[str, str]:
+        endpoint = self.client.meta.endpoint_url
+        plain = {"aws_allow_http": "true"} if endpoint.startswith("http://") else {}
+        return {"aws_endpoint_url": endpoint, **plain}
 
     def _credentials(self) -> tuple[dict[str, str], int | None]:
         """The client's own credentials, for Polars: found the usual AWS way."""

@@ -1,25 +1,37 @@
-"""What a materialization shows of itself in the Dagster UI."""
+"""What an asset and its materializations show of themselves in the Dagster UI."""
 
-import base64
-from collections.abc import Iterable, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from orders_pipeline.schema import TABLES
+from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, REASONS, TABLES
 
 if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
+    from orders_pipeline.ledger.days import Why
 
-_SHOWN_DAYS: Final = 90
+PREVIEW_ROWS: Final = 5
+# Of raw rows, and of the text of rejected ones, nothing is shown: they may hold anything, also about people.
+PREVIEWED: Final = {
+    "cleaned_orders": ("order_id", "customer_id", "amount", "order_date"),
+    "daily_orders": ("order_id", "customer_id", "amount", "order_date"),
+    "rejected_orders": ("source", "row_number", "reason"),
+    "daily_revenue": ("order_date", "revenue", "order_count"),
+    "daily_revenue_partitioned": ("order_date", "customer_id", "daily_spend"),
+}
+
 _LISTED_FILES: Final = 50
 _LISTED_SPANS: Final = 6
 
+_OF_AN_ORDER: Final = {column.name: [("raw_orders", column.name)] for column in CLEAN_COLUMNS}
 _LINEAGE: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {
-    "cleaned_orders": {name: [("raw_orders", name)] for name in ("order_id", "customer_id", "amount", "order_date")},
-    "daily_orders": {name: [("raw_orders", name)] for name in ("order_id", "customer_id", "amount", "order_date")},
+    "cleaned_orders": _OF_AN_ORDER,
+    "daily_orders": _OF_AN_ORDER,
     "daily_revenue": {
         "order_date": [("cleaned_orders", "order_date")],
         "revenue": [("cleaned_orders", "amount")],
@@ -33,30 +45,50 @@ _LINEAGE: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {
     "rejected_orders": {
         "source": [("raw_orders", "_source")],
         "row_number": [("raw_orders", "_row_number")],
+        "reason": [("raw_orders", "_reason")],
         "raw": [("raw_orders", "_text")],
     },
 }
 
 
 def of_table(asset: str) -> dict[str, Any]:
-    """Columns of a table and where they come from."""
+    """Columns of a table, what holds of them, where they come from, and the table's name in Postgres."""
+    key = KEYS.get(asset, ())
     columns = [
         dg.TableColumn(
             column.name,
             column.type,
             column.description,
-            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            constraints=dg.TableColumnConstraints(
+                nullable=column.nullable, unique=(column.name,) == key, other=list(column.rules)
+            ),
         )
         for column in TABLES[asset]
     ]
+    whole = dg.TableConstraints(other=[f"primary key ({', '.join(key)})"] if key else [])
     lineage = {
         name: [dg.TableColumnDep(asset_key=upstream, column_name=column) for upstream, column in sources]
         for name, sources in _LINEAGE.get(asset, {}).items()
     }
-    described: dict[str, Any] = {"dagster/column_schema": dg.TableSchema(columns=columns)}
+    described: dict[str, Any] = {"dagster/column_schema": dg.TableSchema(columns=columns, constraints=whole)}
     if lineage:
         described["dagster/column_lineage"] = dg.TableColumnLineage(lineage)
+    if asset in MARTS:
+        described["dagster/table_name"] = MARTS[asset].fullname
     return described
+
+
+def linked_to_code(assets: Iterable[dg.AssetsDefinition]) -> list[Any]:
+    """The same assets, each with a link to the lines that make it: the UI of `dagster dev` opens them in an editor.
+
+    Where there is no source to read (only compiled code is installed), there is no link."""
+    listed = list(assets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        try:
+            return list(dg.with_source_code_references(listed))
+        except OSError:
+            return list(listed)
 
 
 def of_ingest(report: "Report") -> dict[str, Any]:
@@ -84,6 +116,28 @@ def of_ingest(report: "Report") -> dict[str, Any]:
     }
 
 
+def of_reasons(days: Mapping[date, "Why"]) -> str:
+    """How many days were rebuilt for which reason, and which."""
+    counted = Counter(days.values()).most_common()
+    named = ((why, count, list_days(day for day, its in days.items() if its == why)) for why, count in counted)
+    return "; ".join(f"{count} because: {why} ({which})" for why, count, which in named) or "no day was stale"
+
+
+def of_rejects(reasons: Mapping[str, int]) -> dict[str, Any]:
+    """How many rows were rejected for which reason, in words too."""
+    records = [
+        dg.TableRecord({"reason": code, "rows": count, "meaning": REASONS.get(code, "")})
+        for code, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return {"reasons": dg.MetadataValue.table(records)} if records else {}
+
+
+def preview(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A few rows, their values as text: an amount must not become a float on the way."""
+    records = [dg.TableRecord({name: str(value) for name, value in row.items()}) for row in rows[:PREVIEW_ROWS]]
+    return {"preview": dg.MetadataValue.table(records)} if records else {}
+
+
 def list_days(days: Iterable[date]) -> str:
     """Days as people read them: runs of days joined, long lists summed up."""
     ordered = sorted(days)
@@ -96,34 +150,3 @@ def list_days(days: Iterable[date]) -> str:
     if len(spans) > _LISTED_SPANS:
         return f"{ordered[0]} to {ordered[-1]} with gaps"
     return ", ".join(" to ".join(str(day) for day in span) for span in spans) or "no day"
-
-
-def revenue_chart(revenue: Sequence[tuple[date, Decimal]]) -> str:
-    """Revenue of the last 90 days as Markdown with an inline picture; the latest day is marked."""
-    if not revenue:
-        return "No day has revenue yet."
-    last_day, last = revenue[-1]
-    days = [(day, float(amount)) for day, amount in revenue if (last_day - day).days < _SHOWN_DAYS]
-    top, bottom = max(0.0, *(amount for _, amount in days)), min(0.0, *(amount for _, amount in days))
-    width, height, edge = 640, 200, 24
-
-    def x(day: date) -> float:
-        return edge + (width - 2 * edge) * (1 - (last_day - day).days / (_SHOWN_DAYS - 1))
-
-    def y(amount: float) -> float:
-        return edge + (height - 2 * edge) * (top - amount) / ((top - bottom) or 1)
-
-    line = " ".join(f"{x(day):.1f},{y(amount):.1f}" for day, amount in days)
-    picture = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
-        ' font-family="sans-serif" font-size="11">'
-        f'<rect width="{width}" height="{height}" fill="white"/>'
-        f'<line x1="{edge}" x2="{width - edge}" y1="{y(0):.1f}" y2="{y(0):.1f}" stroke="#ccc"/>'
-        f'<polyline points="{line}" fill="none" stroke="#4f43dd" stroke-width="1.5"/>'
-        f'<circle cx="{x(last_day):.1f}" cy="{y(float(last)):.1f}" r="4" fill="#d64545"/>'
-        f'<text x="{edge}" y="14">{top:,.0f}</text>'
-        f'<text x="{edge}" y="{height - 6}">{days[0][0]}</text>'
-        f'<text x="{width - edge}" y="{height - 6}" text-anchor="end">{last_day}: {last:,.2f}</text></svg>'
-    )
-    encoded = base64.b64encode(picture.encode()).decode()
-    return f"![Revenue by day, {days[0][0]} to {last_day}](data:image/svg+xml;base64,{encoded})"

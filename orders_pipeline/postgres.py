@@ -1,4 +1,4 @@
-"""Connections to Postgres, and COPY: the one way in which rows go into tables."""
+"""Connections to Postgres, and COPY: the one way in which rows go into tables, and in which whole tables come out."""
 
 from functools import lru_cache
 from io import BytesIO
@@ -93,6 +93,19 @@ def copy_frame(connection: Connection, schema: str | None, table: str, frame: pl
     with cursor:
         cursor.copy_expert(f"COPY {target} ({columns}) FROM STDIN WITH (FORMAT csv)", rows)
     return frame.height
+
+
+def copy_out(connection: Connection, query: sa.Select[Any], schema: pl.Schema) -> pl.DataFrame:
+    """The rows of a query whose columns have these names and types."""
+    bound = query.compile(dialect=connection.dialect)
+    rows = BytesIO()
+    cursor: Any = connection.connection.cursor()
+    with cursor:
+        statement = cursor.mogrify(str(bound), bound.params).decode()  # COPY itself takes no parameters
+        cursor.copy_expert(f"COPY ({statement}) TO STDOUT WITH (FORMAT csv)", rows)
+    rows.seek(0)
+    # Polars reads it as COPY writes it: "" is an empty text, nothing a null.
+    return pl.read_csv(rows, has_header=False, schema=schema, raise_if_empty=False)
 
 
 def column_types(frame: pl.DataFrame) -> dict[str, sa.types.TypeEngine[Any]]:

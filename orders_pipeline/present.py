@@ -14,6 +14,7 @@ from rich.table import Table
 from orders_pipeline import progress as reports
 from orders_pipeline.definitions import postgres
 from orders_pipeline.demo import Played
+from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.metadata import list_days
 from orders_pipeline.schema import REASONS
@@ -87,6 +88,39 @@ def synced(result: Synced) -> None:
             _console.print(f"  [red]left[/red] {escape(result.left.table_error or 'the source table changed')}")
     if result.runs and result.is_complete:
         _console.print(f"[green]Up to date[/green] after {result.runs} runs.")
+
+
+def recovered(found: Recovered) -> None:
+    """What a recovery put right, what it could not, and what nobody can know."""
+    if not (found.adopted or found.read_anew or found.stale):
+        _console.print("Nothing to recover: the lake has no file that the ledger lacks, and every object it names.")
+    for version in found.adopted:
+        landed = f"landed {version.last_modified:%Y-%m-%d %H:%M:%S} UTC"
+        _console.print(f"  adopted from the lake: {escape(version.key)} ({landed})")
+    for key in found.read_anew:
+        _console.print(f"  its object is gone, to be read anew: {escape(key)}")
+    for table, days in found.stale.items():
+        _console.print(f"  {table}: {len(days)} days whose object is gone are stale ({list_days(days)})")
+    if found.touched:
+        _console.print(f"  to be rebuilt: {list_days(found.touched)}")
+    for key in found.lost:
+        _console.print(
+            f"  [red]lost[/red] {escape(key)}: its rows are neither in the lake nor on S3. Land it again, or say"
+            " `orders-pipeline retract KEY`"
+        )
+    for name in found.damaged:
+        _console.print(f"  [red]damaged[/red] {escape(name)}: it cannot be read, or does not say what it was made of")
+    for key in found.table_days:
+        _console.print(
+            f"  [red]not adopted[/red] {escape(key)}: the lake has another version of it than the ledger, and no source"
+            " table is there to say which counts. Bring the table back, or land the day as a file"
+        )
+    if found.adopted:
+        _console.print(
+            "No backup knows what was said by hand after it: `orders-pipeline retract KEY` again what was retracted"
+            " since. A file that was sent again with bytes it had before counts by its first landing."
+        )
+    _console.print("Next: `orders-pipeline sync`.")
 
 
 def status(found: PipelineStatus) -> None:

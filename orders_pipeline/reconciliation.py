@@ -1,14 +1,22 @@
-"""Do both chains agree? Asked of Postgres, where both have their figures."""
+"""Do both chains agree? Asked of Postgres, where both have their figures; a day is compared once for each time that
+either chain builds it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-_BUILT_BY_BOTH: Final = """
+from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, reconciled_days
+
+_BUILT_BY_BOTH: Final = sa.text(
+    """
+    SELECT cleaned.day, daily.rows AS orders, revenue.built_at AS revenue_built_at, spend.built_at AS spend_built_at,
+        reconciled.day IS NOT NULL AS is_reconciled
     FROM ledger.built_days cleaned
     JOIN ledger.built_days daily ON daily.asset = 'daily_orders' AND daily.day = cleaned.day
         AND daily.input = cleaned.input AND daily.zone = cleaned.zone
@@ -16,23 +24,23 @@ _BUILT_BY_BOTH: Final = """
         AND revenue.input = cleaned.path
     JOIN ledger.built_days spend ON spend.asset = 'daily_revenue_partitioned' AND spend.day = cleaned.day
         AND spend.input = daily.path
+    LEFT JOIN ledger.reconciled_days reconciled ON reconciled.day = cleaned.day
+        AND reconciled.revenue_built_at = revenue.built_at AND reconciled.spend_built_at = spend.built_at
     WHERE cleaned.asset = 'cleaned_orders'
-"""
-_COMPARABLE: Final = sa.text(f"SELECT count(*) {_BUILT_BY_BOTH}")
-_DIFFERING: Final = sa.text(
-    f"""
-    SELECT day, one.revenue, other.spend, one.orders, both_built.rows
-    FROM (SELECT cleaned.day, daily.rows {_BUILT_BY_BOTH}) both_built
-    LEFT JOIN (
-        SELECT order_date AS day, sum(revenue) AS revenue, sum(order_count) AS orders
-        FROM analytics.daily_revenue GROUP BY 1
-    ) one USING (day)
-    LEFT JOIN (SELECT order_date AS day, sum(daily_spend) AS spend FROM analytics.daily_revenue_partitioned GROUP BY 1)
-        other USING (day)
-    WHERE one.revenue IS DISTINCT FROM other.spend OR coalesce(one.orders, 0) <> both_built.rows
-    ORDER BY day
-    """  # noqa: S608 - no value in it
+    ORDER BY cleaned.day
+    """
 )
+
+
+@dataclass(frozen=True)
+class BuiltByBoth:
+    """A day that both chains have built from the same version of the raw orders."""
+
+    day: date
+    orders: int  # that daily_orders holds
+    revenue_built_at: datetime
+    spend_built_at: datetime
+    is_reconciled: bool  # these very figures were compared before, and agreed
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,47 @@ class Difference:
     orders: int  # orders that daily_orders holds
 
 
-def compare(connection: Connection) -> tuple[int, list[Difference]]:
-    """How many days both chains have built from the same version, and those of them on which they differ."""
-    compared = int(connection.execute(_COMPARABLE).scalar_one())
-    return compared, [Difference(*row) for row in connection.execute(_DIFFERING)]
+@dataclass(frozen=True)
+class Comparison:
+    """The days that both chains have built, those that were compared now, and those of them that differ."""
+
+    comparable: int
+    compared: Sequence[BuiltByBoth]
+    differing: Sequence[Difference]
+
+
+def compare(snapshot: Connection, *, everything: bool) -> Comparison:
+    """Compare the days that were built since they last agreed; `everything`: those that agreed before, too."""
+    both = [BuiltByBoth(*row) for row in snapshot.execute(_BUILT_BY_BOTH)]
+    compared = [day for day in both if everything or not day.is_reconciled]
+    days = [day.day for day in compared]
+    revenue = _sums(snapshot, daily_revenue, days, "revenue", "order_count")
+    spend = _sums(snapshot, daily_revenue_partitioned, days, "daily_spend")
+    differing = []
+    for day in compared:
+        earned, counted = revenue.get(day.day, (None, None))
+        (spent,) = spend.get(day.day, (None,))
+        if earned != spent or (counted or 0) != day.orders:
+            differing.append(Difference(day.day, earned, spent, counted, day.orders))
+    return Comparison(len(both), compared, differing)
+
+
+def remember(transaction: Connection, comparison: Comparison) -> None:
+    """Compare days that agree no more until a chain builds them anew, and those that differ each time."""
+    differing = {day.day for day in comparison.differing}
+    transaction.execute(sa.delete(reconciled_days).where(reconciled_days.c.day.in_(differing)))
+    agreed = [
+        {"day": day.day, "revenue_built_at": day.revenue_built_at, "spend_built_at": day.spend_built_at}
+        for day in comparison.compared
+        if day.day not in differing
+    ]
+    if agreed:
+        statement = insert(reconciled_days)
+        renewed = {name: statement.excluded[name] for name in ("revenue_built_at", "spend_built_at")}
+        transaction.execute(statement.on_conflict_do_update(index_elements=["day"], set_=renewed), agreed)
+
+
+def _sums(snapshot: Connection, mart: sa.Table, days: Sequence[date], *columns: str) -> dict[date, tuple[Any, ...]]:
+    sums = [sa.func.sum(mart.c[column]) for column in columns]
+    query = sa.select(mart.c.order_date, *sums).where(mart.c.order_date.in_(days)).group_by(mart.c.order_date)
+    return {row[0]: tuple(row[1:]) for row in snapshot.execute(query)}

@@ -1,4 +1,5 @@
-"""Which files have too large a share of rejects, and why. Read from the ledger and from `rejected_orders`."""
+"""How many rejects there are, which files have too large a share of them, and why. Read from the ledger and from
+`rejected_orders`."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,6 +24,20 @@ class Rejected:
     def __str__(self) -> str:
         why = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons) or "not listed yet"
         return f"{self.key}: {self.rejected:,} of {self.rows:,} ({why})"
+
+
+def listed(connection: Connection) -> int:
+    """The rows of `rejected_orders`, by the ledger's count of each file."""
+    query = sa.text(
+        """
+        SELECT coalesce(sum(file.rows - file.clean_rows), 0)
+        FROM ledger.built_files built
+        JOIN ledger.landed_files file ON file.path = built.path AND file.bucket = built.bucket AND file.key = built.key
+            AND file.active
+        WHERE built.asset = 'rejected_orders'
+        """
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def above(connection: Connection, share: Decimal, least_rows: int) -> tuple[int, list[Rejected]]:

@@ -10,12 +10,13 @@ MONEY: Final = nw.Decimal(18, 2)
 
 @dataclass(frozen=True)
 class Column:
-    """A column as people and the Dagster UI see it."""
+    """A column as people and the Dagster UI see it. `rules`: what holds of its values besides."""
 
     name: str
     type: str
     description: str
     nullable: bool = False
+    rules: tuple[str, ...] = ()
 
 
 # An order, as files and the source table bring it. Everything else they bring is kept in raw, unused.
@@ -118,46 +119,59 @@ UPSTREAM: Final = {
 # Tables built a day at a time, by daily partitions; the others build whatever days are stale.
 PARTITIONED: Final = ("daily_orders", "daily_revenue_partitioned")
 
+_FROM_ONE: Final = ("at least 1",)
+_ZONE_OF_DAYS: Final = "in ORDERS_TIMEZONE"
+_CURRENCY: Final = "in the currency of the source: nothing is converted"
+
 CLEAN_COLUMNS: Final = (
-    Column("order_id", "text", "The shop's id of the order, exactly as written; unique."),
+    Column("order_id", "text", "The shop's id of the order, exactly as written."),
     Column("customer_id", "text", "The shop's id of the customer, exactly as written: leading zeros stay."),
-    Column("amount", "decimal(18,2)", "What the order is worth, in the shop's currency; negative for a return."),
-    Column("order_date", "timestamp", "When the order was placed, wall clock of ORDERS_TIMEZONE."),
+    Column("amount", "decimal(18,2)", f"What the order is worth, {_CURRENCY}; negative for a return."),
+    Column("order_date", "timestamp", f"When the order was placed, wall clock {_ZONE_OF_DAYS}."),
     Column(SOURCE, "text", "Key of the landed file, or day of the source table, that the order was taken from."),
-    Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based."),
+    Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based.", rules=_FROM_ONE),
 )
 
 TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "raw_orders": (
         *(Column(name, "text", f"`{name}` exactly as it came.", nullable=True) for name in ORDER_COLUMNS),
         Column(SOURCE, "text", "Key of the landed file, or day of the source table."),
-        Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based."),
-        Column(LANDED_AT, "timestamptz", "LastModified of the file."),
+        Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based.", rules=_FROM_ONE),
+        Column(LANDED_AT, "timestamptz", "LastModified of the file, UTC."),
         Column(PROBLEM, "text", "Why the row could not be split into columns.", nullable=True),
-        Column(TEXT, "text", "The row as text, where it could not be split.", nullable=True),
+        Column(TEXT, "text", "The row as CSV text, of a reject.", nullable=True),
         Column(REASON, "text", "Why the row is rejected; null for a clean one.", nullable=True),
-        Column(AMOUNT, "decimal(18,2)", "The amount of a clean row.", nullable=True),
-        Column(ORDER_DATE, "timestamp", "The order_date of a clean row, wall clock of ORDERS_TIMEZONE.", nullable=True),
-        Column(UPDATED_AT, "timestamptz", "The updated_at of a clean row that has one.", nullable=True),
-        Column(DAY, "date", "Business day of a clean row.", nullable=True),
+        Column(AMOUNT, "decimal(18,2)", f"The amount of a clean row, {_CURRENCY}.", nullable=True),
+        Column(ORDER_DATE, "timestamp", f"The order_date of a clean row, wall clock {_ZONE_OF_DAYS}.", nullable=True),
+        Column(UPDATED_AT, "timestamptz", "The updated_at of a clean row that has one, UTC.", nullable=True),
+        Column(DAY, "date", f"Business day of a clean row, {_ZONE_OF_DAYS}.", nullable=True),
     ),
     "cleaned_orders": CLEAN_COLUMNS,
     "daily_orders": CLEAN_COLUMNS,
     "rejected_orders": (
         Column("source", "text", "Key of the landed file, or day of the source table."),
-        Column("row_number", "bigint", "Where in the source the row begins, 1-based."),
-        Column("reason", "text", "Why it was rejected: a fixed code."),
-        Column("raw", "text", "The row as CSV text."),
+        Column("row_number", "bigint", "Where in the source the row begins, 1-based.", rules=_FROM_ONE),
+        Column("reason", "text", "Why it was rejected: a fixed code.", rules=(f"one of {', '.join(REASONS)}",)),
+        Column("raw", "text", "The row as CSV text; cut where it is long. May hold personal data."),
         Column("bucket", "text", "S3 bucket of the file; empty for the source table."),
     ),
     "daily_revenue": (
-        Column("order_date", "date", "Business day in ORDERS_TIMEZONE; unique."),
-        Column("revenue", "numeric(38,2)", "Sum of the day's amounts, in the shop's currency."),
-        Column("order_count", "bigint", "Orders of the day."),
+        Column("order_date", "date", f"Business day {_ZONE_OF_DAYS}; a day without orders has no row."),
+        Column("revenue", "numeric(38,2)", f"Sum of the day's amounts, {_CURRENCY}; returns are taken off."),
+        Column("order_count", "bigint", "Orders of the day.", rules=_FROM_ONE),
     ),
     "daily_revenue_partitioned": (
-        Column("order_date", "date", "Business day in ORDERS_TIMEZONE."),
-        Column("customer_id", "text", "The customer; unique within the day."),
-        Column("daily_spend", "numeric(38,2)", "Sum of the customer's amounts that day."),
+        Column("order_date", "date", f"Business day {_ZONE_OF_DAYS}."),
+        Column("customer_id", "text", "The shop's id of the customer, exactly as written."),
+        Column("daily_spend", "numeric(38,2)", f"Sum of the customer's amounts that day, {_CURRENCY}."),
     ),
+}
+
+# The columns that tell the rows of a table apart. No index in Postgres enforces it; the ledger's marks see to it.
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "cleaned_orders": ("order_id",),
+    "daily_orders": ("order_id",),
+    "rejected_orders": ("bucket", "source", "row_number"),
+    "daily_revenue": ("order_date",),
+    "daily_revenue_partitioned": ("order_date", "customer_id"),
 }

@@ -1,5 +1,7 @@
 """The sensors compare what is with what should be, and ask for what is missing. They remember nothing: a lost event, a
-failed run or a restart loses no work. What was asked for in vain is asked for again after a pause."""
+failed run or a restart loses no work. What was asked for in vain is asked for again after a pause.
+
+One asks for nothing: it tells of what failed."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,9 +12,10 @@ from typing import Final
 import dagster as dg
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
-from orders_pipeline.in_flight import fail_lost_runs, is_on_its_way
-from orders_pipeline.jobs import s3_arrival_job, stale_days_job
+from orders_pipeline.alerts.delivery import tell
+from orders_pipeline.assets.ingestion import raw_orders
+from orders_pipeline.in_flight import fail_lost_runs, is_of_here, is_on_its_way
+from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.ingest import due
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger import active, days, files
@@ -80,7 +83,7 @@ def s3_arrival_sensor(
             for day, input_ in days.stale_days(connection, asset, calendar).items()
         ]
         unread, gone = active.stale_files(connection, "rejected_orders")
-    build = dg.RunRequest(asset_selection=[asset.key for asset in (cleaned_orders, rejected_orders, daily_revenue)])
+    build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
     built = _ask(context, build, [] if outdated else [*stale, *unread, *gone], "Stale days", cursor)
     if answer := built or loaded or everything:
         return answer
@@ -117,6 +120,18 @@ def stale_days_sensor(
         else:
             waiting.append(f"{first} to {last}: {pause}.")
     return requests or dg.SkipReason("\n".join(waiting))
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def run_failure_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Tell ORDERS_ALERT_WEBHOOK_URL of failed runs and of failed checks of severity ERROR, once for each cause."""
+    location, ours = context.code_location_origin, context.repository_def
+
+    def is_ours(run: dg.DagsterRun) -> bool:
+        return is_of_here(context, run) and (ours is None or ours.has_job(run.job_name))
+
+    key = f"orders_pipeline/alerts/{location.location_name if location else ''}"
+    return dg.SkipReason("\n".join(tell(context.instance, key, is_ours, read_settings())))
 
 
 def read_listing(

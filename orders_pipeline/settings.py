@@ -38,6 +38,12 @@ def _age(value: object) -> object:
     return timedelta(**{units[match[2]]: int(match[1])})
 
 
+def _webhook(value: SecretStr) -> SecretStr:
+    if not re.match(r"https?://[^/\s]", value.get_secret_value()):
+        raise ValueError("it does not begin with https:// and a host")  # and what it is stays a secret
+    return value
+
+
 def _aliases(value: object) -> object:
     return parse_aliases(value) if isinstance(value, str) else value
 
@@ -66,6 +72,8 @@ class Settings(BaseSettings):
     home: Path = Path(".orders")
     start_date: date = date(2026, 1, 1)
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
+    dagster_url: str = "http://127.0.0.1:3000"
     vacuum_age: Annotated[timedelta, BeforeValidator(_age)] = timedelta(days=7)
     max_file_bytes: PositiveInt = _READING.file_bytes
     max_expanded_bytes: PositiveInt = _READING.expanded_bytes

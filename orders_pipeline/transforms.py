@@ -12,6 +12,7 @@ import narwhals as nw
 
 from orders_pipeline.schema import (
     AMOUNT,
+    CLEAN_COLUMNS,
     DAY,
     JUDGEMENT,
     LANDED_AT,
@@ -70,17 +71,9 @@ def clean(raw: Any, zone: str = "UTC") -> Any:
         came from. Rows that cannot be used are left out; `rejects` returns those.
     """
     judged = judge(_frame(raw), zone).filter(nw.col(REASON).is_null())
-    return (
-        latest(judged)
-        .select(
-            "order_id",
-            "customer_id",
-            amount=nw.col(AMOUNT),
-            order_date=nw.col(ORDER_DATE),
-            **{SOURCE: nw.col(SOURCE), ROW_NUMBER: nw.col(ROW_NUMBER)},
-        )
-        .to_native()
-    )
+    read_as = {"amount": AMOUNT, "order_date": ORDER_DATE}
+    names = [column.name for column in CLEAN_COLUMNS]
+    return latest(judged).select(**{name: nw.col(read_as.get(name, name)) for name in names}).to_native()
 
 
 def rejects(raw: Any, zone: str = "UTC") -> Any:
@@ -181,7 +174,7 @@ def _frame(raw: Any) -> Frame:
         )
         frame = numbered.lazy() if lazy else numbered
     defaults = {
-        "updated_at": nw.lit(None, nw.String),
+        **{name: nw.lit(None, nw.String) for name in ORDER_COLUMNS if name not in REQUIRED_COLUMNS},
         SOURCE: nw.lit(""),
         LANDED_AT: nw.lit(_NEVER).cast(nw.Datetime("us", "UTC")),
         PROBLEM: nw.lit(None, nw.String),

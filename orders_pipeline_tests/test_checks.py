@@ -1,5 +1,6 @@
 """Each check seen passing and failing, and saying in words what it found."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,7 @@ import pytest
 
 from orders_pipeline.definitions import s3
 from orders_pipeline.sensors import range_tags
+from orders_pipeline.settings import Settings
 from orders_pipeline_tests.driver import Pipeline, check_results
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
@@ -37,8 +39,6 @@ def rewrite_day(pipeline: Pipeline, asset: str, change: Any) -> None:
 
 
 def day_run(pipeline: Pipeline, first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
-    from datetime import date
-
     if last is None:
         return pipeline.run("stale_days", partition=first)
     return pipeline.run("stale_days", tags=range_tags(date.fromisoformat(first), date.fromisoformat(last)))
@@ -112,8 +112,9 @@ def test_negative_amounts_warn_with_examples(pipeline: Pipeline) -> None:
     good = check_results(day_run(pipeline, "2026-03-05"))["no_negative_amounts"]
 
     assert (bad.passed, bad.severity) == (False, WARN)
-    assert "1 orders on 2026-03-04" in (bad.description or "")
-    assert "example 1" in (bad.description or "")
+    assert "1 orders on 2026-03-04 have a negative amount, -1.00 in all: for example 1, in 1 files: landing/a.csv" in (
+        bad.description or ""
+    )
     assert good.passed
 
 
@@ -125,7 +126,7 @@ def test_negative_amounts_are_not_denied_where_nothing_is_built_yet(pipeline: Pi
     found = evaluate(pipeline, "daily_orders", "no_negative_amounts")
 
     assert not found.passed
-    assert "1 days are due" in (found.description or "")
+    assert "1 days are due: 2026-03-04. Materialize it" in (found.description or "")
 
 
 # order_ids_are_unique
@@ -174,7 +175,7 @@ def test_quarantined_files_are_listed_with_their_reasons(pipeline: Pipeline) -> 
     found = check_results(pipeline.run("s3_arrival"))["landed_files_are_readable"]
 
     assert not found.passed
-    assert "1 of 2 files" in (found.description or "")
+    assert "1 of 2 files are set aside: landing/bad.csv (quarantined: column_missing)." in (found.description or "")
     (record,) = found.metadata["files"].records  # type: ignore[union-attr]
     assert record.data["file"] == "landing/bad.csv"
     assert "column_missing" in str(record.data["reason"])
@@ -201,7 +202,7 @@ def test_an_order_that_is_missing_is_lost_with_its_money(pipeline: Pipeline) -> 
     found = evaluate(pipeline, "rejected_orders", "no_order_is_lost")
 
     assert (found.passed, found.severity) == (False, ERROR)
-    assert "1 rows worth 2.50" in (found.description or "")
+    assert "1 rows worth 2.50 on 2026-03-04 are neither clean nor superseded (orders 2)" in (found.description or "")
 
 
 def test_an_order_that_no_file_holds_is_found(pipeline: Pipeline) -> None:
@@ -301,12 +302,139 @@ def test_both_chains_agree_or_the_day_is_named(pipeline: Pipeline) -> None:
     assert not evaluate(pipeline, "daily_revenue", "revenue_reconciles").passed
 
 
+def test_a_run_compares_the_days_that_were_built_since_they_agreed(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,bob,2.00,2026-03-05")
+    pipeline.sync()
+    pipeline.execute("UPDATE analytics.daily_revenue SET revenue = 7 WHERE order_date = '2026-03-04'")
+    pipeline.land_rows("b.csv", "3,ann,1.00,2026-03-05")
+    pipeline.run("s3_arrival")
+
+    of_the_day = check_results(day_run(pipeline, "2026-03-05"))["revenue_reconciles"]
+    of_all_days = check_results(pipeline.run("daily_pipeline", partition="2026-03-05"))["revenue_reconciles"]
+
+    assert of_the_day.passed
+    assert "on 2 days, 1 of them compared now" in (of_the_day.description or "")
+    assert "1 of 2 days: 2026-03-04: 7.00" in (of_all_days.description or "")
+
+
+def test_a_day_that_differs_is_reported_by_every_run_until_it_agrees(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,bob,2.00,2026-03-05")
+    pipeline.sync()
+    pipeline.execute("UPDATE analytics.daily_revenue SET revenue = 7 WHERE order_date = '2026-03-04'")
+    assert not evaluate(pipeline, "daily_revenue", "revenue_reconciles").passed
+    pipeline.land_rows("b.csv", "3,ann,1.00,2026-03-05")
+
+    of_another_day = check_results(pipeline.run("s3_arrival"))["revenue_reconciles"]
+    assert "1 of 1 days: 2026-03-04: 7.00" in (of_another_day.description or "")
+
+    pipeline.execute("UPDATE analytics.daily_revenue SET revenue = 1 WHERE order_date = '2026-03-04'")
+    assert check_results(day_run(pipeline, "2026-03-05"))["revenue_reconciles"].passed
+
+
 def test_a_day_that_one_chain_has_yet_to_rebuild_is_not_compared(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.sync()
     pipeline.land_rows("b.csv", "2,ann,1.00,2026-03-04")
 
     assert "nothing to compare" in (check_results(pipeline.run("s3_arrival"))["revenue_reconciles"].description or "")
+
+
+# revenue_is_plausible
+
+TODAY = date(2026, 6, 10)  # a Wednesday; nothing is said of it before it is over
+
+
+@pytest.fixture
+def shop(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """Orders of 100.00 on each of the 70 days before TODAY, but for Saturdays."""
+    monkeypatch.setattr(Settings, "today", lambda _self: TODAY)
+    pipeline.land_rows("history.csv", *(f"{day},ann,100.00,{day}" for day in open_days()))
+    return pipeline
+
+
+def open_days() -> list[date]:
+    """The days of ten weeks up to TODAY without their Saturdays."""
+    return [day for ago in range(1, 71) if (day := TODAY - timedelta(days=ago)).weekday() != 5]
+
+
+def plausible(pipeline: Pipeline, *rows: str) -> dg.AssetCheckEvaluation:
+    """What the check says once these rows have landed."""
+    if rows:
+        pipeline.land_rows("more.csv", *rows)
+    return check_results(pipeline.run("s3_arrival"))["revenue_is_plausible"]
+
+
+def test_revenue_like_that_of_the_weekday_is_plausible(shop: Pipeline) -> None:
+    found = plausible(shop)
+
+    assert (found.passed, found.severity) == (True, WARN)
+    assert "Revenue is as usual for the weekday on " in (found.description or "")
+    assert found.metadata["days_judged"].value == 30  # of 10 weeks those that have 5 before, six days each
+
+
+def test_a_day_far_above_its_weekday_warns_with_the_day_and_how_far(shop: Pipeline) -> None:
+    plausible(shop)
+    found = plausible(shop, "x,bob,900.00,2026-06-01")
+
+    assert (found.passed, found.severity) == (False, WARN)
+    assert (
+        "on 1 of 12 days: 2026-06-01 (Monday) 1,000.00, 10.0 times the usual 100.00 (plausible: 50.00 to 200.00)."
+    ) in (found.description or "")
+    (record,) = found.metadata["days"].records  # type: ignore[union-attr]
+    assert (record.data["day"], record.data["weeks compared"]) == ("2026-06-01", 8)
+
+
+def test_an_old_day_is_judged_by_the_run_that_builds_it_and_no_longer_by_others(shop: Pipeline) -> None:
+    plausible(shop)
+
+    assert "2026-05-18 (Monday)" in (plausible(shop, "x,bob,900.00,2026-05-18").description or "")
+    shop.land_rows("other.csv", "y,bob,1.00,2026-06-01")
+    assert plausible(shop).passed
+
+
+def test_a_recent_day_stays_odd_whatever_day_a_run_builds(shop: Pipeline) -> None:
+    plausible(shop, "x,bob,900.00,2026-06-01")
+    shop.land_rows("other.csv", f"y,bob,1.00,{TODAY}")
+
+    assert "2026-06-01 (Monday)" in (plausible(shop).description or "")
+    assert not evaluate(shop, "daily_revenue", "revenue_is_plausible").passed
+
+
+def test_today_is_not_judged_before_it_is_over(shop: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert plausible(shop, f"x,bob,0.01,{TODAY}").passed
+
+    monkeypatch.setattr(Settings, "today", lambda _self: TODAY + timedelta(days=1))
+    tomorrow = evaluate(shop, "daily_revenue", "revenue_is_plausible")
+    assert f"{TODAY} (Wednesday) 0.01, 0.0 times the usual 100.00" in (tomorrow.description or "")
+
+
+def test_a_day_without_orders_is_odd_where_its_weekday_trades(shop: Pipeline) -> None:
+    plausible(shop)
+    shop.land_rows("history.csv", *(f"{day},ann,100.00,{day}" for day in open_days() if day != date(2026, 6, 8)))
+
+    found = plausible(shop)
+
+    assert "on 1 of 30 days: 2026-06-08 (Monday) 0.00, where 100.00 is usual" in (found.description or "")
+    assert "(Saturday)" not in (found.description or "")
+
+
+def test_a_day_whose_orders_wait_to_be_built_is_not_taken_for_one_without(shop: Pipeline) -> None:
+    plausible(shop)
+    shop.execute("DELETE FROM ledger.built_days WHERE day = '2026-06-08' AND asset = 'daily_revenue'")
+    shop.execute("DELETE FROM analytics.daily_revenue WHERE order_date = '2026-06-08'")
+
+    assert evaluate(shop, "daily_revenue", "revenue_is_plausible").passed
+
+
+def test_a_short_history_is_silent_and_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Settings, "today", lambda _self: TODAY)
+
+    found = plausible(pipeline, "1,ann,1.00,2026-06-01", "2,ann,1000000.00,2026-06-08")
+
+    assert found.passed
+    assert "Nothing to judge yet. 14 days are not judged: their weekday had revenue in fewer than 5 of the 8 weeks" in (
+        found.description or ""
+    )
 
 
 # few_rows_are_rejected

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from orders_pipeline.cli import main
 from orders_pipeline_tests.driver import HEADER, Pipeline
 
-COMMANDS = {"demo", "dev", "land", "sync", "status", "retry", "retract", "vacuum", "stop"}
+COMMANDS = {"demo", "dev", "land", "sync", "status", "retry", "retract", "rebuild", "vacuum", "recover", "stop"}
 
 
 def call(*arguments: str) -> Result:
@@ -137,6 +137,32 @@ def test_an_unknown_key_is_an_error_that_names_it(pipeline: Pipeline, command: s
 
     assert result.exit_code == 2
     assert "landing/never.csv" in result.output
+
+
+def test_a_rebuild_makes_days_with_orders_stale_and_no_others(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04", "2,ann,1.50,2026-03-05", "3,ann,1.50,2026-03-09")
+    pipeline.sync()
+
+    assert "2026-03-05 will be rebuilt" in call("rebuild", "2026-03-05").output
+    assert [str(day) for day in pipeline.stale("cleaned_orders")] == ["2026-03-05"]
+    assert "2026-03-04 to 2026-03-05 will be" in call("rebuild", "1999-01-01", "2026-03-08").output
+    assert [str(day) for day in pipeline.stale("daily_orders")] == ["2026-03-04", "2026-03-05"]
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (("2026-03-05", "2026-03-04"), "FIRST_DAY (2026-03-05) is after LAST_DAY (2026-03-04)"),
+        (("2026-03-04",), "nothing to build from 2026-03-04 to 2026-03-04"),
+        (("1999-01-01", "1999-12-31"), "outside 2026-01-01 (ORDERS_START_DATE)"),
+    ],
+)
+def test_a_rebuild_of_nothing_is_an_error(pipeline: Pipeline, days: tuple[str, ...], told: str) -> None:
+    result = call("rebuild", *days)
+
+    assert result.exit_code == 2
+    assert told in result.output
+    assert pipeline.query("SELECT * FROM ledger.order_days") == []
 
 
 def test_two_files_of_one_name_are_not_landed_one_over_the_other(pipeline: Pipeline, tmp_path: Path) -> None:

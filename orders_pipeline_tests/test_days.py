@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.definitions import postgres
 from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
+from orders_pipeline.ledger.days import Build, BuiltDay, Calendar, Due, Why
 from orders_pipeline.schema import RULES
 from orders_pipeline_tests.driver import Pipeline
 
@@ -23,7 +23,7 @@ def connection(pipeline: Pipeline) -> Connection:
 
 def built(connection: Connection, asset: str, input_: str, path: str | None = "p", day: date = DAY) -> bool:
     """Mark a day as built from an input; whether the mark was accepted."""
-    build = Build(asset, {day: input_}, CALENDAR)
+    build = Build(asset, {day: Due(input_, Why.ORDERS)}, CALENDAR)
     return days.mark(connection, build, [BuiltDay(day, input_, 1, path)], "run") == [day]
 
 
@@ -112,4 +112,30 @@ def test_a_full_refresh_makes_every_day_stale(connection: Connection) -> None:
     days.touch(connection, [DAY])
     built(connection, "cleaned_orders", "1")
 
-    assert days.stale_days(connection, "cleaned_orders", CALENDAR, everything=True) == {DAY: "1"}
+    assert days.due_days(connection, "cleaned_orders", CALENDAR, everything=True) == {DAY: Due("1", Why.REFRESH)}
+
+
+def test_a_stale_day_says_why_it_is_stale(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def why(asset: str = "cleaned_orders", calendar: Calendar = CALENDAR, *, everything: bool = False) -> Why | None:
+        due = days.due_days(connection, asset, calendar, everything=everything)
+        return due[DAY].why if due else None
+
+    days.touch(connection, [DAY])
+    assert (why(), why(everything=True)) == (Why.NOT_BUILT, Why.NOT_BUILT)
+    built(connection, "cleaned_orders", "1", "first")
+    assert (why(), why(everything=True)) == (None, Why.REFRESH)
+    assert why("daily_revenue") == Why.NOT_BUILT
+    built(connection, "daily_revenue", "first", None)
+
+    days.touch(connection, [DAY])
+    assert (why(), why(everything=True)) == (Why.ORDERS, Why.ORDERS)
+    assert why(calendar=replace(CALENDAR, zone="Europe/Berlin")) == Why.ZONE
+    assert why("daily_revenue") is None
+    built(connection, "cleaned_orders", "2", "second")
+    assert (why(), why("daily_revenue")) == (None, Why.UPSTREAM)
+
+    with monkeypatch.context() as newer_code:
+        newer_code.setitem(RULES, "cleaned_orders", 2)
+        assert why() == Why.RULES
+        built(connection, "cleaned_orders", "2", "third")
+    assert why(everything=True) is None, "older code rebuilds nothing that newer code has built"

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
+from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.definitions import defs
-from orders_pipeline.schema import TABLES
+from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.metadata import linked_to_code
+from orders_pipeline.schema import KEYS, TABLES
 
 _LOAD = """
 import json, socket, sys
@@ -39,6 +43,7 @@ def test_the_inventory() -> None:
         ("rejected_orders", "no_order_is_lost"),
         ("rejected_orders", "few_rows_are_rejected"),
         ("daily_revenue", "revenue_reconciles"),
+        ("daily_revenue", "revenue_is_plausible"),
         ("daily_orders", "orders_not_empty"),
         ("daily_orders", "no_negative_amounts"),
     }
@@ -55,6 +60,7 @@ def test_the_inventory() -> None:
     assert {(s.name, s.default_status) for s in repository.sensor_defs} == {
         ("s3_arrival_sensor", dg.DefaultSensorStatus.RUNNING),
         ("stale_days_sensor", dg.DefaultSensorStatus.RUNNING),
+        ("run_failure_sensor", dg.DefaultSensorStatus.RUNNING),
     }
     assert set(repository.get_top_level_resources()) == {"postgres", "s3", "lake", "marts"}
 
@@ -78,6 +84,52 @@ def test_the_lineage_and_where_each_asset_is_kept() -> None:
     for key in graph.get_all_asset_keys():
         assert graph.get(key).description
         assert "dagster/column_schema" in graph.get(key).metadata
+
+
+def test_every_asset_says_who_owns_it_what_it_holds_and_where_its_code_is() -> None:
+    graph = defs.get_repository_def().asset_graph
+    for key in graph.get_all_asset_keys():
+        node, name = graph.get(key), key.to_user_string()
+        assert node.owners == ["team:orders"]
+        assert node.group_name in ("orders", "orders_by_day", "revenue")
+        assert node.tags.keys() >= {"domain", "layer"}
+        assert any(tag.startswith("dagster/kind/") for tag in node.tags)
+        (reference,) = node.metadata["dagster/code_references"].code_references
+        lines = Path(reference.file_path).read_text().splitlines()[reference.line_number - 1 :]
+        assert next(line for line in lines if line.startswith("def ")).startswith(f"def {name}(")
+
+        columns = {column.name: column for column in node.metadata["dagster/column_schema"].columns}
+        assert list(columns) == [column.name for column in TABLES[name]]
+        assert all(column.description and column.type for column in columns.values())
+        assert [column for column in columns if columns[column].constraints.unique] == (
+            list(KEYS[name]) if len(KEYS.get(name, ())) == 1 else []
+        )
+        assert node.metadata.get("dagster/table_name", f"analytics.{name}") == f"analytics.{name}"
+        assert ("dagster/table_name" in node.metadata) == (name in MARTS)
+
+
+def test_the_lineage_of_columns_names_columns_that_exist_and_leaves_out_only_what_has_no_origin() -> None:
+    graph = defs.get_repository_def().asset_graph
+    without = {}
+    for key in graph.get_all_asset_keys() - {dg.AssetKey("raw_orders")}:
+        node, name = graph.get(key), key.to_user_string()
+        deps = node.metadata["dagster/column_lineage"].deps_by_column
+        without[name] = {column.name for column in TABLES[name]} - set(deps)
+        for dep in (dep for column in deps.values() for dep in column):
+            assert dep.asset_key in node.parent_keys
+            assert dep.column_name in {column.name for column in TABLES[dep.asset_key.to_user_string()]}
+
+    assert {name: columns for name, columns in without.items() if columns} == {"rejected_orders": {"bucket"}}
+
+
+def test_where_no_source_can_be_read_the_assets_have_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_function: object) -> None:
+        raise OSError("could not get source code")
+
+    monkeypatch.setattr("dagster._core.definitions.metadata.source_code.local_source_path_from_fn", fail)
+
+    (asset,) = linked_to_code([raw_orders])
+    assert "dagster/code_references" not in asset.metadata_by_key[asset.key]
 
 
 def test_the_jobs_hold_what_they_say() -> None:

@@ -123,6 +123,13 @@ CHANGES: Final = {
 }
 
 
+SHARED_ORDERS: Final = """
+    SELECT file.key, other.key FROM ledger.shared_orders
+    JOIN ledger.landed_files file ON file.active AND file.path = shared_orders.path
+    JOIN ledger.landed_files other ON other.active AND other.path = shared_orders.other
+"""
+
+
 class History(RuleBasedStateMachine):
     """A pipeline, and beside it the oracle and a model of which days are stale; the three must agree at every step."""
 
@@ -342,6 +349,12 @@ class History(RuleBasedStateMachine):
     @invariant()
     def stale_days_are_those_that_were_touched_since(self) -> None:
         assert {asset: set(self.pipeline.stale(asset)) for asset in BY_DAY} == self.stale
+
+    @invariant()
+    def files_that_share_an_order_know_of_each_other(self) -> None:
+        ids = {key: {order.order_id for order in file.orders} for key, file in self.oracle.active.items()}
+        expected = {(one, other) for one in ids for other in ids if one != other and ids[one] & ids[other]}
+        assert set(self.pipeline.query(SHARED_ORDERS)) == expected
 
     def teardown(self) -> None:
         """Every history ends with a sync."""

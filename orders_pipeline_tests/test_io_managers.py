@@ -4,11 +4,16 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 
+from orders_pipeline import revenue
 from orders_pipeline.definitions import postgres
 from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.ledger import days
+from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.metadata import PREVIEWED
+from orders_pipeline.schema import KEYS, TABLES
 from orders_pipeline.sensors import range_tags
 from orders_pipeline_tests.driver import Pipeline
 
@@ -161,6 +166,8 @@ def test_a_materialization_shows_what_a_person_wants_to_know(pipeline: Pipeline)
     }
 
     assert shown["raw_orders"]["files_loaded"].value == 1
+    assert shown["raw_orders"]["dagster/row_count"].value == 2
+    assert shown["rejected_orders"]["dagster/row_count"].value == 1
     assert shown["raw_orders"]["files"].records[0].data == {
         "file": "landing/a.csv",
         "landed": shown["raw_orders"]["files"].records[0].data["landed"],
@@ -178,3 +185,119 @@ def test_a_materialization_shows_what_a_person_wants_to_know(pipeline: Pipeline)
         assert isinstance(shown[asset]["dagster/column_schema"], dg.TableSchemaMetadataValue)
         assert isinstance(shown[asset]["dagster/column_lineage"], dg.TableColumnLineageMetadataValue)
         assert shown[asset]["seconds"].value >= 0
+
+
+def shown_of(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str | None], dict[str, Any]]:
+    """The metadata of a run's materializations, by asset and partition."""
+    return {
+        (event.asset_key.to_user_string(), event.partition): dict(event.materialization.metadata)
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key
+    }
+
+
+def test_a_build_says_which_days_it_rebuilt_and_why(march: Pipeline) -> None:
+    march.land_rows("b.csv", "90,bob,2.00,2026-03-04", "91,bob,2.00,2026-03-20")
+    shown = shown_of(march.run("s3_arrival"))
+
+    assert shown["cleaned_orders", None]["why"].value == (
+        "1 because: new or changed orders (2026-03-04); 1 because: never built, or its object was lost (2026-03-20)"
+    )
+    assert "1 because: the upstream day was rebuilt (2026-03-04)" in shown["daily_revenue", None]["why"].value
+
+    march.run("stale_days", tags=range_tags(date(2026, 3, 4), date(2026, 3, 20)))
+    tags = {**range_tags(date(2026, 3, 4), date(2026, 3, 5)), FULL_REFRESH_TAG: "true"}
+    shown = shown_of(march.run("stale_days", tags=tags))
+    assert shown["daily_orders", "2026-03-04"]["state"].value.endswith(": full refresh")
+    assert shown["daily_orders", "2026-03-04"]["why"].value == "2 because: full refresh (2026-03-04 to 2026-03-05)"
+    assert shown["daily_revenue_partitioned", "2026-03-05"]["state"].value.endswith(": the upstream day was rebuilt")
+
+    shown = shown_of(march.run("stale_days", partition="2026-03-04"))
+    assert shown["daily_orders", "2026-03-04"]["state"].value == "was up to date"
+    assert shown["daily_orders", "2026-03-04"]["why"].value == "no day was stale"
+
+
+def test_counts_are_of_the_whole_table_whatever_a_run_builds(march: Pipeline) -> None:
+    march.land_rows("rejects.csv", "1,,1.00,2026-03-04", "2,,1.00,2026-03-04")
+    march.sync()
+    march.land_rows("b.csv", "90,bob,2.00,2026-03-04", "91,,2.00,2026-03-04")
+    counts = {
+        asset: shown["dagster/row_count"].value for (asset, _), shown in shown_of(march.run("s3_arrival")).items()
+    }
+    partitioned = shown_of(march.run("stale_days", partition="2026-03-04"))
+
+    assert counts == {"raw_orders": 14, "cleaned_orders": 11, "rejected_orders": 3, "daily_revenue": 10}
+    assert len(march.rejected()) == 3
+    assert len(march.revenue()) == 10
+    for asset in ("daily_orders", "daily_revenue_partitioned"):
+        assert partitioned[asset, "2026-03-04"]["dagster/row_count"].value == 11
+        assert partitioned[asset, "2026-03-04"]["dagster/partition_row_count"].value == 2
+
+
+def test_a_few_rows_are_previewed_and_no_text_of_a_rejected_or_raw_one(pipeline: Pipeline) -> None:
+    personal = "12 Abbey Road"
+    pipeline.land_rows(
+        "a.csv",
+        *(f"{n},ann,1.10,2026-03-04,{personal}" for n in range(9)),
+        f"90,,1.00,2026-03-04,{personal}",
+        header="order_id,customer_id,amount,order_date,address",
+    )
+    shown = {**shown_of(pipeline.run("s3_arrival")), **shown_of(pipeline.run("stale_days", partition="2026-03-04"))}
+
+    previews = {asset: s["preview"].records for (asset, _), s in shown.items() if "preview" in s}
+    assert set(previews) == set(PREVIEWED) == set(TABLES) - {"raw_orders"}
+    assert len(previews["cleaned_orders"]) == len(previews["daily_orders"]) == 5
+    assert previews["cleaned_orders"][0].data["amount"] == "1.10"
+    assert previews["rejected_orders"][0].data == {
+        "source": "landing/a.csv",
+        "row_number": "11",
+        "reason": "customer_id_missing",
+    }
+    assert previews["daily_revenue"][0].data == {"order_date": "2026-03-04", "revenue": "9.90", "order_count": "9"}
+    assert previews["daily_revenue_partitioned"][0].data["daily_spend"] == "9.90"
+    assert personal not in str(shown)
+    (reason,) = shown["rejected_orders", None]["reasons"].records
+    assert reason.data == {"reason": "customer_id_missing", "rows": 1, "meaning": "no customer_id"}
+
+
+def test_revenue_is_shown_day_by_day_with_its_change_and_no_further_back_than_it_is_drawn(pipeline: Pipeline) -> None:
+    pipeline.land_rows(
+        "a.csv",
+        "0,ann,7.00,2026-01-02",
+        "1,ann,100.00,2026-05-01",
+        "2,ann,150.00,2026-05-02",
+        "3,ann,120.00,2026-05-04",
+        "4,ann,-20.00,2026-05-05",
+        "5,ann,10.00,2026-05-06",
+    )
+    shown = shown_of(pipeline.run("s3_arrival"))["daily_revenue", None]
+
+    assert shown["last_two_weeks"].value.splitlines() == [
+        "| day | revenue | orders | change |",
+        "| :-- | --: | --: | --: |",
+        "| Wed 2026-05-06 | 10.00 | 1 |  |",
+        "| Tue 2026-05-05 | -20.00 | 1 | -116.7 % |",
+        "| Mon 2026-05-04 | 120.00 | 1 | -20.0 % |",
+        "| Sun 2026-05-03 | no orders | | |",
+        "| Sat 2026-05-02 | 150.00 | 1 | +50.0 % |",
+        "| Fri 2026-05-01 | 100.00 | 1 |  |",
+    ]
+    assert "2026-05-01 to 2026-05-06" in shown["revenue"].value
+    with pipeline.connect() as connection:
+        assert [str(found.day) for found in revenue.latest(connection, 3)] == ["2026-05-04", "2026-05-05", "2026-05-06"]
+
+
+@pytest.mark.parametrize("table", list(KEYS))
+def test_the_key_that_a_table_is_said_to_have_tells_its_rows_apart(pipeline: Pipeline, table: str) -> None:
+    pipeline.land_rows(
+        "a.csv", "1,ann,1.00,2026-03-04", "2,ann,1.00,2026-03-04", "1,bob,2.00,2026-03-05", "3,,1,2026-03-05"
+    )
+    pipeline.land_rows("b.csv", "1,ann,1.00,2026-03-04", "2,bob,1.00,2026-03-05", "3,,1,2026-03-05", "3,,1,2026-03-05")
+    pipeline.sync()
+    if table in MARTS:
+        rows = pl.DataFrame(pipeline.query(f"SELECT {', '.join(KEYS[table])} FROM analytics.{table}"), orient="row")
+    else:
+        rows = pipeline.lake_frame(table).select(KEYS[table])
+
+    assert rows.height > 1
+    assert rows.is_unique().all()

@@ -150,6 +150,21 @@ def test_files_that_share_an_order_know_of_each_other_by_its_id(pipeline: Pipeli
     assert pipeline.revenue() == {"2026-03-04": ("4.00", 4), "2026-03-05": ("2.00", 1)}
 
 
+def test_which_files_share_an_order_is_known_exactly_whatever_other_columns_they_have(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,ann,1.00,2026-03-04")
+    pipeline.land_rows("b.csv", "1,ann,1.00,2026-03-04,web", "3,ann,1.00,2026-03-04,web", header=f"{HEADER},channel")
+    pipeline.land_rows(
+        "c.csv", "0,bob,1.00,2026-03-04,2027-01-01", "4,bob,1.00,2026-03-04,", header=f"{HEADER},updated_at"
+    )
+    pipeline.sync()
+
+    shared = pipeline.query(
+        "SELECT one.key, other.key FROM ledger.shared_orders pair JOIN ledger.landed_files one ON one.path = pair.path"
+        " JOIN ledger.landed_files other ON other.path = pair.other WHERE one.key < other.key"
+    )
+    assert [tuple(pair) for pair in shared] == [("landing/a.csv", "landing/b.csv")]
+
+
 def test_an_order_falls_back_to_its_earlier_row_when_its_correction_is_taken_back(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.land_rows("b.csv", "1,ann,7.00,2026-03-06,2027-01-01", header=f"{HEADER},updated_at")

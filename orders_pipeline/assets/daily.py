@@ -7,7 +7,7 @@ import dagster as dg
 
 from orders_pipeline import metadata, transforms
 from orders_pipeline.assets.frames import OrderFrame
-from orders_pipeline.freshness import REVENUE_FRESHNESS
+from orders_pipeline.freshness import PARTITIONED_FRESHNESS
 from orders_pipeline.partitions import BACKFILL, daily
 from orders_pipeline.settings import read_settings
 
@@ -21,6 +21,7 @@ from orders_pipeline.settings import read_settings
     group_name="orders_by_day",
     kinds={"parquet"},
     owners=["team:orders"],
+    tags={"domain": "orders", "layer": "clean"},
     metadata=metadata.of_table("daily_orders"),
 )
 def daily_orders(raw_orders: Any) -> Any:
@@ -37,8 +38,9 @@ def daily_orders(raw_orders: Any) -> Any:
     group_name="orders_by_day",
     kinds={"postgres"},
     owners=["team:orders"],
+    tags={"domain": "orders", "layer": "mart"},
     metadata=metadata.of_table("daily_revenue_partitioned"),
-    freshness_policy=REVENUE_FRESHNESS,
+    freshness_policy=PARTITIONED_FRESHNESS,
 )
 def daily_revenue_partitioned(daily_orders: Any) -> Any:
     """What each customer spent that day (`daily_spend`)."""

@@ -8,6 +8,7 @@ from pydantic import Field
 from orders_pipeline import metadata
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.receive import receive_files, receive_table
+from orders_pipeline.ledger import files
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
 
@@ -26,6 +27,7 @@ class RawOrdersConfig(dg.Config):
     group_name="orders",
     kinds={"s3", "postgres", "parquet"},
     owners=["team:orders"],
+    tags={"domain": "orders", "layer": "raw"},
     metadata=metadata.of_table("raw_orders"),
 )
 def raw_orders(
@@ -40,9 +42,12 @@ def raw_orders(
             report.add(receive_table(ingest, settings))
     for remark in report.remarks:
         context.log.info(remark)
+    with postgres.ledger().connect() as connection:
+        rows = files.active_rows(connection)
     return dg.MaterializeResult(
         metadata={
             **metadata.of_ingest(report),
+            "dagster/row_count": rows,
             "dagster/uri": f"{lake.uri}/raw_orders",
             "seconds": round(time.monotonic() - started, 3),
         }

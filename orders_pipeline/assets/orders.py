@@ -18,6 +18,7 @@ from orders_pipeline.settings import read_settings
     group_name="orders",
     kinds={"parquet"},
     owners=["team:orders"],
+    tags={"domain": "orders", "layer": "clean"},
     metadata=metadata.of_table("cleaned_orders"),
 )
 def cleaned_orders(raw_orders: Any) -> Any:
@@ -32,6 +33,7 @@ def cleaned_orders(raw_orders: Any) -> Any:
     group_name="orders",
     kinds={"postgres"},
     owners=["team:orders"],
+    tags={"domain": "orders", "layer": "reject"},
     metadata=metadata.of_table("rejected_orders"),
 )
 def rejected_orders(raw_orders: Any) -> Any:
@@ -46,6 +48,7 @@ def rejected_orders(raw_orders: Any) -> Any:
     group_name="revenue",
     kinds={"postgres"},
     owners=["team:orders"],
+    tags={"domain": "orders", "layer": "mart"},
     metadata=metadata.of_table("daily_revenue"),
     freshness_policy=REVENUE_FRESHNESS,
 )

@@ -25,10 +25,10 @@ from orders_pipeline.errors import (
     ServiceUnavailableError,
 )
 from orders_pipeline.lake import Lake
-from orders_pipeline.landing import drift, raw
+from orders_pipeline.landing import drift, raw, sharing
 from orders_pipeline.landing.outages import blaming_no_file, is_outage, said
 from orders_pipeline.landing.versions import FileVersion, Status, pending
-from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger import active, days, files, shared
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.landed import ActiveFile, RawObject
 from orders_pipeline.ledger.locks import Lock, exclusive
@@ -96,10 +96,20 @@ class Ingest:
             report.add(self._commit(judged, {}, []))
         return report
 
+    def adopt(self, made: Sequence[ActiveFile]) -> Report:
+        """Let versions count whose objects lie in the lake already."""
+        report = Report()
+        by_version = {file.version: file for file in made}
+        for batch in _batched(list(by_version)):
+            with _transaction(self.connection):
+                files.begin(self.connection, batch, self.run_id)
+            report.add(self._commit([by_version[version] for version in batch], {}, []))
+        return report
+
     def _judge_again(self, file: ActiveFile, report: Report) -> ActiveFile | None:
         """A file with its rows judged anew. None: the lake has lost its object, so it is to be read anew from S3."""
         if not self.lake.missing([file.raw.path]):
-            return ActiveFile(file.version, raw.judge_again(self.lake, file, self.zone))
+            return ActiveFile(file.version, raw.judge_again(self.lake, file.raw.path, file.version, self.zone))
         with _transaction(self.connection):
             files.read_anew(self.connection, file.version.bucket, file.version.key)
         report.remarks.append(f"The lake has lost the object of {file.version.key}: it is read anew from S3.")
@@ -117,9 +127,10 @@ class Ingest:
 
         `forget`: a version that was seen before may come back, and counts as new then."""
         standing = active.of_keys(self.connection, [(bucket, key)])
-        touched = self._touched(standing)
+        touched = self._touched(standing, shared.partners(self.connection, standing))
         with _transaction(self.connection):
             files.retract(self.connection, bucket, key, message)
+            shared.forget(self.connection, standing)
             days.touch(self.connection, touched)
             if forget:
                 files.forget(self.connection, bucket, key, *Status)
@@ -170,7 +181,8 @@ class Ingest:
         found = ((version, active.same_bytes(self.connection, version, self.zone)) for version in batch)
         known = {version: made for version, made in found if made is not None}
         self.connection.rollback()
-        return known
+        gone = set(self.lake.missing([made.path for made in known.values()]))
+        return {version: made for version, made in known.items() if made.path not in gone}
 
     def _read(self, version: FileVersion, fetch: Fetch) -> RawObject | Exception:
         """The object made of a version, or why there is none. One file's failure is no other's."""
@@ -199,12 +211,18 @@ class Ingest:
         """Settle a batch in one transaction of the session that holds the lock."""
         replaced = active.of_keys(self.connection, [(file.version.bucket, file.version.key) for file in loaded])
         remarks = drift.new_columns(self.connection, loaded, partial(raw.unused_columns, self.lake))
-        touched = self._touched([*loaded, *replaced])
+        rank_only = {file.raw.path for file in loaded} & {file.raw.path for file in replaced}
+        fresh = [file for file in loaded if file.raw.path not in rank_only]
+        leaving = [file for file in replaced if file.raw.path not in rank_only]
+        pairs, partners = self._sharing(fresh, leaving)
+        touched = self._touched([*loaded, *replaced], [*partners, *shared.partners(self.connection, replaced)])
         report = Report(loaded=list(loaded), remarks=remarks)
         with _transaction(self.connection):
             for version, error in failed.items():
                 self._settle(version, error, version in last_attempts, report)
             files.activate(self.connection, loaded, self.zone, self.run_id)
+            shared.forget(self.connection, [*leaving, *fresh])
+            shared.record(self.connection, pairs)
             days.touch(self.connection, touched)
         report.touched = touched
         return report
@@ -230,24 +248,40 @@ class Ingest:
         files.settle(self.connection, version, status, reason, message, self.run_id)
         report.settled.append((version, status, reason))
 
-    def _touched(self, changed: Sequence[ActiveFile]) -> set[date]:
+    def _sharing(
+        self, fresh: Sequence[ActiveFile], leaving: Sequence[ActiveFile]
+    ) -> tuple[set[sharing.Pair], list[ActiveFile]]:
+        """Which files will hold orders in common when these have changed places, and the active ones among them."""
+        gone = {file.raw.path for file in leaving}
+        others = [file for file in active.overlapping(self.connection, fresh) if file.raw.path not in gone]
+        self.connection.rollback()
+        lost = set(self.lake.missing([file.raw.path for file in others]))
+        found = sharing.all_pairs(fresh, [file for file in others if file.raw.path in lost])
+        try:
+            found |= sharing.pairs(self.lake, fresh, [file for file in others if file.raw.path not in lost])
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            self.log.warning("All files whose ids overlap are taken to share an order, for the lake fails: %s", error)
+            found = sharing.all_pairs(fresh, [*fresh, *others])
+        sharers = {path for pair in found for path in pair}
+        return found, [file for file in others if file.raw.path in sharers]
+
+    def _touched(self, changed: Sequence[ActiveFile], partners: Sequence[ActiveFile]) -> set[date]:
         """The days whose rows may change when these files, old versions and new, change places.
 
-        Those of their rows, and of other active rows with the same order ids. Where old and new version are the same
-        object, only its rank is renewed: that matters on days alone whose orders other files hold too."""
+        Those of their rows, and of rows with the same order ids in their partners. Where old and new version are the
+        same object, only its rank is renewed: that matters on days alone whose orders other files hold too."""
         times = Counter(file.raw.path for file in changed)
         differing = [file for file in changed if times[file.raw.path] == 1]
         renewed = list({file.raw.path: file for file in changed if times[file.raw.path] > 1}.values())
         touched = {day for file in differing for day in file.raw.days}
-        others = active.sharing_ids(self.connection, [file.raw for file in [*differing, *renewed]])
         self.connection.rollback()
         try:
-            touched |= raw.days_elsewhere(self.lake, differing, _beyond(touched, others))
-            return touched | raw.days_shared(self.lake, renewed, others)
+            touched |= raw.days_elsewhere(self.lake, differing, _beyond(touched, partners))
+            return touched | raw.days_shared(self.lake, renewed, partners)
         except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             # An object of the lake is lost or damaged. Rather too many days than an arrival that waits for its mending.
-            self.log.warning("All days of files that may share an order are touched, for the lake fails: %s", error)
-            return touched.union(*(file.raw.days for file in [*changed, *others]))
+            self.log.warning("All days of files that share an order are touched, for the lake fails: %s", error)
+            return touched.union(*(file.raw.days for file in [*changed, *partners]))
 
 
 def due(connection: Connection, listed: Sequence[FileVersion]) -> tuple[list[FileVersion], list[FileVersion]]:

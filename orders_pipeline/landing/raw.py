@@ -1,7 +1,6 @@
 """Landed files as objects of the lake: making them, reading them back."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.lake import Lake
 from orders_pipeline.landing.formats.detect import read_rows
+from orders_pipeline.landing.origin import Origin
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger.landed import ActiveFile, IdRange, RawObject
 from orders_pipeline.schema import (
@@ -37,7 +37,7 @@ from orders_pipeline.settings import read_settings
 
 _REPEATING: Final[Any] = ["customer_id", "order_date", PROBLEM, REASON]  # columns whose values come again and again
 _OBJECT: Final = "_object"
-_JUDGED_ROWS: Final = 250_000  # at a time, so that a large file takes no more memory than when it landed
+_ROWS_AT_ONCE: Final = 250_000  # at a time, so that a large file takes no more memory than when it landed
 
 _JUDGEMENT: Final[dict[str, pl.DataType]] = {
     REASON: pl.String(),
@@ -100,7 +100,7 @@ def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawO
 
     def write(target: Path) -> None:
         batches = (transforms.annotate(batch, zone) for batch in read_rows(file, read_settings().reading))
-        _write(target, batches, _identity(version, zone), tally)
+        _write(target, batches, _origin(version, zone), tally)
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable * 2 > tally.rows:
             raise QuarantineError(
                 "mostly_unreadable",
@@ -111,17 +111,23 @@ def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawO
     return _made(lake.write("raw_orders", write), tally)
 
 
-def judge_again(lake: Lake, file: ActiveFile, zone: str) -> RawObject:
+def judge_again(lake: Lake, path: str, version: FileVersion, zone: str) -> RawObject:
     """Make a new object of the rows of an old one, judged by today's rules."""
     tally = _Tally()
 
     def write(target: Path) -> None:
-        rows = lake.scan([file.raw.path]).drop(*_JUDGEMENT)
-        parts = (rows.slice(start, _JUDGED_ROWS).collect() for start in range(0, max(file.raw.rows, 1), _JUDGED_ROWS))
-        batches = (transforms.annotate(part, zone) for part in parts)
-        _write(target, batches, _identity(file.version, zone), tally)
+        batches = (transforms.annotate(part, zone) for part in _parts(lake.scan([path]).drop(*_JUDGEMENT)))
+        _write(target, batches, _origin(version, zone), tally)
 
     return _made(lake.write("raw_orders", write), tally)
+
+
+def read_over(lake: Lake, path: str) -> RawObject:
+    """An object that lies in the lake, read from end to end, and what is known of its rows."""
+    tally = _Tally()
+    for part in _parts(lake.scan([path])):
+        tally.add(part)
+    return _made(path, tally)
 
 
 def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
@@ -166,6 +172,16 @@ def clean_rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     return scan(lake, files).filter(pl.col(DAY).is_not_null())
 
 
+def ids(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    """The order ids of the clean rows of landed files, and the file name of the object of each."""
+    if not files:
+        return pl.LazyFrame(schema={"order_id": pl.String, "object": pl.String})
+    paths = [file.raw.path for file in files]
+    needed = {"order_id": pl.String, DAY: pl.Date}  # whatever other columns a file has
+    rows = lake.scan(paths, schema=needed, extra_columns="ignore", include_file_paths="object")
+    return rows.filter(pl.col(DAY).is_not_null()).select("order_id", pl.col("object").str.split("/").list.last())
+
+
 def candidates(
     lake: Lake, days: Iterable[date], holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
 ) -> pl.LazyFrame:
@@ -174,7 +190,7 @@ def candidates(
     Args:
         days: the days to be built.
         holding: every active file with rows of these days.
-        sharing: every active file that may share an order id with those.
+        sharing: every active file that holds an order of one of those.
     """
     wanted = set(days)
     whole = {file.raw.path: file for file in holding if wanted.issuperset(file.raw.days)}
@@ -212,14 +228,20 @@ def _days(rows: pl.LazyFrame) -> set[date]:
     return set(rows.select(pl.col(DAY).unique()).collect(engine="streaming")[DAY])
 
 
-def _write(target: Path, batches: Iterable[Any], identity: dict[str, str], tally: _Tally) -> None:
+def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The rows of an object, so many at a time; of one without rows, its columns."""
+    height = int(rows.select(pl.len()).collect().item())
+    return (rows.slice(start, _ROWS_AT_ONCE).collect() for start in range(0, max(height, 1), _ROWS_AT_ONCE))
+
+
+def _write(target: Path, batches: Iterable[Any], origin: dict[str, str], tally: _Tally) -> None:
     writer: pq.ParquetWriter | None = None
     try:
         for batch in batches:
             tally.add(batch)
             rows = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
             if writer is None:
-                schema = rows.schema.with_metadata(identity)
+                schema = rows.schema.with_metadata(origin)
                 writer = pq.ParquetWriter(target, schema, compression="lz4", use_dictionary=_REPEATING)
             writer.write_table(rows)
     finally:
@@ -236,11 +258,8 @@ def _unused(columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in columns if name not in RAW_SCHEMA)
 
 
-def _identity(version: FileVersion, zone: str) -> dict[str, str]:
-    """What the object was made of, kept in it: the ledger can be told again from the lake."""
-    fields = {"bucket": version.bucket, "key": version.key, "etag": version.etag, "size": version.size}
-    landed = version.last_modified.isoformat()
-    return {"orders": json.dumps({**fields, "last_modified": landed, "rules": RULES["raw_orders"], "zone": zone})}
+def _origin(version: FileVersion, zone: str) -> dict[str, str]:
+    return Origin(version, RULES["raw_orders"], zone).as_metadata()
 
 
 def _union(one: IdRange, other: IdRange) -> IdRange:

@@ -24,7 +24,8 @@ def of_keys(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[Act
 
 def all_files(connection: Connection) -> list[ActiveFile]:
     """Every active version."""
-    return [active_file(row) for row in connection.execute(sa.select(landed_files).where(_t.active))]
+    query = sa.select(landed_files).where(_t.active).order_by(_t.key)
+    return [active_file(row) for row in connection.execute(query)]
 
 
 def latest_of_source(connection: Connection, bucket: str, source: str, limit: int) -> list[ActiveFile]:
@@ -94,9 +95,9 @@ def days_held(connection: Connection) -> set[date]:
     return set(connection.execute(sa.select(sa.func.unnest(_t.days)).where(_t.active).distinct()).scalars())
 
 
-def sharing_ids(connection: Connection, files: Iterable[RawObject]) -> list[ActiveFile]:
-    """The active files that may hold an order id of any of these objects, judged by their ranges; themselves too."""
-    ranges = [raw.ids for raw in files if raw.ids is not None]
+def overlapping(connection: Connection, files: Iterable[ActiveFile]) -> list[ActiveFile]:
+    """The active files that may hold an order id of any of these, judged by their ranges; themselves too."""
+    ranges = [file.raw.ids for file in files if file.raw.ids is not None]
     if not ranges:
         return []
     wanted = sa.values(

@@ -7,6 +7,8 @@ Tables that read raw orders have `order_days.version` as input; derived tables t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -31,6 +33,25 @@ class Calendar:
         return cls(settings.start_date, settings.today(), settings.timezone)
 
 
+class Why(StrEnum):
+    """Why a day is stale, as people read it. Where several hold, the first of them."""
+
+    NOT_BUILT = "never built, or its object was lost"
+    RULES = "the rules were raised"
+    ZONE = "the time zone changed"
+    ORDERS = "new or changed orders"
+    UPSTREAM = "the upstream day was rebuilt"
+    REFRESH = "full refresh"
+
+
+@dataclass(frozen=True)
+class Due:
+    """A stale day: the input to build it from, and why it is stale."""
+
+    input: str
+    why: Why
+
+
 @dataclass(frozen=True)
 class BuiltDay:
     """A day as it was built: `path` is null for tables that live in Postgres."""
@@ -46,13 +67,17 @@ class Build:
     """What one step sets out to build, as read in the snapshot from which it reads its rows."""
 
     asset: str
-    inputs: Mapping[date, str]
+    due: Mapping[date, Due]
     calendar: Calendar
     current: tuple[date, ...] = field(default=())  # asked for, and found up to date
 
+    @cached_property
+    def inputs(self) -> dict[date, str]:
+        return {day: due.input for day, due in self.due.items()}
+
     @property
     def days(self) -> list[date]:
-        return sorted(self.inputs)
+        return sorted(self.due)
 
 
 def reads_raw(asset: str) -> bool:
@@ -60,30 +85,34 @@ def reads_raw(asset: str) -> bool:
     return UPSTREAM[asset] == "raw_orders"
 
 
-def stale_days(connection: Connection, asset: str, calendar: Calendar, *, everything: bool = False) -> dict[date, str]:
-    """The days of a table that have to be built, with the input to build each from, in order.
+def stale_days(connection: Connection, asset: str, calendar: Calendar) -> dict[date, str]:
+    """The days of a table that have to be built, with the input to build each from, in order."""
+    return {day: due.input for day, due in due_days(connection, asset, calendar).items()}
+
+
+def due_days(connection: Connection, asset: str, calendar: Calendar, *, everything: bool = False) -> dict[date, Due]:
+    """The stale days of a table, with the input to build each from and the reason, in order.
 
     `everything`: as if all were stale (a full refresh)."""
     current, input_column, day = _inputs(asset)
     built = built_days.alias("built")
     rules = RULES[asset]
-    outdated = sa.or_(
-        built.c.day.is_(None),
-        built.c.rules < rules,
-        sa.and_(
-            built.c.rules == rules,
-            sa.or_(
-                sa.true() if everything else sa.false(), built.c.zone != calendar.zone, built.c.input != input_column
-            ),
-        ),
-    )
+    reasons: list[tuple[sa.ColumnElement[bool], Why | None]] = [
+        (built.c.day.is_(None), Why.NOT_BUILT),
+        (built.c.rules < rules, Why.RULES),
+        (built.c.rules > rules, None),  # newer code has built it
+        (built.c.zone != calendar.zone, Why.ZONE),
+        (built.c.input != input_column, Why.ORDERS if reads_raw(asset) else Why.UPSTREAM),
+        (sa.literal(everything), Why.REFRESH),
+    ]
+    why = sa.case(*((holds, sa.literal(reason and reason.value, sa.Text)) for holds, reason in reasons))
     query = (
-        sa.select(day, input_column)
+        sa.select(day, input_column, why)
         .select_from(current.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
-        .where(day.between(calendar.start, calendar.today), _usable(asset, current), outdated)
+        .where(day.between(calendar.start, calendar.today), _usable(asset, current), why.is_not(None))
         .order_by(day)
     )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return {row[0]: Due(row[1], Why(row[2])) for row in connection.execute(query)}
 
 
 def current_inputs(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
@@ -110,6 +139,23 @@ def paths(connection: Connection, asset: str, days: Iterable[date]) -> dict[date
         built_days.c.asset == asset, built_days.c.day.in_(list(days)), built_days.c.path.is_not(None)
     )
     return {row.day: row.path for row in connection.execute(query)}
+
+
+def paths_within(connection: Connection, asset: str, first: date, last: date) -> dict[date, str]:
+    """Where every built day of a table between two lies in the lake, in order."""
+    query = (
+        sa.select(built_days.c.day, built_days.c.path)
+        .where(built_days.c.asset == asset, built_days.c.day.between(first, last), built_days.c.path.is_not(None))
+        .order_by(built_days.c.day)
+    )
+    return {row.day: row.path for row in connection.execute(query)}
+
+
+def objects(connection: Connection, asset: str) -> dict[str, date]:
+    """The day that each object of a table holds; none for a table that lives in Postgres."""
+    query = sa.select(built_days.c.path, built_days.c.day)
+    found = connection.execute(query.where(built_days.c.asset == asset, built_days.c.path.is_not(None)))
+    return {row.path: row.day for row in found}
 
 
 def days_of_run(connection: Connection, asset: str, run_id: str) -> list[date]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing.versions import Entry, FileVersion, Status
-from orders_pipeline.ledger.landed import IDENTITY, ActiveFile, identity, is_version, version_of
+from orders_pipeline.ledger.landed import IDENTITY, ActiveFile, identity, is_version, pairs, version_of
 from orders_pipeline.ledger.tables import landed_files
 from orders_pipeline.schema import RULES
 
@@ -36,6 +36,15 @@ def entries(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[st
     return {
         row.key: Entry(version_of(row), Status(row.status), row.attempts, row.due) for row in connection.execute(query)
     }
+
+
+def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Entry]]:
+    """All entries of (bucket, key) pairs, of each the latest last; a pair that the ledger does not know has none."""
+    found: dict[tuple[str, str], list[Entry]] = {key: [] for key in keys}
+    query = sa.select(landed_files).where(sa.tuple_(_t.bucket, _t.key).in_(pairs(found))).order_by(_t.id)
+    for row in connection.execute(query):
+        found[row.bucket, row.key].append(Entry(version_of(row), Status(row.status), row.attempts, due=True))
+    return found
 
 
 def begin(connection: Connection, versions: Sequence[FileVersion], run_id: str) -> dict[FileVersion, int]:
@@ -127,6 +136,11 @@ def settle(
         .where(*is_version(version))
         .values(status=status, reason=reason, message=_storable(message), run_id=run_id, settled_at=sa.func.now())
     )
+
+
+def paths(connection: Connection) -> set[str]:
+    """Every object of a landed file, of replaced versions too."""
+    return set(connection.execute(sa.select(_t.path).where(_t.path.is_not(None))).scalars())
 
 
 def discard(connection: Connection, version: FileVersion) -> None:
@@ -240,6 +254,11 @@ def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, li
         SetAside(version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts)
         for r in found
     ]
+
+
+def active_rows(connection: Connection) -> int:
+    """The rows of all active versions."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0)).where(_t.active)).scalar_one())
 
 
 @dataclass(frozen=True)

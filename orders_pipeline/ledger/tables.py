@@ -46,7 +46,18 @@ landed_files: Final = sa.Table(
     sa.Column("settled_at", sa.DateTime(timezone=True)),
     sa.UniqueConstraint("bucket", "key", "etag", "size", "last_modified", name="landed_files_version"),
     sa.Index("landed_files_active", "bucket", "key", unique=True, postgresql_where=sa.text("active")),
+    sa.Index("landed_files_path", "path", postgresql_where=sa.text("active")),
     sa.Index("landed_files_days", "days", postgresql_using="gin", postgresql_where=sa.text("active")),
+    schema=LEDGER,
+)
+
+# Which active objects hold an order in common, each pair in both orders.
+shared_orders: Final = sa.Table(
+    "shared_orders",
+    metadata,
+    sa.Column("path", _BYTEWISE, primary_key=True),
+    sa.Column("other", _BYTEWISE, primary_key=True),
+    sa.Index("shared_orders_other", "other"),
     schema=LEDGER,
 )
 
@@ -84,6 +95,16 @@ built_files: Final = sa.Table(
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("rules", sa.Integer, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
+    schema=LEDGER,
+)
+
+# The days on which both chains agreed, and when each had built its figures: what is built anew is compared anew.
+reconciled_days: Final = sa.Table(
+    "reconciled_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("revenue_built_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("spend_built_at", sa.DateTime(timezone=True), nullable=False),
     schema=LEDGER,
 )
 

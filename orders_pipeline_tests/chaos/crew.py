@@ -23,6 +23,7 @@ import psycopg2
 import time_machine
 from botocore.retries.standard import ExponentialBackoff
 
+from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger.migrate import migrate
@@ -81,6 +82,7 @@ TASKS: Mapping[str, Callable[[], object]] = {
     "sync, clock -1 h": partial(_sync_at_another_time, -1),
     "sync, clock +1 h": partial(_sync_at_another_time, 1),
     "vacuum": lambda: vacuum(postgres.ledger(), s3.lake(), age=timedelta()),
+    "recover": lambda: main(["recover"]),
     "migrate": lambda: migrate(engine_for(os.environ["ORDERS_DATABASE_URL"])),
 }
 

@@ -1,16 +1,19 @@
-"""Migrations and the vacuum, killed at every point and started twice at once."""
+"""Migrations, the vacuum and a recovery, killed at every point."""
 
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from orders_pipeline.definitions import s3
 from orders_pipeline_tests.chaos.conftest import Inject
-from orders_pipeline_tests.chaos.crew import Fault, end, start
+from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, start
 from orders_pipeline_tests.chaos.scenarios import Scenario
 from orders_pipeline_tests.chaos.test_outages import at
 from orders_pipeline_tests.chaos.verdict import assert_exact, assert_whole
-from orders_pipeline_tests.places import new_database
+from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.places import database_of, new_database
+from orders_pipeline_tests.restoration import after_the_backup, before_the_backup, beginning
 
 pytestmark = pytest.mark.chaos
 
@@ -55,3 +58,42 @@ def test_a_vacuum_is_killed(
             assert not (Path(environment["ORDERS_LAKE_URI"]) / "raw_orders" / "0.parquet").exists()
             assert_exact(pipeline, scenario)
         injected("kill during a vacuum", "nothing that counts is gone; the next one finishes")
+
+
+def test_a_recovery_is_killed(
+    pipeline: Pipeline, services: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, injected: Inject
+) -> None:
+    """And said again: every table is as if neither had happened."""
+    with beginning(pipeline, services, monkeypatch) as restoration:
+        before_the_backup(restoration)
+        pipeline.sync()
+        with restoration.backup() as backup:
+            after_the_backup(restoration)
+            restoration.lose_what_counts_no_more()
+            rows = {
+                key: (len(file.orders) + len(file.rejects), len(file.orders))
+                for key, file in restoration.oracle.active.items()
+            }
+            scenario = Scenario(
+                "restored",
+                services,
+                database_of(backup),
+                tmp_path / "lake",
+                s3.bucket,
+                [],
+                restoration.oracle.tables(),
+                rows,
+            )
+            none = Fault("none", 0, tmp_path / "points")
+            elsewhere = {"ORDERS_SOURCE_URL": restoration.source}
+            with scenario.again(tmp_path / "first") as places:
+                assert end(start("recover", places | elsewhere, none)) == 0, none.log.read_text()
+            assert len(none.points) > 8
+            for number in range(0, len(none.points), EVERY):
+                folder = tmp_path / str(number)
+                with scenario.again(folder) as places, at(places | elsewhere, folder, pipeline.instance) as found:
+                    folder.mkdir(exist_ok=True)
+                    assert end(start("recover", places | elsewhere, Fault("kill", number, folder / "fault"))) < 0
+                    assert end(start("recover", places | elsewhere, Fault("none", 0, folder / "again"))) == 0
+                    assert_exact(found, scenario)
+                injected("kill during a recovery, which is then repeated", "exact after the next sync")

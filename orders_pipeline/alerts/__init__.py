@@ -1,0 +1,1 @@
+"""Alerts: what fails is told to a webhook, once for each cause."""

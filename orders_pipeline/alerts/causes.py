@@ -1,0 +1,95 @@
+"""What a failure is known by, and what an alert says of it: from facts to text, no I/O."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import dagster as dg
+
+from orders_pipeline.pauses import WORK_TAG, fingerprint
+
+_BACKFILL_TAG: Final = "dagster/backfill"
+_ROOT_RUN_TAG: Final = "dagster/root_run_id"
+_LONGEST_WHY: Final = 700  # characters, of what may be a file's name or a page of SQL
+_NEVER: Final = ""
+# What differs from one attempt to the next: numbers, and hexadecimal names of things. Days do not.
+_PASSING: Final = re.compile(
+    r"(?P<day>\b\d{4}-\d\d-\d\d\b)|\b0x[0-9a-f]+|\b(?=[a-z]*\d)[0-9a-f]{8,}|\d+", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that Dagster's log tells.
+
+    `ends`: what is well again. `causes`: for a failure, the causes that it may be known by, each with what ends it; to
+    have told of one of them is enough."""
+
+    ends: frozenset[str] = frozenset()
+    causes: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+
+
+def run_succeeded(run: dg.DagsterRun) -> Event:
+    """Its work is done, and what its job failed of before is over."""
+    return Event(ends=frozenset({_job(run), _work(run)} - {_NEVER}))
+
+
+def run_failed(run: dg.DagsterRun, step: str | None, error: str, dagster_url: str) -> Event:
+    """The same cause: another attempt at the same work, or the same error, in whichever job, until the job in which it
+    was met succeeds.
+
+    `error`: what the step, or the run itself, died of."""
+    error = re.sub(r"\A(?:\w+\.)+(?=\w+(?::|\s*\Z))", "", error)  # the class without its module
+    attempt = fingerprint([_work(run) or run.tags[_BACKFILL_TAG]])
+    return Event(
+        causes={attempt: _work(run), fingerprint([_lasting(error)]): _job(run)},
+        text=_text(f"Run failed: {_name(run)}" + (f", step {step}" if step else ""), error, run, dagster_url),
+    )
+
+
+def check_evaluated(run: dg.DagsterRun, check: dg.AssetCheckEvaluation, dagster_url: str) -> Event:
+    """A failed check of severity ERROR; the same cause: the same finding, until the check passes. One that warns is
+    no event."""
+    name = f"{check.check_name} of {check.asset_key.to_user_string()}"
+    if check.passed:
+        return Event(ends=frozenset({name}))
+    if check.severity is not dg.AssetCheckSeverity.ERROR:
+        return Event()
+    found = check.description or "It says no more."
+    text = _text(f"Check failed: {name}, in {_name(run)}", found, run, dagster_url)
+    return Event(causes={fingerprint([name, _lasting(found)]): name}, text=text)
+
+
+def _lasting(text: str) -> str:
+    return _PASSING.sub(lambda found: found["day"] or "#", text)
+
+
+def _job(run: dg.DagsterRun) -> str:
+    return f"job {run.job_name}"
+
+
+def _work(run: dg.DagsterRun) -> str:
+    """What ends when the work of this run is done; nothing for a backfill, of which each run does another part."""
+    if _BACKFILL_TAG in run.tags:
+        return _NEVER
+    return f"work {run.tags.get(WORK_TAG) or run.tags.get(_ROOT_RUN_TAG) or run.run_id}"
+
+
+def _name(run: dg.DagsterRun) -> str:
+    first, last = (run.tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
+    days = run.tags.get("dagster/partition") or (first if first == last else f"{first} to {last}")
+    return f"{run.job_name} for {days}" if days else run.job_name
+
+
+def _text(what: str, why: str, run: dg.DagsterRun, dagster_url: str) -> str:
+    """What failed, why, and where to look, as Slack reads it: no key or value can begin a link or a mention."""
+    return f"{_plain(what)}\n{_plain(why)}\n{dagster_url.rstrip('/')}/runs/{run.run_id}"
+
+
+def _plain(text: str) -> str:
+    line = " ".join(text.split())
+    line = line if len(line) <= _LONGEST_WHY else f"{line[: _LONGEST_WHY - 4]} ..."
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

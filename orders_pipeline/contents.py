@@ -1,0 +1,66 @@
+"""What a table holds, as the ledger has it at one moment: for `orders_pipeline.read`, and for assets of your own that
+read a whole table."""
+
+from datetime import date
+from typing import Final
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from orders_pipeline.lake import Lake
+from orders_pipeline.landing import raw
+from orders_pipeline.ledger import active, days
+from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.lost import require_objects
+from orders_pipeline.postgres import copy_out
+from orders_pipeline.schema import DAY, TABLES
+
+Days = tuple[date, date]  # the first and the last
+
+_TYPES: Final[dict[str, pl.DataType]] = {
+    "text": pl.String(),
+    "bigint": pl.Int64(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us"),
+    "timestamptz": pl.Datetime("us", "UTC"),
+    "decimal(18,2)": pl.Decimal(18, 2),
+    "numeric(38,2)": pl.Decimal(38, 2),
+}
+
+
+def schema_of(table: str) -> pl.Schema:
+    """The columns of a table and their types in Polars."""
+    return pl.Schema({column.name: _TYPES[column.type] for column in TABLES[table]})
+
+
+def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) -> pl.LazyFrame:
+    """The rows of a table in the lake, day by day; of raw orders, file by file. Its objects never change: whenever the
+    frame is collected, it holds the rows of now.
+
+    Raises:
+        MissingInputError: some of its objects are gone.
+    """
+    with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
+        if table == "raw_orders":
+            files = active.all_files(snapshot) if within is None else _files(snapshot, within)
+            rows = raw.scan(lake, files).select(schema_of(table).names())
+            return rows if within is None else rows.filter(pl.col(DAY).is_between(*within))
+        paths = days.paths_within(snapshot, table, *(within or (date.min, date.max)))
+    require_objects(engine, lake, table, paths)
+    return lake.scan(list(paths.values())) if paths else pl.LazyFrame(schema=schema_of(table))
+
+
+def of_mart(engine: Engine, table: str, within: Days | None = None) -> pl.DataFrame:
+    """The rows of a mart, in the order of its first two columns, which tell them apart."""
+    mart = MARTS[table]
+    query = sa.select(mart) if within is None else sa.select(mart).where(mart.c.order_date.between(*within))
+    with engine.connect() as connection:
+        rows = copy_out(connection, query, schema_of(table))
+    return rows.sort(rows.columns[:2])
+
+
+def _files(snapshot: Connection, within: Days) -> list[ActiveFile]:
+    first, last = within
+    return active.holding(snapshot, [day for day in active.days_held(snapshot) if first <= day <= last])

@@ -1,0 +1,207 @@
+"""A ledger that was restored from an older backup is completed from the lake's own objects.
+
+What S3 lists needs no recovery: the ledger finds it to be new, and the next sync takes it. Here it is about what only
+the lake still has, and about what the ledger names and the lake has no more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from orders_pipeline import progress
+from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.lake import Lake
+from orders_pipeline.landing import raw, source_table
+from orders_pipeline.landing.ingest import Ingest
+from orders_pipeline.landing.origin import Origin, origin_of
+from orders_pipeline.landing.outages import blaming_no_file
+from orders_pipeline.landing.versions import TABLE, Entry, FileVersion, Status, pending
+from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.postgres import engine_for, source_url
+from orders_pipeline.schema import RULES, UPSTREAM
+from orders_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from orders_pipeline.resources import S3Resource
+
+_FOOTERS_AT_ONCE: Final = 16
+_FILES_AT_ONCE: Final = 4
+_DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
+Key = tuple[str, str]  # bucket and key
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A raw object that the ledger does not name."""
+
+    path: str
+    origin: Origin
+
+    @property
+    def version(self) -> FileVersion:
+        return self.origin.version
+
+    def is_judged_for(self, zone: str) -> bool:
+        """Whether today's rules made it, for this time zone."""
+        return (self.origin.rules, self.origin.zone) == (RULES["raw_orders"], zone)
+
+
+@dataclass
+class Recovered:
+    """What was put right, and what is left for a person."""
+
+    adopted: list[FileVersion] = field(default_factory=list)  # from the lake's own objects
+    touched: set[date] = field(default_factory=set)
+    read_anew: list[str] = field(default_factory=list)  # keys that the next sync reads again
+    stale: dict[str, list[date]] = field(default_factory=dict)  # by table: days whose object is gone
+    damaged: list[str] = field(default_factory=list)  # objects that cannot be read
+    lost: list[str] = field(default_factory=list)  # keys that count, whose rows are nowhere any more
+    table_days: list[str] = field(default_factory=list)  # keys that only the lake has, with no table to ask
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left for a person."""
+        return not (self.damaged or self.lost or self.table_days)
+
+
+def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
+    """Complete the ledger. Any step may be cut short and done again; where nothing is missing, nothing changes.
+
+    Raises:
+        ServiceUnavailableError: S3, the lake or Postgres did not answer.
+    """
+    with blaming_no_file(ingest.connection, ingest.run_id, ingest.log):
+        return _recover(ingest, s3, settings)
+
+
+def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersion | None, zone: str) -> list[Copy]:
+    """Of the copies of one key those that should count, the best first; none, if what the ledger says should stand, or
+    what S3 lists will do.
+
+    A copy should count if the ledger has not seen its version, and what it saw last is not newer. Of that last version
+    itself, if the backup shows it in hand or quarantined: that there is an object of it says that it was read later.
+    What was retracted or dismissed by hand before the backup stays so."""
+    latest = history[-1] if history else None
+    seen = {entry.version for entry in history}
+
+    def should_count(copy: Copy) -> bool:
+        if latest is None:
+            return True
+        if copy.version == latest.version:
+            return latest.status in (Status.FAILING, Status.QUARANTINED)
+        return copy.version not in seen and copy.version.last_modified >= latest.version.last_modified
+
+    def rank(copy: Copy) -> tuple[object, ...]:
+        return copy.version.last_modified, copy.version.etag, copy.is_judged_for(zone), copy.path
+
+    found = sorted(filter(should_count, copies), key=rank, reverse=True)
+    known = {latest.version.key: latest} if latest else {}
+    is_taken_by_sync = bool(found) and listed == found[0].version and bool(pending([listed], known))
+    return [] if is_taken_by_sync else found
+
+
+def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
+    found, connection, zone = Recovered(), ingest.connection, ingest.zone
+    # Names first, then objects: what is built meanwhile is not taken for lost. The vacuum waits for our lock.
+    standing = active.all_files(connection)
+    named = files.paths(connection)
+    built = {asset: days.objects(connection, asset) for asset in UPSTREAM}
+    connection.rollback()
+    objects = set(ingest.lake.objects())
+    listed = {_key(version): version for page in s3.list_pages() for version in page}
+    has_table = _has_table(settings)
+    copies = _copies(ingest.lake, sorted(name for name in objects - named if name.startswith("raw_orders/")), found)
+    histories = files.histories(connection, copies)
+
+    for asset, day_of in built.items():
+        if gone := day_of.keys() - objects:
+            days.forget(connection, asset, gone)
+            found.stale[asset] = sorted(day_of[path] for path in gone)
+    connection.commit()
+
+    choices: dict[Key, list[tuple[FileVersion, Copy]]] = {}
+    for key, of_key in copies.items():
+        if key[0] != TABLE:
+            best = to_adopt(of_key, histories[key], listed.get(key), zone)
+            choices[key] = [(copy.version, copy) for copy in best]
+        elif not has_table and {copy.version for copy in of_key} - {entry.version for entry in histories[key]}:
+            found.table_days.append(key[1])
+    without_object = {_key(file.version): file.version for file in standing if file.raw.path not in objects}
+    for key, version in without_object.items():
+        if not choices.get(key):
+            choices[key] = [(version, copy) for copy in copies.get(key, []) if _have_same_bytes(copy.version, version)]
+    _adopt(ingest, list(choices.values()), found)
+
+    for key in without_object.keys() - {_key(version) for version in found.adopted}:
+        if listed.get(key) == without_object[key] or (key[0] == TABLE and has_table):
+            files.read_anew(connection, *key)
+            found.read_anew.append(key[1])
+        elif key not in listed:
+            found.lost.append(key[1])
+    connection.commit()
+    return found
+
+
+def _copies(lake: Lake, names: Sequence[str], found: Recovered) -> dict[Key, list[Copy]]:
+    """By key, the raw objects that say what they were made of."""
+
+    def read(name: str) -> Copy | None:
+        try:
+            origin = origin_of(lake.metadata(name))
+        except _DAMAGE:
+            origin = None
+        return None if origin is None else Copy(name, origin)
+
+    copies: defaultdict[Key, list[Copy]] = defaultdict(list)
+    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as threads:
+        for done, (name, copy) in enumerate(zip(names, threads.map(read, names), strict=True), start=1):
+            progress.report("objects", done, len(names))
+            if copy is None:
+                found.damaged.append(name)
+            else:
+                copies[_key(copy.version)].append(copy)
+    return dict(copies)
+
+
+def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], found: Recovered) -> None:
+    """Of each choice let the first count that is whole: read from end to end, and judged by today's rules."""
+
+    def first_whole(choice: list[tuple[FileVersion, Copy]]) -> ActiveFile | None:
+        for version, copy in choice:
+            try:
+                if copy.is_judged_for(ingest.zone):
+                    return ActiveFile(version, raw.read_over(ingest.lake, copy.path))
+                return ActiveFile(version, raw.judge_again(ingest.lake, copy.path, version, ingest.zone))
+            except _DAMAGE as error:
+                ingest.log.warning("%s cannot be read: %s", copy.path, error)
+                found.damaged.append(copy.path)
+        return None
+
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
+        whole = [file for file in threads.map(first_whole, choices) if file is not None]
+    found.touched = ingest.adopt(whole).touched
+    found.adopted = [file.version for file in whole]
+
+
+def _has_table(settings: Settings) -> bool:
+    """Whether there is a source table; one that does not answer is there, and the next sync asks it again."""
+    try:
+        with source_table.snapshot(engine_for(source_url(settings)), settings.source_table, settings.timezone) as table:
+            return table is not None
+    except ServiceUnavailableError:
+        return True
+
+
+def _key(version: FileVersion) -> Key:
+    return version.bucket, version.key
+
+
+def _have_same_bytes(one: FileVersion, other: FileVersion) -> bool:
+    return (one.etag, one.size) == (other.etag, other.size)

@@ -1,0 +1,62 @@
+"""Which landed files hold the same orders: looked up once, when a file lands, so that no build has to look again."""
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from orders_pipeline.lake import Lake
+from orders_pipeline.landing import raw
+from orders_pipeline.ledger.landed import ActiveFile
+
+Pair = tuple[str, str]
+
+_IDS_AT_ONCE: Final = 5_000_000  # 60 MB of hashes
+
+
+def pairs(lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[Pair]:
+    """The paths of two objects for each two files that hold an order id in common, one of them at least a fresh one.
+
+    Ids are compared by a hash of 64 bits, so once in a great while there is a pair too many."""
+    files = [*fresh, *others]
+    if not fresh or len(files) == 1:
+        return set()
+    name = pl.Enum([Path(file.raw.path).name for file in files])
+    passes = 1 + sum(file.raw.clean_rows for file in fresh) // _IDS_AT_ONCE
+    together: set[tuple[str, ...]] = set()
+    for number in range(passes):
+        mine, theirs = (_ids(lake, some, name).filter(pl.col("id") % passes == number) for some in (fresh, others))
+        held = mine.collect(engine="streaming")
+        known = theirs.filter(pl.col("id").is_in(held["id"].unique().implode())).collect(engine="streaming")
+        together |= _holders(pl.concat([held, known]))
+    paths, is_fresh = {Path(file.raw.path).name: file.raw.path for file in files}, {file.raw.path for file in fresh}
+    named = ([paths[name] for name in names] for names in together)
+    return {
+        (one, other)
+        for holders in named
+        for one, other in product(holders, holders)
+        if one != other and not is_fresh.isdisjoint((one, other))
+    }
+
+
+def all_pairs(fresh: Iterable[ActiveFile], others: Iterable[ActiveFile]) -> set[Pair]:
+    """As if each of these files shared an order with each of the others."""
+    mine, theirs = {file.raw.path for file in fresh}, {file.raw.path for file in others}
+    found = {*product(mine, theirs), *product(theirs, mine)}
+    return {(one, other) for one, other in found if one != other}
+
+
+def _ids(lake: Lake, files: Sequence[ActiveFile], name: pl.Enum) -> pl.LazyFrame:
+    """Hashes of the order ids of clean rows, and the object of each."""
+    return raw.ids(lake, files).select(pl.col("order_id").hash().alias("id"), pl.col("object").cast(name))
+
+
+def _holders(ids: pl.DataFrame) -> set[tuple[str, ...]]:
+    """The names of the objects that hold the same id, for each id that more than one holds."""
+    ordered = ids["id"].sort()
+    twice = ordered.filter(ordered == ordered.shift()).unique()
+    shared = ids.filter(pl.col("id").is_in(twice.implode())).unique()
+    holders = shared.sort("object").group_by("id").agg(pl.col("object").cast(pl.String))
+    return {tuple(names) for names in holders["object"].unique() if len(names) > 1}

@@ -1,0 +1,84 @@
+"""What a step made, put where the Dagster UI shows it. The ledger tells the counts; of the data nothing is read but the
+latest days of revenue."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from sqlalchemy.engine import Engine
+
+from orders_pipeline import metadata, rejections, revenue, revenue_views
+from orders_pipeline.ledger import days
+from orders_pipeline.ledger.days import Build
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is shown of the rows that a step made."""
+
+    rows: int
+    sample: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, asset: str, rows: pl.DataFrame) -> "Made":
+        """Their count, and a few of them without what may be personal."""
+        return cls(rows.height, rows.select(metadata.PREVIEWED[asset]).head(metadata.PREVIEW_ROWS).to_dicts())
+
+
+def describe_days(
+    context: dg.OutputContext, engine: Engine, build: Build, made: Mapping[date, Made], accepted: int
+) -> None:
+    """Show what a build did, and why: for the whole table, and for each partition its own part.
+
+    `accepted`: how many days became current; others had something newer."""
+    step: Any = context.step_context
+    if context.has_asset_partitions:
+        for day in build.current:
+            step.add_asset_metadata({"state": "was up to date"}, partition_key=day.isoformat())
+        for day, its in made.items():
+            shown = {
+                "dagster/partition_row_count": its.rows,
+                "state": f"rebuilt from input {build.inputs[day]}: {build.due[day].why}",
+                **metadata.preview(its.sample),
+            }
+            step.add_asset_metadata(shown, partition_key=day.isoformat())
+    else:
+        latest = max((day for day, its in made.items() if its.rows), default=None)
+        context.add_output_metadata(metadata.preview(made[latest].sample if latest else []))
+    with engine.connect() as connection:
+        context.add_output_metadata({"dagster/row_count": days.total_rows(connection, build.asset)})
+    context.add_output_metadata(
+        {
+            "rows_rebuilt": sum(its.rows for its in made.values()),
+            "days_rebuilt": accepted,
+            "days": metadata.list_days(made),
+            "why": metadata.of_reasons({day: due.why for day, due in build.due.items()}),
+            "days_up_to_date": len(build.current),
+        }
+    )
+
+
+def describe_rejects(context: dg.OutputContext, engine: Engine, rows: pl.DataFrame, files: int) -> None:
+    """Show the rejects of the files that were read."""
+    with engine.connect() as connection:
+        context.add_output_metadata({"dagster/row_count": rejections.listed(connection)})
+    reasons = dict(rows["reason"].value_counts().iter_rows())
+    sample = Made.of("rejected_orders", rows).sample
+    context.add_output_metadata(
+        {"files_read": files, "rows_listed": rows.height, **metadata.of_rejects(reasons), **metadata.preview(sample)}
+    )
+
+
+def draw_revenue(context: dg.OutputContext, engine: Engine, today: date) -> None:
+    """Show the revenue of the latest days."""
+    with engine.connect() as connection:
+        latest = revenue.latest(connection, revenue_views.CHARTED_DAYS)
+    context.add_output_metadata(
+        {
+            "revenue": dg.MarkdownMetadataValue(revenue_views.chart(latest)),
+            "last_two_weeks": dg.MarkdownMetadataValue(revenue_views.change_table(latest, today)),
+        }
+    )

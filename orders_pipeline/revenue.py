@@ -1,0 +1,45 @@
+"""What `daily_revenue` says of some days: never the whole history."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger.tables import built_days, daily_revenue, order_days
+
+
+@dataclass(frozen=True)
+class DayRevenue:
+    """The revenue of a day, in the currency of the source."""
+
+    day: date
+    revenue: Decimal
+    orders: int
+
+
+def latest(connection: Connection, count: int) -> list[DayRevenue]:
+    """The days with orders among the last `count` days up to the latest one, in order."""
+    day = daily_revenue.c.order_date
+    newest = sa.select(sa.func.max(day)).scalar_subquery()
+    query = sa.select(daily_revenue).where(day > newest - count).order_by(day)
+    return [DayRevenue(row.order_date, row.revenue, row.order_count) for row in connection.execute(query)]
+
+
+def of_days(connection: Connection, days: Iterable[date]) -> dict[date, Decimal]:
+    """The revenue of each of these days, 0 where there was no order. Days that wait for their first build are left
+    out."""
+    wanted = sa.select(sa.func.unnest(sa.cast(sorted(days), sa.ARRAY(sa.Date))).label("day")).subquery()
+    built = sa.and_(built_days.c.asset == daily_revenue.name, built_days.c.day == wanted.c.day)
+    query = (
+        sa.select(wanted.c.day, sa.func.coalesce(daily_revenue.c.revenue, 0).label("revenue"))
+        .select_from(
+            wanted.outerjoin(daily_revenue, daily_revenue.c.order_date == wanted.c.day)
+            .outerjoin(order_days, order_days.c.day == wanted.c.day)
+            .outerjoin(built_days, built)
+        )
+        .where(sa.or_(order_days.c.day.is_(None), built_days.c.day.is_not(None)))
+    )
+    return {row.day: Decimal(row.revenue) for row in connection.execute(query)}

@@ -1,0 +1,523 @@
+"""What fails is told to the webhook, once for each cause, and nothing that the receiver does is felt elsewhere."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import requests
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+
+from orders_pipeline.alerts import causes, delivery, log, memory, webhook
+from orders_pipeline.definitions import defs
+from orders_pipeline.errors import ServiceUnavailableError, SettingsError
+from orders_pipeline.pauses import WORK_TAG
+from orders_pipeline.resources import S3Resource
+from orders_pipeline.sensors import run_failure_sensor
+from orders_pipeline.settings import read_settings
+from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.receiver import Receiver, closed, receiving
+
+KEY = "orders_pipeline/alerts/"
+NO_POSTGRES = "postgresql://127.0.0.1:1/none"
+UI = "http://127.0.0.1:3000"
+
+
+@pytest.fixture
+def instance(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
+    """An instance in memory, or in a folder as users have it: a log for each run, and an index. The ledger's
+    Postgres is down: nothing here needs it."""
+    monkeypatch.setenv("ORDERS_DATABASE_URL", NO_POSTGRES)
+    in_folder = getattr(request, "param", "") == "in a folder"
+    with dg.DagsterInstance.local_temp(str(tmp_path)) if in_folder else dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """One that listens."""
+    found = closed()
+    monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", found.url)
+    with receiving(found):
+        yield found
+
+
+@pytest.fixture
+def begun(instance: dg.DagsterInstance, receiver: Receiver) -> Receiver:
+    """A receiver which is told of what happens from now on."""
+    assert tick(instance) == "What fails from now on is told."
+    return receiver
+
+
+def tick(instance: dg.DagsterInstance, location: str | None = None) -> str:
+    context = dg.SensorEvaluationContext(
+        None, None, None, None, None, instance=instance, definitions=defs,
+        code_location_origin=RegisteredCodeLocationOrigin(location) if location else None,
+    )  # fmt: skip
+    return str(run_failure_sensor.evaluate_tick(context).skip_message)
+
+
+def run(instance: dg.DagsterInstance, job: str = "s3_arrival", location: str = "", **tags: str) -> dg.DagsterRun:
+    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "r").get_job_origin(job)
+    return instance.add_run(dg.DagsterRun(job, tags=tags, remote_job_origin=origin if location else None))
+
+
+def fail(instance: dg.DagsterInstance, error: str = "It was lost", job: str = "s3_arrival", **tags: str) -> str:
+    """A run that failed for this reason."""
+    failed = run(instance, job, **tags)
+    instance.report_run_failed(failed, error)
+    return failed.run_id
+
+
+def succeed(instance: dg.DagsterInstance, job: str = "s3_arrival", **tags: str) -> None:
+    done = run(instance, job, **tags)
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, job)
+    instance.report_dagster_event(event, done.run_id, logging.INFO)
+
+
+def down(*_: object, **__: object) -> None:
+    raise ServiceUnavailableError("S3 is away: <b> & 'c'")
+
+
+def why(text: str) -> str:
+    return text.splitlines()[1]
+
+
+def test_a_failed_run_is_told_with_what_failed_why_and_where_to_look(
+    pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERS_DAGSTER_URL", "https://dagster.example/ui/")
+    tick(pipeline.instance)
+    with monkeypatch.context() as patched:
+        patched.setattr(S3Resource, "list_pages", down)
+        failed = pipeline.run("daily_pipeline", partition="2026-03-04")
+
+    assert tick(pipeline.instance) == "Run failed: daily_pipeline for 2026-03-04, step raw_orders: delivered."
+    assert tick(pipeline.instance) == "Nothing new has failed."
+    assert receiver.requests[0][2] == {
+        "text": "Run failed: daily_pipeline for 2026-03-04, step raw_orders\n"
+        "ServiceUnavailableError: S3 is away: &lt;b&gt; &amp; 'c'\n"
+        f"https://dagster.example/ui/runs/{failed.run_id}"
+    }
+    assert len(receiver.requests) == 1
+
+
+def test_that_postgres_is_down_is_told(pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    tick(pipeline.instance)
+    monkeypatch.setenv("ORDERS_DATABASE_URL", NO_POSTGRES)
+    for partition in ("2026-03-04", "2026-03-05"):
+        assert not pipeline.run("daily_pipeline", partition=partition).success
+    tick(pipeline.instance)
+
+    (text,) = receiver.told
+    assert "OperationalError" in text
+    assert 'connection to server at "127.0.0.1", port 1 failed' in text
+
+
+def test_a_run_that_failed_of_a_blocking_check_alone_is_told_by_the_check(
+    pipeline: Pipeline, receiver: Receiver
+) -> None:
+    tick(pipeline.instance)
+    failed = [pipeline.run("daily_pipeline", partition=day) for day in ("2026-03-04", "2026-03-04", "2026-03-05")]
+    assert not any(result.success for result in failed)
+
+    tick(pipeline.instance)
+    assert [text.splitlines()[0] for text in receiver.told] == [
+        "Check failed: orders_not_empty of daily_orders, in daily_pipeline for 2026-03-04",
+        "Check failed: orders_not_empty of daily_orders, in daily_pipeline for 2026-03-05",
+    ]
+    assert "No clean order was ever delivered for 2026-03-04" in receiver.told[0]
+    assert receiver.told[0].endswith(f"{UI}/runs/{failed[0].run_id}")
+
+
+def test_a_failed_check_is_told_once_until_it_has_passed(
+    pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.land_rows("a.csv", "1,ann,-1.00,2026-03-04")
+    tick(pipeline.instance)
+
+    def reconcile(difference: str) -> None:
+        pipeline.execute("UPDATE analytics.daily_revenue SET revenue = -1 + CAST(:d AS numeric)", d=difference)
+        assert pipeline.run("stale_days", partition="2026-03-04").success
+        tick(pipeline.instance)
+
+    pipeline.sync()  # negative amounts warn, and that is all
+    tick(pipeline.instance)
+    assert receiver.told == []
+    for difference in ("0.01", "0.01", "0.02"):
+        reconcile(difference)
+    assert [text.splitlines()[0] for text in receiver.told] == [
+        "Check failed: revenue_reconciles of daily_revenue, in stale_days for 2026-03-04"
+    ]
+    for difference in ("0", "0.01"):
+        reconcile(difference)
+    assert len(receiver.told) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ({WORK_TAG: "a"}, {WORK_TAG: "a"}),
+        ({"dagster/backfill": "b"}, {"dagster/backfill": "b"}),
+        ({}, {"dagster/parent_run_id": "FIRST", "dagster/root_run_id": "FIRST"}),
+    ],
+    ids=["asked for again", "backfill", "retried"],
+)
+def test_attempts_at_the_same_work_are_one_cause_whatever_they_die_of(
+    instance: dg.DagsterInstance, begun: Receiver, first: dict[str, str], again: dict[str, str]
+) -> None:
+    root = fail(instance, "One thing", **first)
+    again = {name: value.replace("FIRST", root) for name, value in again.items()}
+    fail(instance, "Another", **again)
+    tick(instance)
+    fail(instance, "A third", **again)
+    tick(instance)
+
+    assert [why(text) for text in begun.told] == ["One thing"]
+
+
+def test_one_error_is_one_cause_in_all_jobs_until_the_first_of_them_succeeds(
+    instance: dg.DagsterInstance, begun: Receiver
+) -> None:
+    for number, job in enumerate(("s3_arrival", "stale_days", "s3_arrival")):
+        fail(instance, f"Postgres hung up on client {number} at 0x7f{number:06}", job, **{WORK_TAG: str(number)})
+    tick(instance)
+    assert len(begun.told) == 1
+
+    succeed(instance, "stale_days")
+    fail(instance, "Postgres hung up on client 3 at 0x7f3", "s3_arrival")
+    tick(instance)
+    assert len(begun.told) == 1
+
+    succeed(instance, "s3_arrival")
+    fail(instance, "Postgres hung up on client 4 at 0x7f4", "s3_arrival")
+    tick(instance)
+    assert len(begun.told) == 2
+
+
+def test_work_that_succeeded_and_fails_again_is_told_again(instance: dg.DagsterInstance, begun: Receiver) -> None:
+    fail(instance, "One thing", **{WORK_TAG: "a"})
+    succeed(instance, "s3_arrival", **{WORK_TAG: "a"})
+    fail(instance, "One thing", **{WORK_TAG: "a"})
+    tick(instance)
+
+    assert len(begun.told) == 2
+
+
+def test_the_success_of_one_run_ends_neither_other_work_nor_a_backfill(
+    instance: dg.DagsterInstance, begun: Receiver
+) -> None:
+    for tags, other in (({WORK_TAG: "a"}, {WORK_TAG: "b"}), ({"dagster/backfill": "b"}, {"dagster/backfill": "b"})):
+        fail(instance, f"{tags}", **tags)
+        succeed(instance, **other)
+        fail(instance, f"{tags}", **tags)
+    tick(instance)
+
+    assert len(begun.told) == 2
+
+
+def test_other_errors_in_other_work_and_other_days_are_other_causes(
+    instance: dg.DagsterInstance, begun: Receiver
+) -> None:
+    for error in ("2026-03-04 was never built", "2026-03-05 was never built", "2026-03-05 was lost"):
+        fail(instance, error)
+    tick(instance)
+
+    assert [why(text) for text in begun.told] == [
+        "2026-03-04 was never built", "2026-03-05 was never built", "2026-03-05 was lost",
+    ]  # fmt: skip
+
+
+def test_runs_of_other_code_locations_and_jobs_are_not_told(instance: dg.DagsterInstance, receiver: Receiver) -> None:
+    tick(instance, "here")
+    instance.report_run_failed(run(instance, location="elsewhere"), "Theirs")
+    instance.report_run_failed(run(instance, "somebody_elses"), "Nobody's")
+    instance.report_run_failed(run(instance, location="here"), "Ours")
+    instance.report_run_failed(run(instance, "stale_days"), "Of a sync on this machine")
+    tick(instance, "here")
+
+    assert [why(text) for text in receiver.told] == ["Ours", "Of a sync on this machine"]
+
+
+def test_what_failed_before_the_sensor_was_first_on_is_not_told(
+    instance: dg.DagsterInstance, receiver: Receiver
+) -> None:
+    for number in range(5):
+        fail(instance, f"Old, {'x' * number}")
+    assert tick(instance) == "What fails from now on is told."
+    fail(instance, "New")
+    tick(instance)
+
+    assert [why(text) for text in receiver.told] == ["New"]
+
+
+def test_without_a_webhook_nothing_is_kept_to_be_told_later(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORDERS_ALERT_WEBHOOK_URL")
+    fail(instance, "While nobody was to be told")
+    assert tick(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
+    assert tick(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
+
+    monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", begun.url)
+    for _ in range(2):
+        tick(instance)
+    assert begun.told == []
+
+
+def test_a_receiver_that_is_down_is_told_when_it_is_back(
+    instance: dg.DagsterInstance, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = closed()
+    monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", away.url)
+    tick(instance)
+    fail(instance)
+    for attempt in (1, 2):
+        assert tick(instance) == (
+            "Run failed: s3_arrival: the receiver could not be reached (ConnectionError), and is tried again"
+            f" (attempt {attempt} of 960)."
+        )
+
+    with receiving(away):
+        assert tick(instance) == "Run failed: s3_arrival: delivered."
+        tick(instance)
+    assert len(away.told) == 1
+
+
+def test_an_alert_is_given_up_after_a_number_of_attempts(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "MOST_ATTEMPTS", 2)
+    begun.status = 404
+    fail(instance)
+
+    assert "is tried again (attempt 1 of 2)" in tick(instance)
+    assert "is given up after 2 attempts" in tick(instance)
+    assert tick(instance) == "Nothing new has failed."
+    assert len(begun.told) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "times"), [(200, 1), (204, 1), (302, 2), (307, 2), (404, 2), (429, 2), (500, 1), (502, 1), (503, 2)]
+)
+def test_only_an_alert_that_was_certainly_not_taken_is_posted_again(
+    instance: dg.DagsterInstance, begun: Receiver, status: int, times: int
+) -> None:
+    begun.status = status
+    fail(instance)
+    for _ in range(2):
+        tick(instance)
+
+    assert len(begun.told) == times
+
+
+def test_no_redirect_is_followed(instance: dg.DagsterInstance, begun: Receiver) -> None:
+    elsewhere = closed()
+    with receiving(elsewhere):
+        for status in (301, 302, 303, 307, 308):
+            begun.status, begun.headers = status, {"Location": f"http://127.0.0.1:{elsewhere.port}/"}
+            fail(instance, f"{status}")
+            assert f"the receiver answered {status}" in tick(instance)
+
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["silent", "dripping"])
+def test_a_receiver_that_does_not_answer_in_time_holds_up_nothing_and_is_not_told_twice(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, drips: bytes
+) -> None:
+    # The other time would be over with the test alone.
+    short, long = ("_LONGEST_SECONDS", "_ANSWER_SECONDS") if drips else ("_ANSWER_SECONDS", "_LONGEST_SECONDS")
+    monkeypatch.setattr(webhook, short, 0.3)
+    monkeypatch.setattr(webhook, long, 600.0)
+    begun.drips = drips
+    begun.silence.clear()
+    fail(instance)
+
+    assert "and may have taken it: it is not posted again" in tick(instance)
+    assert tick(instance) == "Nothing new has failed."
+    assert len(begun.told) == 1
+
+
+def test_what_could_not_be_sent_in_time_is_not_sent_later_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that is slow to answer: the alert is posted again, so the first must not go out after all."""
+    monkeypatch.setattr(webhook, "_LONGEST_SECONDS", 0.1)
+    found, resolved, send = closed(), threading.Event(), requests.Session.post
+
+    def resolve_and_send(*arguments: Any, **more: Any) -> Any:
+        resolved.wait()
+        return send(*arguments, **more)
+
+    monkeypatch.setattr(requests.Session, "post", resolve_and_send)
+    with receiving(found):
+        before = {*threading.enumerate()}
+        assert webhook.post(found.url, "text").refused
+        (posting,) = {*threading.enumerate()} - before
+        resolved.set()
+        posting.join()
+
+    assert found.told == []
+
+
+def test_ticks_end_in_time_and_leave_the_rest_to_the_next(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in ("One", "Two"):
+        fail(instance, error)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery, "_POSTING_SECONDS", -1)
+        tick(instance)
+        assert begun.told == []
+
+    tick(instance)
+    assert [why(text) for text in begun.told] == ["One", "Two"]
+
+
+@pytest.mark.parametrize("dies_after", [False, True], ids=["before it is posted", "after it is posted"])
+def test_a_process_that_dies_while_it_tells_does_not_tell_twice(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, dies_after: bool
+) -> None:
+    def die(url: str, text: str) -> webhook.Answer:
+        if dies_after:
+            webhook.post(url, text)
+        raise KeyboardInterrupt
+
+    fail(instance, "One")
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery, "post", die)
+        with pytest.raises(KeyboardInterrupt):
+            tick(instance)
+    fail(instance, "Two")
+    tick(instance)
+
+    assert [why(text) for text in begun.told] == (["One", "Two"] if dies_after else ["Two"])
+
+
+def test_an_event_that_becomes_visible_late_is_not_missed(instance: dg.DagsterInstance, begun: Receiver) -> None:
+    """One that is written first may be committed last, in a log that many write to."""
+    storage: Any = instance.event_log_storage
+    late = fail(instance, "Late")
+    fail(instance, "On time")
+    with storage.index_connection() as connection:
+        where = SqlEventLogStorageTable.c.run_id == late
+        (row,) = connection.execute(SqlEventLogStorageTable.select().where(where)).mappings().all()
+        connection.execute(SqlEventLogStorageTable.delete().where(where))
+    tick(instance)
+    with storage.index_connection() as connection:
+        connection.execute(SqlEventLogStorageTable.insert().values(**row))
+    for _ in range(2):
+        tick(instance)
+
+    assert [why(text) for text in begun.told] == ["On time", "Late"]
+
+
+@pytest.mark.parametrize("instance", ["in a folder"], indirect=True)
+def test_runs_that_get_the_numbers_of_deleted_ones_are_not_taken_for_them(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "_LATE", 2)
+    failed = [fail(instance, "One")]
+    tick(instance)
+    for errors in (("Two", "Three", "Four", "Five"), ("Six",)):
+        for deleted in failed:
+            instance.delete_run(deleted)
+        failed = [fail(instance, error) for error in errors]
+        tick(instance)
+
+    assert [why(text) for text in begun.told] == ["One", "Two", "Three", "Four", "Five", "Six"]
+
+
+def test_a_long_log_is_read_in_parts_and_none_is_left_out(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "_LATE", 2)
+    monkeypatch.setattr(log, "_AT_ONCE", 4)
+    errors = [f"Error {letter}" for letter in "abcdefghij"]
+    for error in errors:
+        fail(instance, error)
+    for _ in range(6):
+        succeed(instance, "stale_days")
+    for _ in range(8):
+        tick(instance)
+
+    assert [why(text) for text in begun.told] == errors
+
+
+def test_memory_is_bounded_and_a_flood_is_summed_up(instance: dg.DagsterInstance, begun: Receiver) -> None:
+    kept = memory.Memory(after=0).learn(
+        causes.Event(causes={f"{number}": "end"}, text=f"{number}") for number in range(2 * memory.MOST_TOLD)
+    )
+    more = kept.learn([causes.Event(causes={"more": "end"}, text="more"), causes.Event(causes={"1500": "end"})])
+
+    for found in (kept, more):
+        assert [alert.text for alert in found.waiting[:-1]] == [f"{n}" for n in range(memory.MOST_WAITING - 1)]
+        assert found.waiting[-1].text.startswith("More has failed than is told here")
+    assert list(more.told)[-2:] == ["more", "1500"]  # what lasts is remembered, and the oldest are forgotten
+    assert len(kept.told) == memory.MOST_TOLD
+    assert memory.Memory.from_json(more.to_json()) == more
+
+
+def test_a_memory_that_cannot_be_read_begins_anew(instance: dg.DagsterInstance, begun: Receiver) -> None:
+    fail(instance)
+    for kept in ("", "x", "[]", "{}", '{"after": 1, "seen": [], "told": {}, "waiting": [{}]}'):
+        instance.daemon_cursor_storage.set_cursor_values({KEY: kept})
+        assert tick(instance) == "What fails from now on is told."
+    assert begun.told == []
+
+
+@pytest.mark.parametrize("how", ["delivered", "refused", "404", "redirected", "cut off", "no HTTP", "down"])
+def test_the_url_is_in_no_log_no_tick_and_no_memory(
+    instance: dg.DagsterInstance,
+    begun: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    how: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "urllib3.connectionpool", "requests"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    begun.status = {"refused": 500, "404": 404, "redirected": 302}.get(how, 200)
+    begun.headers = {"Location": begun.url} if how == "redirected" else {}
+    if how == "cut off":
+        begun.headers = {"Bad header, and more of it": "\r\n x", "Content-Length": "99"}
+    if how == "no HTTP":
+        begun.headers = {"X": "\r\n\x00 no header"}
+    if how == "down":
+        monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", closed().url)
+    fail(instance)
+
+    said = [tick(instance) for _ in range(2)]
+    assert (how == "down") == (begun.told == [])
+    kept = str(instance.daemon_cursor_storage.get_cursor_values({KEY}))
+    printed = capfd.readouterr()
+    for text in (*said, kept, caplog.text, printed.out, printed.err, repr(read_settings())):
+        assert "SECRET" not in text
+
+
+@pytest.mark.parametrize("url", ["hooks.SECRET.com/x", "ftp://SECRET", "https://", "https:///SECRET"])
+def test_a_webhook_that_is_no_url_is_refused_by_name_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", url)
+
+    with pytest.raises(SettingsError, match="ORDERS_ALERT_WEBHOOK_URL") as refused:
+        read_settings()
+    assert "SECRET" not in str(refused.value)
+
+
+def test_what_others_wrote_cannot_mention_link_or_break_a_line_and_is_cut() -> None:
+    failed = dg.DagsterRun("job")
+    error = "a.b.KeyError: <!channel> <http://evil|ok> &amp; \u202e\x00 two\n\n   lines \ud800" + "&" * 5_000
+
+    what, said, link = causes.run_failed(failed, "s", error, UI).text.splitlines()
+    assert said.startswith(
+        "KeyError: &lt;!channel&gt; &lt;http://evil|ok&gt; &amp;amp; \\u202e\\x00 two lines \\ud800&amp;&amp;"
+    )
+    assert len(said) < 5 * 800
+    assert said.endswith("&amp; ...")
+    assert (what, link) == ("Run failed: job, step s", f"{UI}/runs/{failed.run_id}")
