@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COMPILE := uv pip compile pyproject.toml --no-strip-extras --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-header -q
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test chaos mutants bench fuzz lint lock
@@ -18,8 +19,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.12")'
 	@echo "Installing into $(VENV), once: about a minute"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: setup  ## Run the whole pipeline on sample orders and show the result
@@ -40,8 +41,8 @@ mutants: setup  ## Break each guarantee on purpose, and see a test fail
 bench: $(VENV)/bench-ready  ## Costs, beside what one would use instead (ORDERS=1000000: only so many)
 	$(BIN)/python -m bench $(ORDERS)
 
-$(VENV)/bench-ready: $(VENV)/ready requirements-bench.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements-bench.lock
+$(VENV)/%-ready: $(VENV)/ready requirements-%.lock
+	@$(INSTALL) --require-hashes -r requirements-$*.lock
 	@touch $@
 
 fuzz: setup  ## Look for bytes that break the reading of files, for SECONDS=60
@@ -55,3 +56,4 @@ lint: setup  ## Ruff and mypy
 lock:  ## Pin the newest versions anew (needs uv)
 	$(COMPILE) --extra embedded --extra dev --extra fuzz --upgrade -o requirements.lock
 	$(COMPILE) --extra bench --constraint requirements.lock -o requirements-bench.lock
+	$(COMPILE) --extra browser --constraint requirements.lock -o requirements-browser.lock

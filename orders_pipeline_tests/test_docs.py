@@ -9,7 +9,7 @@ import yaml
 
 from orders_pipeline.cli import main
 from orders_pipeline.landing.reading import LIMITS
-from orders_pipeline.schema import CLEAN_COLUMNS, QUARANTINES, REASONS, TABLES, UNREADABLE_REASONS
+from orders_pipeline.schema import QUARANTINES, REASONS, TABLES, UNREADABLE_REASONS
 from orders_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
     fields = Settings.model_fields
 
     assert set(documented) == {f"ORDERS_{name.upper()}" for name in fields}
-    for name in ("source_table", "landing_prefix", "home", "start_date", "timezone"):
+    for name in ("source_table", "landing_prefix", "home", "start_date", "timezone", "dagster_url"):
         assert documented[f"ORDERS_{name.upper()}"] == f"`{fields[name].default}`"
     for name in ("max_file_bytes", "max_expanded_bytes", "max_expansion_ratio", "max_rows", "max_field_chars"):
         assert documented[f"ORDERS_{name.upper()}"] == f"`{fields[name].default}`"
@@ -57,7 +57,7 @@ def test_every_reason_that_the_code_gives_is_a_known_one() -> None:
 
 def test_every_command_is_in_the_readme_and_every_one_in_the_readme_exists() -> None:
     named = set(re.findall(r"orders-pipeline (\w+)", README)) | set(
-        re.findall(r"`(demo|dev|retry|retract|vacuum)`", README)
+        re.findall(r"`(demo|dev|retry|retract|rebuild|vacuum|recover)`", README)
     )
 
     assert named == set(main.commands)
@@ -91,8 +91,9 @@ def test_links_and_modules_that_documents_name_exist() -> None:
             assert (ROOT / "orders_pipeline_tests" / f"{test}.py").exists(), f"{path.name}: {test}"
 
 
-@pytest.mark.parametrize("lock_name", ["requirements.lock", "requirements-bench.lock"])
-def test_the_locks_name_no_registry_and_pin_everything_by_hash(lock_name: str) -> None:
+@pytest.mark.parametrize("apart", ["", "bench", "browser"])
+def test_the_locks_name_no_registry_and_pin_everything_by_hash(apart: str) -> None:
+    lock_name = f"requirements-{apart}.lock" if apart else "requirements.lock"
     lock = (ROOT / lock_name).read_text()
     pins = [line for line in lock.splitlines() if "==" in line and not line.startswith((" ", "#"))]
     pinned = {re.split(r"[\[=]", line)[0] for line in pins}
@@ -103,7 +104,7 @@ def test_the_locks_name_no_registry_and_pin_everything_by_hash(lock_name: str) -
             name
             for extra, names in project["optional-dependencies"].items()
             for name in names
-            if (extra == "bench") == ("bench" in lock_name)
+            if extra == apart or (not apart and extra not in ("bench", "browser"))
         ),
     ]
 
@@ -127,10 +128,3 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 def test_names_that_are_written_in_two_places_agree() -> None:
     assert set(UNREADABLE_REASONS) <= set(REASONS)
-    assert [column.name for column in CLEAN_COLUMNS] == list(_clean_schema())
-
-
-def _clean_schema() -> list[str]:
-    from orders_pipeline.io_managers import CLEAN_SCHEMA
-
-    return CLEAN_SCHEMA.names()
