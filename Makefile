@@ -8,7 +8,7 @@ COMPILE := uv pip compile pyproject.toml --no-strip-extras --universal --python-
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test chaos mutants bench fuzz lint lock
+.PHONY: help setup demo dev test chaos browser pictures mutants bench fuzz lint lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -34,6 +34,13 @@ test: setup  ## Run the tests
 
 chaos: setup  ## Faults at every point (EVERY=3: a third), N=300 random histories (SEED=... for the same again)
 	ORDERS_HISTORIES=$(or $(N),300) ORDERS_EVERY=$(or $(EVERY),1) $(if $(SEED),ORDERS_SEED=$(SEED)) $(BIN)/python -m pytest -m chaos --durations=15
+
+browser: $(VENV)/browser-ready  ## Click through the Dagster UI, in the system's Chromium
+	$(BIN)/python -m pytest -m browser -n 0
+
+pictures: $(VENV)/browser-ready  ## The same, and make the pictures of the docs anew
+	mkdir -p docs/pictures
+	ORDERS_PICTURES=docs/pictures $(BIN)/python -m pytest -m browser -n 0
 
 mutants: setup  ## Break each guarantee on purpose, and see a test fail
 	$(BIN)/python -m orders_pipeline_tests.chaos.mutants

@@ -33,6 +33,7 @@ def write(results: dict[str, Any]) -> None:
         "contenders": contenders(results["contenders"]),
         "targets": targets(results),
         "growth": growth(results["growth"]),
+        "shapes": shapes(results["shapes"]),
     }
     text = PAGE.read_text()
     for name, part in parts.items():
@@ -145,6 +146,15 @@ def growth(found: list[dict[str, Any]]) -> str:
     ]
     columns = ("history", "ids", "first load, s", "orders a second", "peak MB", "arrival, s", "correction, s")
     return table(columns, rows)
+
+
+def shapes(found: dict[str, Any]) -> str:
+    """Cost against the files of a run, and against its days."""
+    tables = [
+        table((what, "seconds", "of it, each"), [(f"{n:,}", f"{s:.1f}", f"{s / n:.3f} s") for n, s in found[name]])
+        for name, what in (("files", "files of 100 orders"), ("days", "days of 10 orders"))
+    ]
+    return "\n\n".join(tables)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

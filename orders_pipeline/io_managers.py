@@ -166,9 +166,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             with engine.begin() as transaction:
                 accepted += len(days.mark(transaction, build, batch, context.run_id))
         describe_days(context, engine, build, loaded.made, accepted)
-        context.add_output_metadata(
-            {"dagster/uri": f"{lake.uri}/{asset}", **metadata.of_table(asset), "seconds": _seconds(loaded)}
-        )
+        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": _seconds(loaded)})
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
         with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
@@ -199,8 +197,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
             describe_rejects(context, engine, rows, replaced)
         else:
             self._replace_days(context, loaded, loaded.build, obj)
-        asset = context.asset_key.to_user_string()
-        context.add_output_metadata({**metadata.of_table(asset), "seconds": _seconds(loaded)})
+        context.add_output_metadata({"seconds": _seconds(loaded)})
 
     def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, build: Build, output: Any) -> None:
         engine, table = self.postgres.ledger(), MARTS[build.asset]

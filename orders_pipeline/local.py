@@ -8,10 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import dagster as dg
 
 from orders_pipeline.settings import Settings
+
+# What Dagster warns of at each start of each process, and nobody here can do anything about.
+_KNOWN: Final = "ignore:Parameter `backfill_policy`,ignore:Function `dev_command`"
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -36,7 +40,7 @@ def local_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 def run_dagster_dev(settings: Settings, port: int) -> int:
     """Run `dagster dev` on this machine's own address until it ends or Ctrl-C; its exit status."""
     command = [sys.executable, "-m", "dagster", "dev", "-m", "orders_pipeline.definitions", "-h", "127.0.0.1"]
-    environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(settings))}
+    environment = {"PYTHONWARNINGS": _KNOWN, **os.environ, "DAGSTER_HOME": str(dagster_home(settings))}
     # In a group of its own: Ctrl-C reaches this process alone, which then ends the child in order.
     child = subprocess.Popen([*command, "-p", str(port)], env=environment, start_new_session=True)
 

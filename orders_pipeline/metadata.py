@@ -52,13 +52,17 @@ _LINEAGE: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {
 
 
 def of_table(asset: str) -> dict[str, Any]:
-    """Columns of a table, what holds of them, where they come from, and the table's name in Postgres."""
-    key = KEYS.get(asset, ())
+    """Columns of a table, what holds of them, where they come from, and the table's name in Postgres.
+
+    The webserver draws no lineage of columns, so their descriptions name it as well."""
+    key, lineage_of = KEYS.get(asset, ()), _LINEAGE.get(asset, {})
     columns = [
         dg.TableColumn(
             column.name,
             column.type,
-            column.description,
+            " ".join(
+                [column.description, *(f"From {table}.{name}." for table, name in lineage_of.get(column.name, []))]
+            ),
             constraints=dg.TableColumnConstraints(
                 nullable=column.nullable, unique=(column.name,) == key, other=list(column.rules)
             ),
@@ -68,7 +72,7 @@ def of_table(asset: str) -> dict[str, Any]:
     whole = dg.TableConstraints(other=[f"primary key ({', '.join(key)})"] if key else [])
     lineage = {
         name: [dg.TableColumnDep(asset_key=upstream, column_name=column) for upstream, column in sources]
-        for name, sources in _LINEAGE.get(asset, {}).items()
+        for name, sources in lineage_of.items()
     }
     described: dict[str, Any] = {"dagster/column_schema": dg.TableSchema(columns=columns, constraints=whole)}
     if lineage:
@@ -112,7 +116,6 @@ def of_ingest(report: "Report") -> dict[str, Any]:
         "days_touched": list_days(report.touched),
         **({"files": dg.MetadataValue.table(files)} if files else {}),
         **({"remarks": "\n".join(report.remarks)} if report.remarks else {}),
-        **of_table("raw_orders"),
     }
 
 

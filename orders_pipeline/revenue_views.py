@@ -1,14 +1,17 @@
 """Revenue as a person looks at it in the Dagster UI: a chart, and the last two weeks day by day. Both are Markdown."""
 
-import base64
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Final
+from urllib.parse import quote
 
 from orders_pipeline.revenue import DayRevenue
 
 CHARTED_DAYS: Final = 90
+SHOWN_IN_PLACE: Final = 1_000  # characters: Markdown as long as that is behind a link (MetadataEntry of the webserver)
 _LISTED_DAYS: Final = 14
+_UNQUOTED: Final = " !$&'()*+,-./:;=?@_~"  # what a data URL in angle brackets may hold as it is
 
 
 def change_table(revenue: Sequence[DayRevenue], today: date) -> str:
@@ -17,16 +20,16 @@ def change_table(revenue: Sequence[DayRevenue], today: date) -> str:
         return "No day has revenue yet."
     by_day = {found.day: found for found in revenue}
     before = dict(zip([found.day for found in revenue[1:]], revenue, strict=False))
-    lines = ["| day | revenue | orders | change |", "| :-- | --: | --: | --: |"]
+    lines = ["day|revenue|orders|change", ":--|--:|--:|--:"]
     for day in (revenue[-1].day - timedelta(days=ago) for ago in range(_LISTED_DAYS)):
         if day < revenue[0].day:
             break
         found = by_day.get(day)
         name = f"{day:%a} {day}" + (" (not over yet)" if day >= today else "")
         if found is None:
-            lines.append(f"| {name} | no orders | | |")
+            lines.append(f"{name}|no orders||")
         else:
-            lines.append(f"| {name} | {found.revenue:,.2f} | {found.orders:,} | {_change(before.get(day), found)} |")
+            lines.append(f"{name}|{found.revenue:,.2f}|{found.orders:,}|{_change(before.get(day), found)}")
     return "\n".join(lines)
 
 
@@ -34,35 +37,30 @@ def _change(before: DayRevenue | None, found: DayRevenue) -> str:
     """In percent; nothing where there is nothing to divide by."""
     if before is None or before.revenue <= 0:
         return ""
-    return f"{(found.revenue / before.revenue - 1) * 100:+,.1f} %"
+    return f"{(found.revenue / before.revenue - 1) * 100:+,.1f}\u00a0%"
 
 
 def chart(revenue: Sequence[DayRevenue]) -> str:
-    """Revenue of up to CHARTED_DAYS as an inline picture; the latest day is marked."""
+    """Revenue of up to CHARTED_DAYS as a picture in Markdown; the latest day is marked.
+
+    Short enough for the UI to show it in its place: days three units apart, amounts in whole units of a hundred."""
     if not revenue:
         return "No day has revenue yet."
-    last_day, last = revenue[-1].day, revenue[-1].revenue
-    days = [(found.day, float(found.revenue)) for found in revenue]
-    top, bottom = max(0.0, *(amount for _, amount in days)), min(0.0, *(amount for _, amount in days))
-    width, height, edge = 640, 200, 24
-
-    def x(day: date) -> float:
-        return edge + (width - 2 * edge) * (1 - (last_day - day).days / (CHARTED_DAYS - 1))
-
-    def y(amount: float) -> float:
-        return edge + (height - 2 * edge) * (top - amount) / ((top - bottom) or 1)
-
-    line = " ".join(f"{x(day):.1f},{y(amount):.1f}" for day, amount in days)
+    first, last = revenue[0], revenue[-1]
+    amounts = [float(found.revenue) for found in revenue]
+    top, bottom = max(0.0, *amounts), min(0.0, *amounts)
+    points = [
+        (3 * (CHARTED_DAYS - 1 - (last.day - found.day).days), round(100 * (top - amount) / ((top - bottom) or 1)))
+        for found, amount in zip(revenue, amounts, strict=True)
+    ]
+    steps = ",".join(f"{x - x0}{y - y0:+d}" for (x0, y0), (x, y) in pairwise(points))
+    (left, start), (right, end), zero = points[0], points[-1], round(100 * top / ((top - bottom) or 1))
     picture = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
-        ' font-family="sans-serif" font-size="11">'
-        f'<rect width="{width}" height="{height}" fill="white"/>'
-        f'<line x1="{edge}" x2="{width - edge}" y1="{y(0):.1f}" y2="{y(0):.1f}" stroke="#ccc"/>'
-        f'<polyline points="{line}" fill="none" stroke="#4f43dd" stroke-width="1.5"/>'
-        f'<circle cx="{x(last_day):.1f}" cy="{y(float(last)):.1f}" r="4" fill="#d64545"/>'
-        f'<text x="{edge}" y="14">{top:,.0f}</text>'
-        f'<text x="{edge}" y="{height - 6}">{days[0][0]}</text>'
-        f'<text x="{width - edge}" y="{height - 6}" text-anchor="end">{last_day}: {last:,.2f}</text></svg>'
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='-5,-14 280 132' width='400' style='font:9px Arial'>"
+        f"<path d='M0 {zero}h{right}' stroke='silver'/>"
+        f"<path d='M{left} {start}l{steps or '0 0'}' fill='none' stroke='blue'/>"
+        f"<circle cx='{right}' cy='{end}' r='3' fill='red'/>"
+        f"<text y='-4'>{top:,.0f}</text><text x='{min(left, 110)}' y='114'>{first.day}</text>"
+        f"<text x='{right}' y='114' text-anchor='end'>{last.day}: {last.revenue:,.2f}</text></svg>"
     )
-    encoded = base64.b64encode(picture.encode()).decode()
-    return f"![Revenue by day, {days[0][0]} to {last_day}](data:image/svg+xml;base64,{encoded})"
+    return f"![Revenue by day](<data:image/svg+xml,{quote(picture, safe=_UNQUOTED)}>)"

@@ -8,13 +8,16 @@ import pytest
 import yaml
 
 from orders_pipeline.cli import main
+from orders_pipeline.definitions import defs
 from orders_pipeline.landing.reading import LIMITS
+from orders_pipeline.ledger.tables import metadata
 from orders_pipeline.schema import QUARANTINES, REASONS, TABLES, UNREADABLE_REASONS
 from orders_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-LANDING = (ROOT / "docs/landing.md").read_text()
+DOCUMENTS = {path.name: path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
+LANDING = DOCUMENTS["landing.md"]
 
 
 def test_the_top_level_is_as_the_customer_fixed_it() -> None:
@@ -65,11 +68,7 @@ def test_every_command_is_in_the_readme_and_every_one_in_the_readme_exists() -> 
 
 def test_every_make_target_that_is_written_of_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for document in (
-        README,
-        *(path.read_text() for path in (ROOT / "docs").glob("*.md")),
-        (ROOT / ".ci/run").read_text(),
-    ):
+    for document in (*DOCUMENTS.values(), (ROOT / ".ci/run").read_text()):
         assert set(re.findall(r"`make ([a-z-]+)", document)) <= targets
 
     assert {"setup", "demo", "dev", "test", "lint"} <= targets
@@ -80,10 +79,30 @@ def test_every_asset_is_in_the_readme() -> None:
     assert set(re.findall(r"^\| `(\w+)` \| (?:none|daily) \|", README, re.MULTILINE)) == set(TABLES)
 
 
+def test_every_check_is_in_the_runbook_with_its_asset_and_no_other_is_named() -> None:
+    checks = {key.name: key.asset_key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys}
+    table = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \| (?:WARN|ERROR)", DOCUMENTS["operations.md"], re.MULTILINE))
+
+    assert table == checks
+
+
+def test_every_variable_and_table_that_documents_name_exists_and_the_other_way_round() -> None:
+    text = "\n".join(DOCUMENTS.values())
+    for_tests = {"ORDERS_PICTURES"}
+    variables = {f"ORDERS_{name.upper()}" for name in Settings.model_fields}
+    assert variables <= set(re.findall(r"\bORDERS_[A-Z]\w+", text)) <= variables | for_tests
+
+    tables = {table.fullname for table in metadata.tables.values()}
+    made_by_recipes = {"analytics.weekly_revenue"}
+    assert set(re.findall(r"\b(?:ledger|analytics)\.[a-z]\w+", text)) <= tables | made_by_recipes
+    for table in metadata.tables.values():
+        assert f"`{table.name}" in text, table.fullname
+
+
 def test_links_and_modules_that_documents_name_exist() -> None:
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         text = path.read_text()
-        for link in re.findall(r"\]\(([\w/.]+)\)", text):
+        for link in re.findall(r"\]\(([\w/.-]+)\)", text):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
         for module in re.findall(r"`((?:\w+/)?\w+\.py)`", text):
             assert list(ROOT.glob(f"orders_pipeline*/**/{Path(module).name}")), f"{path.name}: {module}"

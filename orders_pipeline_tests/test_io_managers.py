@@ -1,7 +1,9 @@
 """Runs build the days that are stale, commit them whole, and show what they did."""
 
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 import dagster as dg
 import polars as pl
@@ -13,6 +15,8 @@ from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.tables import MARTS
 from orders_pipeline.metadata import PREVIEWED
+from orders_pipeline.revenue import DayRevenue
+from orders_pipeline.revenue_views import CHARTED_DAYS, SHOWN_IN_PLACE, change_table, chart
 from orders_pipeline.schema import KEYS, TABLES
 from orders_pipeline.sensors import range_tags
 from orders_pipeline_tests.driver import Pipeline
@@ -180,7 +184,7 @@ def test_a_materialization_shows_what_a_person_wants_to_know(pipeline: Pipeline)
     assert shown["cleaned_orders"]["days"].value == "2026-03-04"
     assert shown["cleaned_orders"]["dagster/uri"].value.endswith("/lake/cleaned_orders")
     assert shown["daily_revenue"]["dagster/table_name"].value == "analytics.daily_revenue"
-    assert "data:image/svg+xml;base64," in shown["daily_revenue"]["revenue"].value
+    assert "(<data:image/svg+xml," in shown["daily_revenue"]["revenue"].value
     for asset in ("cleaned_orders", "daily_revenue", "rejected_orders"):
         assert isinstance(shown[asset]["dagster/column_schema"], dg.TableSchemaMetadataValue)
         assert isinstance(shown[asset]["dagster/column_lineage"], dg.TableColumnLineageMetadataValue)
@@ -273,18 +277,31 @@ def test_revenue_is_shown_day_by_day_with_its_change_and_no_further_back_than_it
     shown = shown_of(pipeline.run("s3_arrival"))["daily_revenue", None]
 
     assert shown["last_two_weeks"].value.splitlines() == [
-        "| day | revenue | orders | change |",
-        "| :-- | --: | --: | --: |",
-        "| Wed 2026-05-06 | 10.00 | 1 |  |",
-        "| Tue 2026-05-05 | -20.00 | 1 | -116.7 % |",
-        "| Mon 2026-05-04 | 120.00 | 1 | -20.0 % |",
-        "| Sun 2026-05-03 | no orders | | |",
-        "| Sat 2026-05-02 | 150.00 | 1 | +50.0 % |",
-        "| Fri 2026-05-01 | 100.00 | 1 |  |",
+        "day|revenue|orders|change",
+        ":--|--:|--:|--:",
+        "Wed 2026-05-06|10.00|1|",
+        "Tue 2026-05-05|-20.00|1|-116.7\u00a0%",
+        "Mon 2026-05-04|120.00|1|-20.0\u00a0%",
+        "Sun 2026-05-03|no orders||",
+        "Sat 2026-05-02|150.00|1|+50.0\u00a0%",
+        "Fri 2026-05-01|100.00|1|",
     ]
-    assert "2026-05-01 to 2026-05-06" in shown["revenue"].value
+    picture = unquote(shown["revenue"].value)
+    assert ">2026-05-01<" in picture
+    assert ">2026-05-06: 10.00<" in picture
     with pipeline.connect() as connection:
         assert [str(found.day) for found in revenue.latest(connection, 3)] == ["2026-05-04", "2026-05-05", "2026-05-06"]
+
+
+def test_the_views_of_revenue_are_short_enough_to_be_shown_in_their_place() -> None:
+    """Up and down all the way, at a thousand million a day."""
+    latest = [
+        DayRevenue(date(2026, 1, 1) + timedelta(days=day), Decimal((-1) ** day * 10**9), 10**6)
+        for day in range(CHARTED_DAYS)
+    ]
+
+    assert len(chart(latest)) < SHOWN_IN_PLACE
+    assert len(change_table(latest, latest[-1].day)) < SHOWN_IN_PLACE
 
 
 @pytest.mark.parametrize("table", list(KEYS))

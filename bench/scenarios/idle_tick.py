@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import process_time
@@ -11,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.contenders.pipeline import prepare
+from bench.measure import peak_mb
 from bench.places import Place
 from orders_pipeline.definitions import s3
 from orders_pipeline.landing.ingest import due
@@ -40,7 +40,7 @@ def run(place: Place, keys: int) -> dict[str, Any]:
         seconds = process_time() - started
     assert listing.cursor is None
     assert not listing.versions
-    return {"cpu_seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    return {"cpu_seconds": seconds, "peak_mb": peak_mb()}
 
 
 @contextmanager

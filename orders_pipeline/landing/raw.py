@@ -37,6 +37,7 @@ from orders_pipeline.settings import read_settings
 
 _REPEATING: Final[Any] = ["customer_id", "order_date", PROBLEM, REASON]  # columns whose values come again and again
 _OBJECT: Final = "_object"
+_IDS_AT_ONCE: Final = 2_000_000  # 200 MB or so
 _ROWS_AT_ONCE: Final = 250_000  # at a time, so that a large file takes no more memory than when it landed
 
 _JUDGEMENT: Final[dict[str, pl.DataType]] = {
@@ -207,10 +208,11 @@ def candidates(
 
 def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
     """The days on which other files hold an order id that the changed files hold too."""
-    if not changed or not others:
-        return set()
-    ids = clean_rows(lake, changed).select("order_id").unique()
-    return _days(clean_rows(lake, others).join(ids, on="order_id", how="semi"))
+    found: set[date] = set()
+    for some in _batches(changed) if others else ():
+        ids = clean_rows(lake, some).select("order_id").unique()
+        found |= _days(clean_rows(lake, others).join(ids, on="order_id", how="semi"))
+    return found
 
 
 def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
@@ -222,6 +224,18 @@ def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[Active
     shared = rows.group_by("order_id").agg(pl.col(SOURCE).n_unique().alias("files")).filter(pl.col("files") > 1)
     ids = clean_rows(lake, files).join(shared, on="order_id", how="semi").select("order_id").unique()
     return _days(rows.join(ids, on="order_id", how="semi"))
+
+
+def _batches(files: Sequence[ActiveFile]) -> Iterator[list[ActiveFile]]:
+    """Files, so many at a time that their ids fit into memory."""
+    batch: list[ActiveFile] = []
+    for file in files:
+        if batch and sum(held.raw.clean_rows for held in [*batch, file]) > _IDS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(file)
+    if batch:
+        yield batch
 
 
 def _days(rows: pl.LazyFrame) -> set[date]:
