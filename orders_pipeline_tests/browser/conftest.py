@@ -55,14 +55,16 @@ def page(browser: "sync_api.Browser", dev: DagsterDev) -> Iterator["sync_api.Pag
 
 
 @pytest.fixture
-def picture(page: "sync_api.Page") -> Callable[[str], None]:
-    """Keep what is to be seen now as a picture for the docs, if they are wanted."""
+def picture(page: "sync_api.Page") -> Callable[[str, int], None]:
+    """Keep what is to be seen now, beside the navigation and down to a height, as a picture for the docs, if they are
+    wanted."""
 
-    def take(name: str) -> None:
+    def take(name: str, height: int) -> None:
         if PICTURES:
             page.mouse.move(0, 0)
             page.wait_for_timeout(1_000)  # tooltips and toasts go
-            page.screenshot(path=Path(PICTURES) / f"{name}.png")
+            seen = {"x": 240, "y": 0, "width": 1160, "height": height}
+            page.screenshot(path=Path(PICTURES) / f"{name}.png", clip=seen)
 
     return take
 
