@@ -1,7 +1,8 @@
 """Staleness and marks: one rule, and nothing newer is ever replaced by something older."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from threading import Thread
 
 import pytest
 from sqlalchemy.engine import Connection
@@ -106,6 +107,37 @@ def test_a_blocked_day_is_not_read_downstream_until_it_is_built_anew(connection:
 
     built(connection, "cleaned_orders", "1", "right")
     assert days.stale_days(connection, "daily_revenue", CALENDAR) == {DAY: "right"}
+
+
+@pytest.mark.parametrize("change", ["block", "forget"])
+def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipeline, change: str) -> None:
+    """Two that take them in different orders would each wait for the other."""
+    first, second = DAY, DAY + timedelta(days=1)
+    with postgres.ledger().begin() as transaction:
+        for day in (second, first):  # as they lie in the table
+            built(transaction, "cleaned_orders", "1", str(day), day)
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    failed: list[Exception] = []
+
+    def change_both() -> None:
+        try:
+            with postgres.ledger().begin() as transaction:
+                if change == "block":
+                    days.block(transaction, "cleaned_orders", [second, first], "order_ids_are_unique")
+                else:
+                    days.forget(transaction, "cleaned_orders", [str(second), str(first)])
+        except Exception as error:  # noqa: BLE001: a deadlock may end either side
+            failed.append(error)
+
+    other = Thread(target=change_both)
+    with postgres.ledger().begin() as transaction:
+        built(transaction, "cleaned_orders", "2", "anew", first)
+        other.start()
+        while pipeline.query(waits) == [(0,)]:
+            assert other.is_alive()
+        built(transaction, "cleaned_orders", "2", "anew", second)
+    other.join(30)
+    assert failed == []
 
 
 def test_a_full_refresh_makes_every_day_stale(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.definitions import postgres, s3
@@ -634,6 +635,20 @@ def test_a_process_that_dies_with_a_file_in_hand_leaves_it_to_be_tried_again(pip
     pipeline.execute("UPDATE ledger.landed_files SET next_attempt = now()")
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
+
+
+def test_files_in_the_hands_of_another_are_not_waited_for_by_who_would_try_them_at_once(pipeline: Pipeline) -> None:
+    """Two that wait for each other's rows would be a deadlock."""
+    versions = [s3.current(pipeline.land_rows(name, "1,ann,1.00,2026-03-04")) for name in ("a.csv", "b.csv")]
+    held, free = (version for version in versions if version is not None)
+    with postgres.ledger().begin() as transaction:
+        files.begin(transaction, [held, free], "a run that died")
+
+    with postgres.ledger().begin() as holder, postgres.ledger().begin() as asking:
+        files.begin(holder, [held], "a run at work")
+        asking.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
+        files.end_pauses(asking)
+        assert files.due_of(asking, held.bucket) == [free]
 
 
 def test_a_file_and_the_days_that_it_touches_are_committed_together(

@@ -246,16 +246,21 @@ def mark(connection: Connection, build: Build, built: list[BuiltDay], run_id: st
 
 def block(connection: Connection, asset: str, days: Iterable[date], check: str) -> None:
     """Keep days from being read downstream until they are built anew: a blocking check found them wrong."""
-    connection.execute(
-        sa.update(built_days)
-        .where(built_days.c.asset == asset, built_days.c.day.in_(list(days)))
-        .values(blocked_by=check)
-    )
+    found = built_days.c.asset == asset, built_days.c.day.in_(list(days))
+    _lock(connection, *found)
+    connection.execute(sa.update(built_days).where(*found).values(blocked_by=check))
 
 
 def forget(connection: Connection, asset: str, lost: Iterable[str]) -> None:
     """Make days stale whose object in the lake is gone."""
-    connection.execute(sa.delete(built_days).where(built_days.c.asset == asset, built_days.c.path.in_(list(lost))))
+    gone = built_days.c.asset == asset, built_days.c.path.in_(list(lost))
+    _lock(connection, *gone)
+    connection.execute(sa.delete(built_days).where(*gone))
+
+
+def _lock(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
+    """Lock built days of one table in order of day, as `mark` does: whoever wants several takes them in one order."""
+    connection.execute(sa.select(built_days.c.day).where(*which).order_by(built_days.c.day).with_for_update())
 
 
 def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.ColumnElement[date]]:

@@ -100,10 +100,12 @@ def _forgive(connection: Connection, which: Sequence[sa.ColumnElement[bool]], me
 
 def end_pauses(connection: Connection) -> None:
     """Let files that an outage held up, or the death of a process, be tried at once: somebody asks for it. Attempts
-    keep their count."""
+    keep their count. Those that another transaction changes just now are in somebody's hands, and are not waited for:
+    the rows come in no particular order, so that to wait for one while holding another could be a deadlock."""
+    paused = sa.select(_t.id).where(_t.status == Status.FAILING, _t.reason.in_([OUTAGE, INTERRUPTED]))
     connection.execute(
         sa.update(landed_files)
-        .where(_t.status == Status.FAILING, _t.reason.in_([OUTAGE, INTERRUPTED]))
+        .where(_t.id.in_(paused.with_for_update(skip_locked=True)))
         .values(next_attempt=sa.func.now())
     )
 
