@@ -20,6 +20,7 @@ from orders_pipeline.lost import require_objects
 from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.portions import portions
+from orders_pipeline.printable import printable
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import PARTITIONED, SOURCE, UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
@@ -348,4 +349,4 @@ def _examples(values: Iterable[object], separator: str = ", ") -> str:
 
 def _one_line(text: str) -> str:
     """A key or an id as it is, but for what would break a line, or begin a tag where Markdown is shown."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("<", "&lt;")
+    return printable(text).replace("<", "&lt;")

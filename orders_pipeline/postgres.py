@@ -37,6 +37,10 @@ def engine_for(url: str) -> Engine:
     Raises:
         SettingsError: not a URL of a Postgres. The message does not repeat it, since it may hold a password.
     """
+    if url.partition("?")[0].count("@") > 1:  # else what follows the first is taken for a host, and told as one
+        raise SettingsError(
+            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @: in a user's name or a password, write %40."
+        )
     try:
         parsed = make_url(url)
     except (sa.exc.ArgumentError, ValueError):

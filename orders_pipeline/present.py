@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,6 +17,7 @@ from orders_pipeline.demo import Played
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.metadata import list_days
+from orders_pipeline.printable import printable
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.status import PipelineStatus
@@ -24,6 +25,11 @@ from orders_pipeline.sync import Synced
 
 _console: Final = Console(highlight=False, soft_wrap=True)
 _LINE_EVERY: Final = 100  # without a terminal: a line per so many
+
+
+def escape(text: str) -> str:
+    """As it is, line by line: neither markup of ours nor anything that a terminal would obey."""
+    return markup.escape("\n".join(map(printable, text.splitlines())))
 
 
 def say(text: str) -> None:

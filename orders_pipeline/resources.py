@@ -1,10 +1,11 @@
 """PostgresResource and S3Resource: where tables and files are. Settings come from the environment at first use, so
 that no secret is part of a resource's displayed configuration."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dagster as dg
 import sqlalchemy as sa
@@ -16,12 +17,15 @@ from orders_pipeline.lake import Lake, open_lake
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.postgres import column_types, copy_frame, database_url, engine_for
+from orders_pipeline.printable import printable
 from orders_pipeline.s3 import landing_client, outages
 from orders_pipeline.settings import read_settings
 
 if TYPE_CHECKING:
     import pandas as pd
     from mypy_boto3_s3 import S3Client
+
+_log: Final = logging.getLogger(__name__)
 
 
 class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster's own example has no argument
@@ -95,7 +99,8 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         return open_lake(read_settings().lake, self.client)
 
     def list_pages(self, start_after: str = "", *, hurried: bool = False) -> Iterator[list[FileVersion]]:
-        """All objects of the landing zone after a key, in key order, a page (up to 1,000) at a time.
+        """All objects of the landing zone after a key, in key order, a page (up to 1,000) at a time. Left out are those
+        whose key has a U+0000, which Postgres cannot hold.
 
         `hurried`: rather give up than let a page take more than half a minute.
 
@@ -117,6 +122,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
                         last_modified=item["LastModified"].astimezone(UTC).replace(microsecond=0),
                     )
                     for item in page.get("Contents", [])
+                    if _is_storable(item["Key"])
                 ]
 
     def current(self, key: str) -> FileVersion | None:
@@ -157,3 +163,10 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         """Put a file under a key of the landing zone's bucket."""
         with outages(f"put s3://{self.bucket}/{key}"):
             self.client().upload_file(str(source), self.bucket, key)
+
+
+def _is_storable(key: str) -> bool:
+    if "\0" in key:
+        _log.warning("An object is passed over, for no ledger can hold its key: %s", printable(key))
+        return False
+    return True

@@ -8,6 +8,7 @@ from typing import Final
 import dagster as dg
 
 from orders_pipeline.pauses import WORK_TAG, fingerprint
+from orders_pipeline.printable import printable
 
 _BACKFILL_TAG: Final = "dagster/backfill"
 _ROOT_RUN_TAG: Final = "dagster/root_run_id"
@@ -91,5 +92,4 @@ def _text(what: str, why: str, run: dg.DagsterRun, dagster_url: str) -> str:
 def _plain(text: str) -> str:
     line = " ".join(text.split())
     line = line if len(line) <= _LONGEST_WHY else f"{line[: _LONGEST_WHY - 4]} ..."
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return printable(line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
