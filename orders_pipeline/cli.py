@@ -265,6 +265,41 @@ def recover() -> None:
 
 
 @main.command()
+def migrate() -> None:
+    """Bring the ledger, and Dagster's own storage, up to date. Do so once before services start that share them.
+
+    It also makes the roles orders_pipeline and orders_reader, and grants them their rights: say it as the owner."""
+    from orders_pipeline.definitions import postgres
+    from orders_pipeline.ledger.roles import make_roles
+    from orders_pipeline.local import local_instance
+    from orders_pipeline.settings import read_settings
+
+    missing = make_roles(postgres.ledger())
+    with local_instance(read_settings()) as instance:
+        instance.upgrade(click.echo)
+        instance.reindex(click.echo)
+    click.echo("The ledger and Dagster's storage are up to date.")
+    if missing:
+        statements = "; ".join(f"CREATE ROLE {role} NOLOGIN" for role in missing)
+        click.echo(
+            f"This Postgres user may not create roles, and {' and '.join(missing)} are not there. The owner needs none."
+            f" To let others in, have a superuser say `{statements}`, then repeat this command."
+        )
+
+
+@main.command()
+@click.option("--runs", default=1, show_default=True, help="How many runs to take at once.")
+def worker(runs: int) -> None:
+    """Take runs from the Celery queue of DAGSTER_HOME's dagster.yaml. At SIGTERM: finish those in hand, then end."""
+    try:
+        from orders_pipeline.workers import work
+    except ImportError as error:
+        raise OrdersPipelineError("Workers need Celery: `pip install 'orders-pipeline[deploy]'`.") from error
+
+    work(runs)
+
+
+@main.command()
 def stop() -> None:
     """Stop the embedded Postgres and S3 of ORDERS_HOME. The embedded S3 forgets its objects."""
     from orders_pipeline import embedded

@@ -103,11 +103,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
-        """Let the sensors see that a run of its chain is at work, for as long as its process lives."""
+        """Let others see that this run, and a run of its chain, is at work, for as long as its process lives."""
         if context.run is None:
             yield self
             return
-        with locks.shared(self.postgres.ledger(), locks_of(context.run)):
+        with locks.shared(self.postgres.ledger(), locks_of(context.run), context.run.run_id):
             yield self
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame:

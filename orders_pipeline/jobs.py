@@ -11,16 +11,19 @@ from orders_pipeline.partitions import DAILY_PIPELINE
 
 UNPARTITIONED: Final = (raw_orders, cleaned_orders, rejected_orders, daily_revenue)
 PARTITIONED: Final = (daily_orders, daily_revenue_partitioned)
+_AHEAD: Final = {"dagster/priority": "1"}  # of what waits in the queue: a backfill's many runs
 _RECONCILES: Final = dg.AssetCheckKey(daily_revenue.key, "revenue_reconciles")  # each chain's job compares them
 
 daily_pipeline_job = dg.define_asset_job(
     DAILY_PIPELINE,
     selection=dg.AssetSelection.assets(*UNPARTITIONED, *PARTITIONED),
+    tags=_AHEAD,
     description="All assets: everything that is pending, and one day of the partitioned chain.",
 )
 s3_arrival_job = dg.define_asset_job(
     "s3_arrival",
     selection=dg.AssetSelection.assets(*UNPARTITIONED),
+    tags=_AHEAD,
     description="Files that landed, and the days that they touch. Without config: all that is pending.",
 )
 stale_days_job = dg.define_asset_job(

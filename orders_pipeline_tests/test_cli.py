@@ -9,7 +9,21 @@ from click.testing import CliRunner, Result
 from orders_pipeline.cli import main
 from orders_pipeline_tests.driver import HEADER, Pipeline
 
-COMMANDS = {"demo", "dev", "land", "sync", "status", "retry", "retract", "rebuild", "vacuum", "recover", "stop"}
+COMMANDS = {
+    "demo",
+    "dev",
+    "land",
+    "sync",
+    "status",
+    "retry",
+    "retract",
+    "rebuild",
+    "vacuum",
+    "recover",
+    "stop",
+    "migrate",
+    "worker",
+}
 
 
 def call(*arguments: str) -> Result:
@@ -205,3 +219,22 @@ def test_vacuum_marks_first_and_deletes_later(pipeline: Pipeline, monkeypatch: p
     pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {"2026-03-04": ("1.50", 1)}
+
+
+def test_migrate_brings_the_ledger_and_dagster_s_storage_up_to_date(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    for _time in ("the first", "again"):
+        done = call("migrate")
+        assert done.exit_code == 0, done.output
+        assert "The ledger and Dagster's storage are up to date." in done.output
+
+
+def test_a_worker_says_what_its_dagster_yaml_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+
+    done = call("worker")
+
+    assert done.exit_code == 2
+    assert "workers need WorkerRunLauncher" in done.output

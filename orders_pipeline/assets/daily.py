@@ -9,6 +9,7 @@ from orders_pipeline import metadata, transforms
 from orders_pipeline.assets.frames import OrderFrame
 from orders_pipeline.freshness import PARTITIONED_FRESHNESS
 from orders_pipeline.partitions import BACKFILL, daily
+from orders_pipeline.pools import PARTITIONED_POOL
 from orders_pipeline.settings import read_settings
 
 
@@ -20,6 +21,7 @@ from orders_pipeline.settings import read_settings
     backfill_policy=BACKFILL,
     group_name="orders_by_day",
     kinds={"parquet"},
+    pool=PARTITIONED_POOL,
     owners=["team:orders"],
     tags={"domain": "orders", "layer": "clean"},
     metadata=metadata.of_table("daily_orders"),
@@ -37,6 +39,7 @@ def daily_orders(raw_orders: Any) -> Any:
     backfill_policy=BACKFILL,
     group_name="orders_by_day",
     kinds={"postgres"},
+    pool=PARTITIONED_POOL,
     owners=["team:orders"],
     tags={"domain": "orders", "layer": "mart"},
     metadata=metadata.of_table("daily_revenue_partitioned"),

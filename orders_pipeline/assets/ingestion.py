@@ -9,6 +9,7 @@ from orders_pipeline import metadata
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.receive import receive_files, receive_table
 from orders_pipeline.ledger import files
+from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
 
@@ -26,6 +27,7 @@ class RawOrdersConfig(dg.Config):
     io_manager_key="lake",
     group_name="orders",
     kinds={"s3", "postgres", "parquet"},
+    pool=UNPARTITIONED_POOL,
     owners=["team:orders"],
     tags={"domain": "orders", "layer": "raw"},
     metadata=metadata.of_table("raw_orders"),

@@ -8,6 +8,7 @@ import dagster as dg
 from orders_pipeline import metadata, transforms
 from orders_pipeline.assets.frames import OrderFrame
 from orders_pipeline.freshness import REVENUE_FRESHNESS
+from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.settings import read_settings
 
 
@@ -17,6 +18,7 @@ from orders_pipeline.settings import read_settings
     dagster_type=OrderFrame,
     group_name="orders",
     kinds={"parquet"},
+    pool=UNPARTITIONED_POOL,
     owners=["team:orders"],
     tags={"domain": "orders", "layer": "clean"},
     metadata=metadata.of_table("cleaned_orders"),
@@ -32,6 +34,7 @@ def cleaned_orders(raw_orders: Any) -> Any:
     dagster_type=OrderFrame,
     group_name="orders",
     kinds={"postgres"},
+    pool=UNPARTITIONED_POOL,
     owners=["team:orders"],
     tags={"domain": "orders", "layer": "reject"},
     metadata=metadata.of_table("rejected_orders"),
@@ -47,6 +50,7 @@ def rejected_orders(raw_orders: Any) -> Any:
     dagster_type=OrderFrame,
     group_name="revenue",
     kinds={"postgres"},
+    pool=UNPARTITIONED_POOL,
     owners=["team:orders"],
     tags={"domain": "orders", "layer": "mart"},
     metadata=metadata.of_table("daily_revenue"),

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final
+from zlib import crc32
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-_SPACE: Final = 0x0DE5  # first half of all our lock keys
+_SPACE: Final = 0x0DE5  # first half of the keys of these locks
+_RUN_SPACE: Final = 0x0DE6  # and of the lock that each run has to itself
 
 
 class Lock(IntEnum):
@@ -34,26 +36,40 @@ def exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
 
 
 @contextmanager
-def shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
-    """Hold locks together with others of the same kind, to be seen at work."""
+def shared(engine: Engine, locks: list[Lock], run_id: str | None = None) -> Iterator[None]:
+    """Hold locks together with others of the same kind, to be seen at work; and a run's own, if one is named."""
+    keys = [(_SPACE, int(lock)) for lock in locks] + ([_key_of_run(run_id)] if run_id is not None else [])
     with engine.connect() as connection:
-        for lock in locks:
-            connection.execute(sa.select(sa.func.pg_advisory_lock_shared(_SPACE, int(lock))))
+        for key in keys:
+            connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*key)))
         connection.commit()
         try:
             yield
         finally:
-            for lock in locks:
-                _release(connection, sa.func.pg_advisory_unlock_shared(_SPACE, int(lock)))
+            for key in keys:
+                _release(connection, sa.func.pg_advisory_unlock_shared(*key))
 
 
 def is_held(connection: Connection, lock: Lock) -> bool:
     """Whether any session holds the lock, or waits for it."""
+    return _is_held(connection, (_SPACE, int(lock)))
+
+
+def is_run_at_work(connection: Connection, run_id: str) -> bool:
+    """Whether the process of this run holds its lock."""
+    return _is_held(connection, _key_of_run(run_id))
+
+
+def _key_of_run(run_id: str) -> tuple[int, int]:
+    return _RUN_SPACE, crc32(run_id.encode()) & 0x7FFF_FFFF
+
+
+def _is_held(connection: Connection, key: tuple[int, int]) -> bool:
     held = sa.text(
-        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND objid = :lock"
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND objid = :number"
         " AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
     )
-    return bool(connection.execute(held, {"space": _SPACE, "lock": int(lock)}).scalar_one())
+    return bool(connection.execute(held, {"space": key[0], "number": key[1]}).scalar_one())
 
 
 def _release(connection: Connection, unlock: sa.ColumnElement[bool]) -> None:

@@ -11,23 +11,25 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.roles import grant_rights, owners_right
 from orders_pipeline.ledger.tables import LEDGER
 
 _OLDEST_POSTGRES: Final = 140000
 
 
 def migrate(engine: Engine) -> None:
-    """Run the migrations that are missing, in one transaction, while others wait.
+    """Run the migrations that are missing, in one transaction with the rights on what they make, while others wait.
 
-    A role without the right to create schemas is fine where nothing is missing.
+    A role without the right to change tables is fine where nothing is missing.
 
     Raises:
-        OrdersPipelineError: Postgres is older than 14, or the database is not UTF-8.
+        OrdersPipelineError: Postgres is older than 14, the database is not UTF-8, or the role may not do it.
     """
     script = ScriptDirectory.from_config(_config())
     head, known = script.get_current_head(), {revision.revision for revision in script.walk_revisions()}
     with engine.connect() as connection:
-        standing = _revision(connection)
+        with owners_right(connection, "see the ledger"):
+            standing = _revision(connection)
         if standing == head or (standing is not None and standing not in known):
             return  # up to date; or newer code was here, which keeps what older code needs
     with exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
@@ -39,10 +41,17 @@ def migrate(engine: Engine) -> None:
                 " create one with ENCODING 'UTF8'."
             )
         if _revision(connection) != head:
-            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {LEDGER}"))
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            due = f"migrate the ledger from revision {standing} to {head}, which this code needs"
+            with owners_right(connection, due):
+                _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {LEDGER}"))
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    grant_rights(connection)
 
 
 @lru_cache(maxsize=1)

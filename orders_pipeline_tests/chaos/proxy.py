@@ -1,11 +1,11 @@
-"""A proxy between the pipeline and S3 that fails when it is told to."""
+"""A proxy between the pipeline and S3 that fails, or refuses, when it is told to."""
 
 import http.client
 import itertools
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -17,10 +17,12 @@ FAULTS = (*ANSWERS, "reset", "short body")
 
 
 class Proxy:
-    """Passes requests on to a server; from the n-th on, for as long as it is told to, answers with a fault."""
+    """Passes requests on to a server; from the n-th on, for as long as it is told to, answers with a fault. `refuses`:
+    whether the sender of a request (`GET /bucket/key?query`) lacks the right to it."""
 
     def __init__(self, server: str) -> None:
         self.upstream = urlsplit(server).netloc
+        self.refuses: Callable[[str], bool] = lambda _request: False
         self.fail("none", first=0, times=0)
 
     def fail(self, fault: str, *, first: int, times: int | None = None) -> None:
@@ -62,6 +64,9 @@ def proxy_to(server: str) -> Iterator[tuple[Proxy, str]]:
                 self._answer(
                     ANSWERS[proxy.fault], {"Content-Type": "application/xml"}, ERROR.format(code=proxy.fault).encode()
                 )
+                return
+            if proxy.refuses(f"{self.command} {self.path}"):
+                self._answer(403, {"Content-Type": "application/xml"}, ERROR.format(code="AccessDenied").encode())
                 return
             status, headers, content = self._ask(body)
             self._answer(status, headers, content, short=faulty)
