@@ -8,7 +8,7 @@ COMPILE := uv pip compile pyproject.toml --no-strip-extras --universal --python-
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test chaos browser pictures mutants bench fuzz lint lock
+.PHONY: help setup demo dev test chaos browser pictures test-deploy mutants bench scale fuzz lint lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -42,11 +42,17 @@ pictures: $(VENV)/browser-ready  ## The same, and make the pictures of the docs 
 	mkdir -p docs/pictures
 	ORDERS_PICTURES=docs/pictures $(BIN)/python -m pytest -m browser -n 0
 
+test-deploy: setup  ## The image and the compose file, on a Docker engine of this machine: a quarter of an hour
+	$(BIN)/python -m pytest -m deploy -n 0 -s
+
 mutants: setup  ## Break each guarantee on purpose, and see a test fail
 	$(BIN)/python -m orders_pipeline_tests.chaos.mutants
 
 bench: $(VENV)/bench-ready  ## Costs, beside what one would use instead (ORDERS=1000000: only so many)
 	$(BIN)/python -m bench $(ORDERS)
+
+scale: setup  ## What more workers bring, on the stack of docker-compose.yml (docs/scaling.md)
+	$(BIN)/python -m bench.workers
 
 $(VENV)/%-ready: $(VENV)/ready requirements-%.lock
 	@$(INSTALL) --require-hashes -r requirements-$*.lock
@@ -61,6 +67,7 @@ lint: setup  ## Ruff and mypy
 	$(BIN)/mypy
 
 lock:  ## Pin the newest versions anew (needs uv)
-	$(COMPILE) --extra embedded --extra dev --extra fuzz --upgrade -o requirements.lock
+	$(COMPILE) --extra embedded --extra dev --extra fuzz --extra deploy --upgrade -o requirements.lock
 	$(COMPILE) --extra bench --constraint requirements.lock -o requirements-bench.lock
 	$(COMPILE) --extra browser --constraint requirements.lock -o requirements-browser.lock
+	$(COMPILE) --extra deploy --constraint requirements.lock -o requirements-deploy.lock

@@ -126,7 +126,7 @@ def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipelin
                     days.block(transaction, "cleaned_orders", [second, first], "order_ids_are_unique")
                 else:
                     days.forget(transaction, "cleaned_orders", [str(second), str(first)])
-        except Exception as error:  # noqa: BLE001: a deadlock may end either side
+        except Exception as error:  # a deadlock may end either side
             failed.append(error)
 
     other = Thread(target=change_both)

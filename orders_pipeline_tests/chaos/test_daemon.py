@@ -25,13 +25,14 @@ from dagster._core.storage.runs.schema import RunsTable
 
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline_tests.chaos.crew import EVERY
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
-FILES = 5_000
 FIRST_DAY = date(2026, 3, 1)
 DAYS = 20
+FILES = DAYS * max(50, 250 // EVERY)
 IDLE_TICKS = 3
 
 pytestmark = pytest.mark.chaos
