@@ -42,7 +42,7 @@ pictures: $(VENV)/browser-ready  ## The same, and make the pictures of the docs 
 	mkdir -p docs/pictures
 	ORDERS_PICTURES=docs/pictures $(BIN)/python -m pytest -m browser -n 0
 
-test-deploy: setup  ## The image and the compose file, on a Docker engine of this machine: a quarter of an hour
+test-deploy: setup  ## The image and the compose file, on a Docker engine of this machine: twenty minutes
 	$(BIN)/python -m pytest -m deploy -n 0 -s
 
 mutants: setup  ## Break each guarantee on purpose, and see a test fail

@@ -86,7 +86,7 @@ def counters(stack: Stack) -> dict[str, int]:
     said = stack.exec("redis", "redis-cli", "info", "stats")
     found["redis_commands"] = int(said.partition("total_commands_processed:")[2].split()[0])
     log = stack.call("logs", stack.containers("s3")[0])
-    return found | {f"s3_{method.lower()}": log.count(f'"{method} /') for method in ("GET", "HEAD", "PUT")}
+    return found | {f"s3_{method.lower()}": log.count(f"{method} /") for method in ("GET", "HEAD", "PUT")}
 
 
 def empty_runs(stack: Stack, count: int) -> float:
