@@ -24,10 +24,10 @@ from orders_pipeline.printable import printable
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import PARTITIONED, SOURCE, UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
+from orders_pipeline.uniqueness import repeated
 
 _LISTED_FILES: Final = 500
 _LISTED_DAYS: Final = 100
-_HASHES_AT_ONCE: Final = 10_000_000
 _RECENT_DAYS: Final = 14  # whose revenue each run looks at: no run of another day hides what is odd, or missing
 
 
@@ -105,7 +105,7 @@ def order_ids_are_unique(
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "cleaned_orders", paths)
     orders = lake.scan(list(paths.values())).select("order_id", day=pl.col("order_date").dt.date())
-    twice = _repeated(orders, sum(rows.values()))
+    twice = repeated(orders, sum(rows.values()))
     if twice.is_empty():
         return dg.AssetCheckResult(passed=True, description=f"Every order is there once on {list_days(paths)}.")
     found = sorted(twice["day"].unique())
@@ -306,18 +306,6 @@ def _odd_day(found: plausibility.Odd) -> dg.TableRecord:
 
 def _checks_everything(context: dg.AssetCheckExecutionContext) -> bool:
     return context.run.job_name == DAILY_PIPELINE
-
-
-def _repeated(orders: pl.LazyFrame, count: int) -> pl.DataFrame:
-    """The orders whose id is there more than once. Only hashes are held in memory, and not all at a time."""
-    hashed, passes = pl.col("order_id").hash(), 1 + count // _HASHES_AT_ONCE
-    suspects = []
-    for number in range(passes):
-        part = orders.select(hashed).filter(pl.col("order_id") % passes == number)
-        hashes = part.collect(engine="streaming").to_series().sort()
-        suspects.append(hashes.filter(hashes == hashes.shift()))
-    found = orders.filter(hashed.is_in(pl.concat(suspects).implode())).collect(engine="streaming")
-    return found.filter(pl.col("order_id").is_duplicated())  # and not just the hash
 
 
 def _checked_days(context: dg.AssetCheckExecutionContext, connection: Connection, asset: str) -> list[date]:

@@ -22,6 +22,7 @@ from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.ledger.locks import is_run_at_work, shared
 from orders_pipeline.pools import PARTITIONED_POOL, UNPARTITIONED_POOL
+from orders_pipeline.resources import S3Resource
 from orders_pipeline.workers import WorkerRunLauncher, celery_app
 from orders_pipeline_tests.driver import Pipeline
 
@@ -159,7 +160,7 @@ def test_what_a_person_ends_is_cancelled_and_not_taken_for_a_failure(instance: d
 def test_a_run_holds_its_own_lock_for_as_long_as_it_runs(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     seen = []
-    download = type(pipeline_s3()).download
+    download = S3Resource.download
 
     def look(resource: Any, *arguments: Any) -> None:
         run = pipeline.instance.get_runs()[0]
@@ -167,18 +168,12 @@ def test_a_run_holds_its_own_lock_for_as_long_as_it_runs(pipeline: Pipeline, mon
             seen.append((run.run_id, is_run_at_work(connection, run.run_id), is_run_at_work(connection, "another")))
         download(resource, *arguments)
 
-    monkeypatch.setattr(type(pipeline_s3()), "download", look)
+    monkeypatch.setattr(S3Resource, "download", look)
     pipeline.run("s3_arrival")
     [(run_id, held, others)] = seen
     assert (held, others) == (True, False)
     with pipeline.connect() as connection:
         assert not is_run_at_work(connection, run_id)
-
-
-def pipeline_s3() -> Any:
-    from orders_pipeline.definitions import s3
-
-    return s3
 
 
 def test_workers_and_launcher_share_the_settings_of_dagster_yaml(instance: dg.DagsterInstance) -> None:
@@ -197,7 +192,7 @@ def test_a_worker_needs_the_launcher_for_workers() -> None:
 def test_every_asset_is_in_the_pool_of_its_chain() -> None:
     pools = {key.to_user_string(): node.pools for key, node in asset_pools().items()}
     partitioned = {"daily_orders", "daily_revenue_partitioned"}
-    assert pools == {name: {PARTITIONED_POOL if name in partitioned else UNPARTITIONED_POOL} for name in (*pools,)}
+    assert pools == {name: {PARTITIONED_POOL if name in partitioned else UNPARTITIONED_POOL} for name in pools}
 
 
 def asset_pools() -> Any:
