@@ -9,16 +9,19 @@ from threading import Event, Thread
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
-from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError
+from orders_pipeline.errors import ObjectChangedError, QuarantineError, ServiceUnavailableError
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger import days, files
 from orders_pipeline.ledger.landed import ActiveFile
 from orders_pipeline.resources import S3Resource
+from orders_pipeline.schema import RULES
 from orders_pipeline_tests.driver import HEADER, Pipeline, gzipped
 
 DAY = "2026-03-04"
@@ -235,10 +238,6 @@ def test_a_key_outside_the_landing_zone_is_refused_by_name(pipeline: Pipeline) -
 
 
 def test_retract_takes_a_file_out_until_a_new_version_lands(pipeline: Pipeline) -> None:
-    from click.testing import CliRunner
-
-    from orders_pipeline.cli import main
-
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.land_rows("b.csv", "2,bob,2.00,2026-03-04")
     pipeline.sync()
@@ -256,11 +255,6 @@ def test_retract_takes_a_file_out_until_a_new_version_lands(pipeline: Pipeline) 
 def test_retry_takes_a_quarantined_file_once_its_cause_is_mended(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from click.testing import CliRunner
-
-    from orders_pipeline.cli import main
-    from orders_pipeline.errors import QuarantineError
-
     def refuse(*_: object) -> None:
         raise QuarantineError("bug", "the code was wrong")
 
@@ -433,10 +427,6 @@ def test_a_header_of_any_bytes_is_quarantined_and_its_neighbours_load(pipeline: 
 
 
 def test_a_quarantined_file_can_be_dismissed(pipeline: Pipeline) -> None:
-    from click.testing import CliRunner
-
-    from orders_pipeline.cli import main
-
     key = pipeline.land("bad.csv", b"nonsense\n")
     pipeline.sync()
 
@@ -446,10 +436,6 @@ def test_a_quarantined_file_can_be_dismissed(pipeline: Pipeline) -> None:
 
 
 def test_a_lost_object_is_named_and_its_file_can_be_read_anew(pipeline: Pipeline) -> None:
-    from click.testing import CliRunner
-
-    from orders_pipeline.cli import main
-
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.sync()
     ((path,),) = pipeline.query("SELECT path FROM ledger.landed_files")
@@ -466,10 +452,6 @@ def test_a_lost_object_is_named_and_its_file_can_be_read_anew(pipeline: Pipeline
 
 
 def test_a_lost_file_that_s3_has_no_more_can_be_retracted(pipeline: Pipeline) -> None:
-    from click.testing import CliRunner
-
-    from orders_pipeline.cli import main
-
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.land_rows("b.csv", "1,ann,2.00,2026-03-04")
     pipeline.sync()
@@ -702,3 +684,25 @@ def test_files_judged_by_older_rules_are_judged_again(pipeline: Pipeline, monkey
     assert pipeline.spend() == {("2026-03-05", "ann"): "1.00"}
     assert len(pipeline.rejected()) == 1
     assert pipeline.sync().runs == 0
+
+
+def test_an_older_release_takes_nothing_back_that_a_newer_one_has_read(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside it, or after it: what it may not change is not its to do, or it would be asked for at every tick."""
+    key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,ann,x,2026-03-04")
+    with monkeypatch.context() as newer:
+        for table in list(RULES):
+            newer.setitem(RULES, table, RULES[table] + 1)
+        pipeline.sync()
+    assert CliRunner().invoke(main, ["retract", key]).exit_code == 0
+
+    assert pipeline.sync().runs == 0
+    assert len(pipeline.rejected()) == 1
+
+    with monkeypatch.context() as newer:
+        for table in list(RULES):
+            newer.setitem(RULES, table, RULES[table] + 1)
+        assert pipeline.sync().is_complete
+    assert pipeline.rejected() == []
+    assert pipeline.revenue() == {}

@@ -144,6 +144,7 @@ def stale_files(
     )
     gone = sa.select(read.c.bucket, read.c.key).where(
         read.c.asset == asset,
+        read.c.rules <= RULES[asset],  # what newer code has read is for newer code to take back
         ~sa.exists().where(_t.bucket == read.c.bucket, _t.key == read.c.key, _t.active),
     )
     return (

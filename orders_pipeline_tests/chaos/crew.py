@@ -38,6 +38,7 @@ SECONDS = 120
 EVERY = int(os.environ.get("ORDERS_EVERY", "1"))  # so many faults of a kind are taken for one
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])
+_ENVIRONMENT = dict(os.environ)  # as no test has changed it; what the forks inherit is that of the first test to fork
 
 
 def _sync() -> None:
@@ -143,6 +144,7 @@ _KINDS: Mapping[str, Callable[[str, Any], None]] = {
 
 
 def _play(task: str, variables: Mapping[str, str], fault: Fault) -> None:
+    os.environ.clear()
     os.environ.update(variables)
     tempfile.tempdir = variables.get("TMPDIR")  # also where it is full: Python itself would look for another place
     with fault.log.open("w") as said:
@@ -155,7 +157,7 @@ def _play(task: str, variables: Mapping[str, str], fault: Fault) -> None:
 
 def start(task: str, variables: Mapping[str, str], fault: Fault) -> ForkServerProcess:
     """A process that begins a task and meets a fault on the way."""
-    process = _FORKS.Process(target=_play, args=(task, dict(variables), fault))
+    process = _FORKS.Process(target=_play, args=(task, {**_ENVIRONMENT, **variables}, fault))
     process.start()
     return process
 

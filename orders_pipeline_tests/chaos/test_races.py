@@ -113,7 +113,11 @@ def test_two_releases_side_by_side(
         assert_whole(pipeline, scenario)
         assert end(start("sync, newer release", environment, faults[1])) == 0
         assert pipeline.query("SELECT DISTINCT rules FROM ledger.built_days") == [(2,)]
-        assert_exact(pipeline, scenario)
+        try:
+            assert_exact(pipeline, scenario)
+        except AssertionError as error:
+            error.add_note(_said(faults))
+            raise
         assert pipeline.query("SELECT DISTINCT rules FROM ledger.built_days") == [(2,)]
     injected("an older and a newer release at once", "exact; the newer one's days stand")
 
