@@ -11,7 +11,7 @@ import pytest
 
 from orders_pipeline import embedded, portions
 from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.places import migrated_database, new_bucket, new_database, variables
+from orders_pipeline_tests.places import OF_THE_PIPELINE, migrated_database, new_bucket, new_database, variables
 
 SEED_VARIABLE = "ORDERS_SEED"
 ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail"
@@ -31,7 +31,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees what the developer's shell has set."""
     for name in list(os.environ):
-        if name.startswith(("ORDERS_", "DAGSTER_", "AWS_")):
+        if name.startswith(OF_THE_PIPELINE):
             monkeypatch.delenv(name)
 
 

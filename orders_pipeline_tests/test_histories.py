@@ -551,4 +551,4 @@ def play(histories: int, seed: int, services: Path, template: str) -> None:
 
 
 def test_the_tables_are_what_the_bytes_say_after_any_history(services: Path, template_database: str) -> None:
-    play(8, SEED, services, template_database)
+    play(4, SEED, services, template_database)

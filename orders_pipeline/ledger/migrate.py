@@ -25,8 +25,7 @@ def migrate(engine: Engine) -> None:
     Raises:
         OrdersPipelineError: Postgres is older than 14, the database is not UTF-8, or the role may not do it.
     """
-    script = ScriptDirectory.from_config(_config())
-    head, known = script.get_current_head(), {revision.revision for revision in script.walk_revisions()}
+    head, known = _revisions()
     with engine.connect() as connection:
         with owners_right(connection, "see the ledger"):
             standing = _revision(connection)
@@ -59,6 +58,13 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "orders_pipeline:migrations")
     return config
+
+
+@lru_cache(maxsize=1)
+def _revisions() -> tuple[str | None, frozenset[str]]:
+    """The newest revision that this code knows, and all of them. Read once: it is asked at every use of the ledger."""
+    script = ScriptDirectory.from_config(_config())
+    return script.get_current_head(), frozenset(revision.revision for revision in script.walk_revisions())
 
 
 def _revision(connection: Connection) -> str | None:

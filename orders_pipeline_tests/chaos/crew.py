@@ -33,12 +33,14 @@ from orders_pipeline.schema import RULES
 from orders_pipeline.sync import sync
 from orders_pipeline_tests.chaos.points import Reached, watched
 from orders_pipeline_tests.chaos.scenarios import Scenario
+from orders_pipeline_tests.places import OF_THE_PIPELINE
 
 SECONDS = 120
 EVERY = int(os.environ.get("ORDERS_EVERY", "1"))  # so many faults of a kind are taken for one
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])
-_ENVIRONMENT = dict(os.environ)  # as no test has changed it; what the forks inherit is that of the first test to fork
+# As no test has changed it: what the forks inherit is that of the first test that forked.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_PIPELINE)}
 
 
 def _sync() -> None:

@@ -19,6 +19,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from orders_pipeline_tests.deploy.engine import IMAGES, ROOT, Engine
+from orders_pipeline_tests.places import OF_THE_PIPELINE
 
 PROJECT = "orders-deploy-test"
 BUCKET = "shop"
@@ -84,7 +85,7 @@ class Stack:
             "--profile",
             "try",
         ]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ORDERS_", "AWS_", "DAGSTER_"))}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(OF_THE_PIPELINE)}
         done = subprocess.run(
             [*self.docker.compose, *options, *arguments],
             cwd=ROOT, env=clean, capture_output=True, text=True, check=False, timeout=seconds,

@@ -1,12 +1,14 @@
 """A real `dagster dev`, its daemon and its sensors: what lands shows up without a click, and Ctrl-C ends all of it."""
 
 import psutil
+import pytest
 
 from orders_pipeline import embedded
 from orders_pipeline_tests.dagster_dev import dagster_dev
 from orders_pipeline_tests.driver import HEADER
 
 
+@pytest.mark.browser
 def test_make_dev_picks_up_what_lands_and_ends_with_ctrl_c() -> None:
     with dagster_dev("orders-pipeline", "dev", "--no-sample") as dev:
         dev.wait_for("the webserver answers", dev.answers)
