@@ -34,7 +34,7 @@ from orders_pipeline.ledger.tables import MARTS
 from orders_pipeline.lost import require_objects
 from orders_pipeline.made import Made, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
-from orders_pipeline.portions import portions
+from orders_pipeline.portions import one_ahead, portions
 from orders_pipeline.postgres import copy_frame
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
@@ -157,7 +157,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return BuiltDay(day, build.inputs[day], rows.height, path)
 
         def written() -> Iterator[BuiltDay]:
-            for by_day in loaded.by_day(obj, pl.col("order_date").dt.date()):
+            for by_day in one_ahead(loaded.by_day(obj, pl.col("order_date").dt.date())):
                 with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
                     yield from threads.map(write, by_day.keys(), by_day.values())
 
@@ -214,7 +214,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
         whole: dict[date, pl.DataFrame] = {}
         accepted = 0
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
-            for by_day in loaded.by_day(output, pl.col("order_date")):
+            for by_day in one_ahead(loaded.by_day(output, pl.col("order_date"))):
                 if context.has_asset_partitions:  # each day alone
                     accepted += sum(threads.map(replace_days, ({day: rows} for day, rows in by_day.items())))
                 else:

@@ -61,7 +61,7 @@ def open_lake(uri: str, client: "Callable[[], S3Client]") -> Lake:
 
 @dataclass(frozen=True)
 class FolderLake:
-    """Objects as files: written under another name, forced to disk, then renamed."""
+    """Objects as files: written under another name, forced to disk, then renamed, and the name forced to disk too."""
 
     uri: str
 
@@ -69,12 +69,13 @@ class FolderLake:
         name = f"{folder}/{uuid4().hex}.parquet"
         target, draft = Path(self.uri) / name, Path(self.uri) / _UNFINISHED / uuid4().hex
         for parent in (target.parent, draft.parent):
-            parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(parent)
         try:
             writer(draft)
             with draft.open("rb+") as written:
                 os.fsync(written.fileno())
             draft.replace(target)
+            _force_names(target.parent)
         finally:
             draft.unlink(missing_ok=True)
         return name
@@ -95,6 +96,23 @@ class FolderLake:
 
     def delete(self, name: str) -> None:
         (Path(self.uri) / name).unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, so that it is still there after a loss of power."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _force_names(folder.parent)
+
+
+def _force_names(folder: Path) -> None:
+    """Force to disk which names a folder holds."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
-"""Days in portions of about as many orders as memory may hold at a time."""
+"""Days in portions of about as many orders as memory may hold at a time, and the next one made while one is used."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Final
+from typing import Final, TypeVar
+
+_Item = TypeVar("_Item")
 
 _ROWS_AT_ONCE: Final = 500_000  # 100 MB or so
 
@@ -19,3 +22,13 @@ def portions(days: Iterable[date], rows: Mapping[date, int]) -> Iterator[list[da
         size += rows.get(day, 0)
     if portion:
         yield portion
+
+
+def one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The items, each made in a thread while the one before it is used. An error of one comes in its place."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item  # type: ignore[misc]  # not the end, so an item
