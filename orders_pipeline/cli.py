@@ -160,9 +160,7 @@ def retry(key: str, loaded: bool) -> None:
         found = files.try_again(transaction, bucket, key)
         standing = active.of_keys(transaction, [(bucket, key)])
         lost = lake.missing([file.raw.path for file in standing])
-        again = bool(lost or (loaded and standing)) and not found
-        if again:
-            files.read_anew(transaction, bucket, key)
+        again = bool(lost or (loaded and standing)) and not found and files.read_anew(transaction, bucket, key)
     if not found and not again:
         raise OrdersPipelineError(
             f"{key!r} is neither quarantined nor failing, nor has the lake lost its object. `orders-pipeline status`"

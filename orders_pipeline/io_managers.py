@@ -133,13 +133,14 @@ class LakeIOManager(dg.ConfigurableIOManager):
             _LOADED[step] = loaded = _Loaded(build)
             if not build.inputs:
                 return self._nothing(consumer)
-            lake, upstream = self.s3.lake(), UPSTREAM[consumer]
+            lake, upstream, lost = self.s3.lake(), UPSTREAM[consumer], active.lost(snapshot)
             if not days.reads_raw(consumer):
                 require_objects(self.postgres.ledger(), lake, upstream, build.inputs)
             for part in _parts(snapshot, build):
                 if days.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
                     sharing = shared.partners(snapshot, holding)
+                    _refuse({*holding, *sharing}.intersection(lost))
                     loaded.parts.append((part, raw.candidates(lake, part.inputs, holding, sharing)))
                 else:
                     loaded.parts.append((part, lake.scan(list(part.inputs.values()))))
@@ -234,8 +235,8 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
     calendar = Calendar.of(read_settings())
     if days.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
         raise MissingInputError(
-            f"{len(outdated)} files were judged by older rules, or for another time zone than {calendar.zone}:"
-            " materialize raw_orders first, without config."
+            f"{len(outdated)} files, {outdated[0].version.key} among them, are to be read anew, or were judged by older"
+            f" rules or for another time zone than {calendar.zone}: materialize raw_orders first, without config."
         )
     due = days.due_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
     asked = days_of(dict(tags)) if asset in PARTITIONED else []
@@ -248,6 +249,20 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
         )
     due = {day: due[day] for day in asked if day in due}
     return Build(asset, due, calendar, current=tuple(sorted(delivered - due.keys())))
+
+
+def _refuse(lost: set[ActiveFile]) -> None:
+    """No build of rows that are lost, though their object may have come back: they may have been judged by older rules.
+
+    Raises:
+        MissingInputError: there are some.
+    """
+    if lost:
+        key = min(lost, key=lambda file: file.version).version.key
+        raise MissingInputError(
+            f"What was read of {len(lost)} landed files is lost, for example of {key}: upload it again, or say"
+            " `orders-pipeline retract KEY`. If the lake has been restored, materialize raw_orders, without config."
+        )
 
 
 def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:

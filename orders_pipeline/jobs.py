@@ -7,7 +7,7 @@ import dagster as dg
 from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
-from orders_pipeline.partitions import DAILY_PIPELINE
+from orders_pipeline.partitions import ARRIVALS, DAILY_PIPELINE, STALE_DAYS
 
 UNPARTITIONED: Final = (raw_orders, cleaned_orders, rejected_orders, daily_revenue)
 PARTITIONED: Final = (daily_orders, daily_revenue_partitioned)
@@ -21,13 +21,13 @@ daily_pipeline_job = dg.define_asset_job(
     description="All assets: everything that is pending, and one day of the partitioned chain.",
 )
 s3_arrival_job = dg.define_asset_job(
-    "s3_arrival",
+    ARRIVALS,
     selection=dg.AssetSelection.assets(*UNPARTITIONED),
     tags=_AHEAD,
     description="Files that landed, and the days that they touch. Without config: all that is pending.",
 )
 stale_days_job = dg.define_asset_job(
-    "stale_days",
+    STALE_DAYS,
     selection=dg.AssetSelection.assets(*PARTITIONED) | dg.AssetSelection.checks(_RECONCILES),
     description="Stale days of the partitioned chain; days that are up to date are skipped.",
 )

@@ -180,7 +180,7 @@ class S3Lake:
     def _storage(self) -> dict[str, str]:
         endpoint = self.client.meta.endpoint_url
         plain = {"aws_allow_http": "true"} if endpoint.startswith("http://") else {}
-        return {"aws_endpoint_url": endpoint, **plain}
+        return {"aws_endpoint_url": endpoint, "aws_region": self.client.meta.region_name, **plain}
 
     def _credentials(self) -> tuple[dict[str, str], int | None]:
         """The client's own credentials, for Polars: found the usual AWS way."""

@@ -37,11 +37,12 @@ def pause_of(instance: dg.DagsterInstance, job: str, work: str, longest: timedel
     """The pause that work is in: 30 seconds after the first run that left it undone, then twice as long each time.
 
     A run that succeeded counts too: it is of the same work, which is still to be done."""
-    asked = dg.RunsFilter(job_name=job, statuses=_ENDED, tags={WORK_TAG: work})
+    now = datetime.now(UTC)
+    lately = now - _COUNTED * longest  # the same work may have been done, and come up anew
+    asked = dg.RunsFilter(job_name=job, statuses=_ENDED, tags={WORK_TAG: work}, updated_after=lately)
     runs = instance.get_run_records(asked, limit=_COUNTED)
     if not runs:
         return None
-    now = datetime.now(UTC)
     ended = max(datetime.fromtimestamp(run.end_time, UTC) if run.end_time else run.update_timestamp for run in runs)
     pause = min(_FIRST_PAUSE * 2 ** (len(runs) - 1), longest)
     # An end that lies in the future is another machine's clock: not to be waited for.

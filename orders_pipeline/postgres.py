@@ -5,6 +5,7 @@ from io import BytesIO
 from typing import Any, Final
 
 import polars as pl
+import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
@@ -93,9 +94,7 @@ def copy_frame(connection: Connection, schema: str | None, table: str, frame: pl
     rows = BytesIO()
     frame.write_csv(rows, include_header=False)  # an empty text is written as "", a null as nothing: COPY's own rule
     rows.seek(0)
-    cursor: Any = connection.connection.cursor()  # psycopg2's, behind SQLAlchemy's generic one
-    with cursor:
-        cursor.copy_expert(f"COPY {target} ({columns}) FROM STDIN WITH (FORMAT csv)", rows)
+    _copy(connection, f"COPY {target} ({columns}) FROM STDIN WITH (FORMAT csv)", rows)
     return frame.height
 
 
@@ -103,13 +102,25 @@ def copy_out(connection: Connection, query: sa.Select[Any], schema: pl.Schema) -
     """The rows of a query whose columns have these names and types."""
     bound = query.compile(dialect=connection.dialect)
     rows = BytesIO()
-    cursor: Any = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()  # psycopg2's, behind SQLAlchemy's generic one
     with cursor:
         statement = cursor.mogrify(str(bound), bound.params).decode()  # COPY itself takes no parameters
-        cursor.copy_expert(f"COPY ({statement}) TO STDOUT WITH (FORMAT csv)", rows)
+    _copy(connection, f"COPY ({statement}) TO STDOUT WITH (FORMAT csv)", rows)
     rows.seek(0)
     # Polars reads it as COPY writes it: "" is an empty text, nothing a null.
     return pl.read_csv(rows, has_header=False, schema=schema, raise_if_empty=False)
+
+
+def _copy(connection: Connection, statement: str, rows: BytesIO) -> None:
+    """COPY. An error is SQLAlchemy's, as that of any other statement, without Postgres's context, which quotes rows."""
+    cursor: Any = connection.connection.cursor()
+    try:
+        with cursor:
+            cursor.copy_expert(statement, rows)
+    except psycopg2.Error as error:
+        told: Any = type(error)(error.diag.message_primary or str(error).partition("\n")[0])
+        told.__setstate__({"pgcode": error.pgcode})  # as when it is unpickled: nothing else may set it
+        raise sa.exc.DBAPIError.instance(statement.partition(" (")[0], None, told, psycopg2.Error) from None
 
 
 def column_types(frame: pl.DataFrame) -> dict[str, sa.types.TypeEngine[Any]]:

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from orders_pipeline.revenue import DayRevenue
 
 CHARTED_DAYS: Final = 90
-SHOWN_IN_PLACE: Final = 1_000  # characters: Markdown as long as that is behind a link (MetadataEntry of the webserver)
 _LISTED_DAYS: Final = 14
 _UNQUOTED: Final = " !$&'()*+,-./:;=?@_~"  # what a data URL in angle brackets may hold as it is
 

@@ -61,7 +61,8 @@ def s3_arrival_sensor(
         outdated = [("outdated", file.version, calendar.zone) for file in active.outdated(connection, calendar.zone)]
         left = [*outdated, *files.due_of(connection, TABLE)]
         what = "Files judged by older rules" if outdated else "The source table"
-        everything = _ask(context, dg.RunRequest(), left, what, cursor=_AFTER)
+        longest = _LONGEST_PAUSE if outdated else _LONGEST_PAUSE_OF_FILES
+        everything = _ask(context, dg.RunRequest(), left, what, _AFTER, longest)
         if everything and everything.run_requests:
             return everything  # nothing is built before outdated files are judged again
 
@@ -74,7 +75,7 @@ def s3_arrival_sensor(
         cursor = f"{_AFTER}{found.cursor or ''}"
         take = dg.RunRequest(run_config={"ops": {"raw_orders": {"config": {"s3_keys": found.keys}}}})
         what = f"{len(found.versions)} files"
-        loaded = _ask(context, take, found.versions, what, cursor, longest=_LONGEST_PAUSE_OF_FILES)
+        loaded = _ask(context, take, found.versions, what, cursor, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
             return loaded
         stale = [

@@ -148,7 +148,7 @@ PARQUET = parquet(**{name: [value] for name, value in JSON_ROW.items()})
     [
         (b"order_id,amount\n1,2\n", "column_missing", "customer_id, order_date. Found: order_id, amount"),
         (b"order_id,,amount,order_date\n1,2,3,4\n", "column_missing", "customer_id"),
-        (b"1,a,1,2026-03-04\n", "column_missing", "order_id"),
+        (b"1,a,1,2026-03-04\n", "column_missing", "Found: 4 other names; is the header missing"),
         (b"\x00\x01\xff" * 40, "encoding_not_utf8", "UTF-8"),
         (b"\x00\x01\x02" * 40, "column_missing", "order_id"),
         (HEADER.strip() + b",Amount\n", "column_twice", "amount"),

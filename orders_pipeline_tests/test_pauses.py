@@ -32,6 +32,16 @@ def let_pass(instance: dg.DagsterInstance, seconds: float) -> None:
         connection.execute(RunsTable.update().values(end_time=RunsTable.c.end_time - seconds))
 
 
+def long_ago(instance: dg.DagsterInstance, time: timedelta) -> None:
+    """As if nothing had happened to any run for so long."""
+    storage: Any = instance.run_storage
+    with storage.connect() as connection:
+        then = datetime.now(UTC).replace(tzinfo=None) - time
+        connection.execute(
+            RunsTable.update().values(update_timestamp=then, end_time=then.replace(tzinfo=UTC).timestamp())
+        )
+
+
 def end_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, job: str = JOB, work: str = WORK) -> None:
     """A run for this work that has just ended."""
     run = instance.create_run_for_job(defs.resolve_job_def(job), status=status, tags={WORK_TAG: work})
@@ -62,6 +72,19 @@ def test_a_pause_doubles_from_half_a_minute_up_to_the_longest() -> None:
             assert pause_of(instance, JOB, WORK, HOUR) is None
 
     assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_the_same_work_come_up_anew_later_has_the_first_pause() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(8):
+            end_run(instance, dg.DagsterRunStatus.FAILURE)
+        long_ago(instance, 8 * HOUR)
+        end_run(instance, dg.DagsterRunStatus.FAILURE)
+
+        pause = pause_of(instance, JOB, WORK, HOUR)
+
+    assert pause is not None
+    assert pause.runs == 1
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED])

@@ -203,6 +203,22 @@ def test_a_file_whose_object_is_gone_is_found_in_another_object_or_on_s3_or_said
     assert restoration.pipeline.revenue() == {DAY: ("2.01", 2), "2026-03-06": ("5.00", 1)}
 
 
+def test_a_file_whose_object_is_gone_and_whose_newer_version_cannot_be_read_is_said_to_be_lost(
+    restoration: Restoration,
+) -> None:
+    restoration.land("a.csv", f"1,ann,1.10,{DAY}")
+    restoration.pipeline.sync()
+    restoration.land_bytes("a.csv", b"nonsense\n")
+    restoration.pipeline.sync()
+    ((path,),) = restoration.pipeline.query("SELECT path FROM ledger.landed_files WHERE active")
+    s3.lake().delete(path)
+
+    recovered = call("recover")
+
+    assert recovered.exit_code == 1
+    assert "lost landing/a.csv" in recovered.output
+
+
 def test_an_old_version_is_not_taken_up_again_by_an_object_that_is_gone(
     restoration: Restoration, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

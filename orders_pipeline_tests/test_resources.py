@@ -1,17 +1,26 @@
 """PostgresResource and the lakes, used as an engineer would."""
 
+import os
+import re
+import traceback
 from collections.abc import Callable
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import boto3
 import pandas as pd
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from orders_pipeline.definitions import postgres, s3
+from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.lake import FolderLake, Lake, S3Lake
+from orders_pipeline.landing.outages import is_outage
 from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.postgres import copy_frame
 from orders_pipeline_tests.driver import Pipeline
 
 FRAME = pd.DataFrame(
@@ -95,6 +104,79 @@ def test_a_lake_keeps_what_is_written_and_never_the_unfinished(
 def half_written(path: Path) -> None:
     path.write_bytes(b"PAR1 and then")
     raise RuntimeError("the power failed")
+
+
+def test_an_object_and_its_name_are_forced_to_disk_before_anybody_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[str] = []
+    fsync = os.fsync
+
+    def record(handle: int) -> None:
+        forced.append(str(Path(f"/proc/self/fd/{handle}").readlink()).removeprefix(f"{tmp_path}/"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", record)
+    lake = FolderLake(str(tmp_path / "lake"))
+    lake.write("raw_orders", pl.DataFrame({"a": [1]}).write_parquet)
+
+    (draft,) = [path for path in forced if path.startswith("lake/.unfinished/")]
+    assert {str(tmp_path), "lake"} <= set(forced)  # folders that were made
+    assert forced[forced.index(draft) :] == [draft, "lake/raw_orders"]
+
+
+def test_whoever_reads_the_lake_signs_for_the_region_of_who_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    signed: list[str] = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            signed.extend(re.findall(r"/\d{8}/([\w-]+)/s3/", self.headers.get("Authorization", "")))
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815 - as the server calls it
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{server.server_port}",
+            region_name="eu-central-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+        )
+        lake = S3Lake("s3://bucket/lake", client)
+        with pytest.raises(OSError, match=r"lake"):
+            lake.scan(["raw_orders/a.parquet"]).collect()
+        with pytest.raises(ServiceUnavailableError):
+            lake.missing(["raw_orders/a.parquet"])
+        server.shutdown()
+
+    assert len(signed) > 1
+    assert set(signed) == {"eu-central-1"}
+
+
+def test_an_error_of_copy_is_one_of_postgres_and_quotes_no_row(pipeline: Pipeline) -> None:
+    """A disk that is full is held against no file, and a row may hold what is personal."""
+    pipeline.execute(
+        "CREATE FUNCTION public.fill() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$"
+    )
+    pipeline.execute("CREATE TABLE public.t (who text)")
+    pipeline.execute("CREATE TRIGGER fill BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.fill()")
+
+    somebody = "Ann of the High Street"
+
+    with pytest.raises(sa.exc.DBAPIError, match="no room") as failed, pipeline.connect() as connection:
+        copy_frame(connection, "public", "t", pl.DataFrame({"who": [somebody]}))
+
+    assert is_outage(failed.value)
+    assert somebody not in "".join(traceback.format_exception(failed.value))
 
 
 def test_the_whole_pipeline_works_with_a_lake_on_s3(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,10 +200,25 @@ def silent(*_: object) -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def begin_run(pipeline: Pipeline, job: str, status: dg.DagsterRunStatus, minutes: int, **how: Any) -> str:
+@dg.asset
+def partners() -> None:
+    """An asset of somebody's own, in the same code location."""
+
+
+PARTNERS = dg.Definitions([partners], jobs=[dg.define_asset_job("partners", [partners])])
+
+
+def begin_run(
+    pipeline: Pipeline,
+    job: str,
+    status: dg.DagsterRunStatus,
+    minutes: int,
+    definitions: dg.Definitions = defs,
+    **how: Any,
+) -> str:
     """A run that came so far, so many minutes ago."""
     origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("orders"), "r").get_job_origin(job)
-    run = pipeline.instance.create_run_for_job(defs.resolve_job_def(job), remote_job_origin=origin, **how)
+    run = pipeline.instance.create_run_for_job(definitions.resolve_job_def(job), remote_job_origin=origin, **how)
     then = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=minutes)
     storage: Any = pipeline.instance.run_storage
     with storage.connect() as connection:
@@ -275,12 +290,21 @@ def test_a_run_that_lives_is_not_taken_for_lost(pipeline: Pipeline, monkeypatch:
     monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
     other_chain = begin_run(pipeline, "daily_pipeline", dg.DagsterRunStatus.STARTED, 10)
     checking = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10, asset_selection=frozenset())
+    yours = [
+        begin_run(pipeline, "partners", dg.DagsterRunStatus.STARTED, 10, PARTNERS, **how)
+        for how in ({}, {"asset_selection": frozenset({partners.key})})
+    ]
     speaking = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10)
     last_said = in_flight._last_said
     monkeypatch.setattr(
         in_flight, "_last_said", lambda i, run: last_said(i, run) if run.run_id == speaking else silent()
     )
-    running = {other_chain: "daily_pipeline", checking: "checks", speaking: "speaking"}
+    running = {
+        other_chain: "daily_pipeline",
+        checking: "checks",
+        speaking: "speaking",
+        **dict(zip(yours, ("job", "asset"), strict=True)),
+    }
 
     def living() -> set[str]:
         runs = pipeline.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
@@ -288,9 +312,9 @@ def test_a_run_that_lives_is_not_taken_for_lost(pipeline: Pipeline, monkeypatch:
 
     with shared(postgres.ledger(), [Lock.UNPARTITIONED_RUN]):
         tick(pipeline, stale_days_sensor)
-    assert living() == {"daily_pipeline", "checks", "speaking"}
+    assert living() == {"daily_pipeline", "checks", "speaking", "job", "asset"}
     tick(pipeline, s3_arrival_sensor)
-    assert living() == {"checks", "speaking"}
+    assert living() == {"checks", "speaking", "job", "asset"}
 
 
 def test_a_run_that_just_ends_is_not_taken_for_lost(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
 """The source table by daily fingerprints: only what changed leaves it, and what is gone is taken back."""
 
+import errno
 from datetime import timedelta
 
 import pytest
 
 from orders_pipeline import pauses
+from orders_pipeline.landing.source_table import Snapshot
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.test_sensors import run_all
@@ -199,6 +201,63 @@ def test_a_source_that_does_not_answer_holds_up_no_file(pipeline: Pipeline, monk
     assert run_all(pipeline, s3_arrival_sensor) == 1
     assert pipeline.revenue() == {"2026-03-04": ("3.00", 2)}
     assert pipeline.status().failing == []
+
+
+def test_an_s3_that_is_away_keeps_nobody_from_the_table(table: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The morning's run is the only one that asks it: what it misses would be there a day late."""
+    table.execute("INSERT INTO orders VALUES ('4', 'ann', 4, '2026-03-07')")
+    monkeypatch.setenv("ORDERS_S3_BUCKET", "no-such-bucket")
+
+    assert not table.run("s3_arrival").success
+
+    assert keys(table)[-1] == "table:orders/2026-03-07"
+
+
+@pytest.mark.parametrize("step", ["copy_days", "versions"])
+def test_a_table_whose_run_ends_before_all_of_it_is_taken_is_asked_again(
+    table: Pipeline, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    table.execute("UPDATE orders SET amount = 7 WHERE order_id = '2'")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Snapshot, step, fail)
+        assert not table.run("s3_arrival").success
+    assert [file.key for file in table.status().failing] == ["table:orders/all"]
+
+    table.execute("UPDATE ledger.landed_files SET next_attempt = now() WHERE status = 'failing'")
+    assert run_all(table, s3_arrival_sensor) == 1
+    assert table.revenue()["2026-03-05"] == ("7.00", 1)
+    assert table.status().failing == []
+
+
+def test_a_run_that_died_while_nothing_had_changed_leaves_nothing_behind(table: Pipeline) -> None:
+    ended = (
+        "INSERT INTO ledger.landed_files"
+        " (bucket, key, etag, size, last_modified, status, reason, attempts, next_attempt)"
+        " VALUES ('', 'table:orders/all', '', 0, '0001-01-01Z', 'failing', 'outage', 0, now())"
+    )
+    table.execute(ended)
+
+    assert table.sync().is_complete
+    assert table.status().failing == []
+    table.execute("DROP TABLE orders")
+    table.execute(ended)
+    assert table.sync().is_complete
+    assert table.status().failing == []
+
+
+def test_a_change_that_equality_does_not_see_is_seen(pipeline: Pipeline) -> None:
+    pipeline.execute("CREATE TABLE orders (order_id numeric, customer_id text, amount numeric(18,2), order_date date)")
+    pipeline.execute("INSERT INTO orders VALUES (1.0, 'ann', 1, '2026-03-04')")
+    pipeline.sync()
+    assert list(pipeline.orders()) == ["1.0"]
+    pipeline.execute("UPDATE orders SET order_id = 1.00")
+
+    assert pipeline.sync().is_complete
+    assert list(pipeline.orders()) == ["1.00"]
 
 
 def test_a_quarantined_day_that_is_gone_from_the_table_is_forgotten(pipeline: Pipeline) -> None:

@@ -38,10 +38,12 @@ def raw_orders(
     """Every order received, from landed S3 files and the source table, as text, exactly as it came."""
     started, settings, lake = time.monotonic(), read_settings(), s3.lake()
     with ingesting(postgres.ledger(), lake, settings.timezone, context.run.run_id, context.log) as ingest:
-        report = receive_files(ingest, s3, config.s3_keys)
-        if not config.s3_keys:
+        if config.s3_keys:
+            report = receive_files(ingest, s3, config.s3_keys)
+        else:
+            report = receive_table(ingest, settings)  # nobody else asks it: an S3 that is away must not keep it from us
+            report.add(receive_files(ingest, s3, []))
             report.add(ingest.judge_outdated_again())
-            report.add(receive_table(ingest, settings))
     for remark in report.remarks:
         context.log.info(remark)
     with postgres.ledger().connect() as connection:

@@ -47,7 +47,6 @@ class Report:
 
     loaded: list[ActiveFile] = field(default_factory=list)
     settled: list[tuple[FileVersion, Status, str]] = field(default_factory=list)
-    outages: list[ServiceUnavailableError] = field(default_factory=list)
     touched: set[date] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
 
@@ -55,7 +54,6 @@ class Report:
         """Take in what another batch did."""
         self.loaded += other.loaded
         self.settled += other.settled
-        self.outages += other.outages
         self.touched |= other.touched
         self.remarks += other.remarks
 
@@ -87,13 +85,13 @@ class Ingest:
         return report
 
     def judge_outdated_again(self) -> Report:
-        """Judge again the rows of active files that older rules, or rules for another time zone, have judged."""
-        report = Report()
-        outdated = {file.version: file for file in active.outdated(self.connection, self.zone)}
+        """Judge again the rows of active files that older rules, or rules for another time zone, have judged, and those
+        that were lost and may have been found; but not those that wait to be read anew."""
+        loaded = active.outdated(self.connection, self.zone, Status.LOADED)
+        unreadable = active.outdated(self.connection, self.zone, Status.QUARANTINED) + active.lost(self.connection)
         self.connection.rollback()
-        for batch in _batched(list(outdated)):
-            judged = [made for version in batch if (made := self._judge_again(outdated[version], report))]
-            report.add(self._commit(judged, {}, []))
+        report = self._judge_again(loaded, self._read_anew)
+        report.add(self._judge_again(unreadable, self._give_up))
         return report
 
     def adopt(self, made: Sequence[ActiveFile]) -> Report:
@@ -106,21 +104,51 @@ class Ingest:
             report.add(self._commit([by_version[version] for version in batch], {}, []))
         return report
 
-    def _judge_again(self, file: ActiveFile, report: Report) -> ActiveFile | None:
-        """A file with its rows judged anew. None: the lake has lost its object, so it is to be read anew from S3."""
-        if not self.lake.missing([file.raw.path]):
+    def _judge_again(self, outdated: Sequence[ActiveFile], without: Callable[[ActiveFile], str]) -> Report:
+        """Let files count with their rows judged anew; `without` says what becomes of those whose object is lost."""
+        report = Report()
+        by_version = {file.version: file for file in outdated}
+        for batch in _batched(list(by_version)):
+            judged = {version: self._judged_again(by_version[version]) for version in batch}
+            report.remarks += [without(by_version[version]) for version, made in judged.items() if made is None]
+            report.add(self._commit([made for made in judged.values() if made is not None], {}, []))
+        return report
+
+    def _judged_again(self, file: ActiveFile) -> ActiveFile | None:
+        """A file with its rows judged anew. None: the lake has lost its object, or it is damaged."""
+        if self.lake.missing([file.raw.path]):
+            return None
+        try:
             return ActiveFile(file.version, raw.judge_again(self.lake, file.raw.path, file.version, self.zone))
+        except raw.DAMAGE as error:
+            self.log.warning("The object of %s cannot be read: %s", file.version.key, error)
+            return None
+
+    def _read_anew(self, file: ActiveFile) -> str:
         with _transaction(self.connection):
             files.read_anew(self.connection, file.version.bucket, file.version.key)
-        report.remarks.append(f"The lake has lost the object of {file.version.key}: it is read anew from S3.")
-        return None
+        return f"The lake has lost the object of {file.version.key}: it is read anew."
 
-    def discard_vanished(self, bucket: str, listed: Sequence[str]) -> None:
-        """Forget failing files that a complete listing of their bucket does not show any more."""
+    def _give_up(self, file: ActiveFile) -> str:
+        message = (
+            f"The lake has lost what was read of {file.version.key}, and it cannot be read anew. Upload the file again,"
+            f" restore {self.lake.uri}, or say `orders-pipeline retract KEY`: until then builds that need it fail."
+        )
+        with _transaction(self.connection):
+            files.settle(self.connection, file.version, Status.QUARANTINED, active.LOST, message, self.run_id)
+        return message
+
+    def discard_vanished(self, bucket: str, listed: Sequence[str]) -> Report:
+        """Wait no more for failing files that a complete listing of their bucket does not show any more. Of one that
+        counts, and was to be read anew, what the lake has goes on counting."""
         with _transaction(self.connection):
             for key in files.vanished(self.connection, bucket, listed):
-                self.log.info("%s is gone from S3 before it could be read.", key)
+                self.log.info("%s is gone before it could be read.", key)
                 files.forget(self.connection, bucket, key, Status.FAILING)
+        there, waiting = set(listed), active.outdated(self.connection, self.zone, Status.FAILING)
+        self.connection.rollback()
+        gone = [file for file in waiting if file.version.bucket == bucket and file.version.key not in there]
+        return self._judge_again(gone, self._give_up)
 
     def retract(self, bucket: str, key: str, message: str, *, forget: bool = False) -> set[date]:
         """Let a key contribute nothing from now on, until a new version lands. Returns the touched days.
@@ -231,7 +259,6 @@ class Ingest:
         if isinstance(error, ServiceUnavailableError):
             self.log.warning("%s waits: %s", version.key, error)
             files.forgive(self.connection, version, str(error))
-            report.outages.append(error)
             return
         if isinstance(error, ObjectChangedError):
             files.discard(self.connection, version)

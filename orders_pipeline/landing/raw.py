@@ -35,6 +35,8 @@ from orders_pipeline.schema import (
 )
 from orders_pipeline.settings import read_settings
 
+DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # an object that cannot be read
+
 _REPEATING: Final[Any] = ["customer_id", "order_date", PROBLEM, REASON]  # columns whose values come again and again
 _OBJECT: Final = "_object"
 _IDS_AT_ONCE: Final = 2_000_000  # 200 MB or so

@@ -31,8 +31,9 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
     """
     if not keys:
         listed = [version for page in s3.list_pages() for version in page]
-        ingest.discard_vanished(s3.bucket, [version.key for version in listed])
-        return ingest.take(listed, s3.download)
+        report = ingest.discard_vanished(s3.bucket, [version.key for version in listed])
+        report.add(ingest.take(listed, s3.download))
+        return report
     prefix = s3.prefix
     if outside := [key for key in keys if not key.startswith(prefix)]:
         raise SettingsError(
@@ -49,18 +50,21 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
 
 def receive_table(ingest: Ingest, settings: Settings) -> Report:
     """Take the days of the source table that changed since they were last taken, and retract those that are gone. A
-    source that does not answer is recorded as failing, so that it is asked again before the next morning.
+    source that does not answer is recorded as failing, so that it is asked again before the next morning; so is one
+    whose run ends before all of it is taken.
 
     Raises:
         ServiceUnavailableError: the pipeline's own Postgres or the lake was lost on the way.
     """
     engine, table = engine_for(source_url(settings)), settings.source_table
+    ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended meanwhile.")
     with tempfile.TemporaryDirectory(prefix="orders-table-") as folder:
         try:
             with source_table.snapshot(engine, table, settings.timezone) as snapshot:
                 if snapshot is None:
-                    ingest.forget(source_table.WHOLE)
-                    return Report(remarks=[f"There is no source table {table!r} (ORDERS_SOURCE_TABLE): skipped."])
+                    report = ingest.discard_vanished(source_table.BUCKET, [])
+                    report.remarks.append(f"There is no source table {table!r} (ORDERS_SOURCE_TABLE): skipped.")
+                    return report
                 listed = snapshot.versions()
                 changed = ingest.due(listed)
                 copied = snapshot.copy_days([version.key for version in changed], Path(folder)) if changed else {}
@@ -69,20 +73,22 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
             ingest.wait_for(source_table.WHOLE, str(error))
             return Report(remarks=[str(error)])
         report = ingest.take(changed, partial(source_table.fetch_from, copied))
-    ingest.forget(source_table.WHOLE)
     if snapshot.has_days:
         _retract_gone_days(ingest, listed, report)
+    ingest.forget(source_table.WHOLE)
     return report
 
 
 def table_is_pending(connection: Connection, settings: Settings) -> bool:
     """Whether `receive_table` would change anything."""
+    is_waited_for = source_table.WHOLE in files.due_of(connection, source_table.BUCKET)
     with source_table.snapshot(engine_for(source_url(settings)), settings.source_table, settings.timezone) as snapshot:
         if snapshot is None:
-            return source_table.WHOLE in files.due_of(connection, source_table.BUCKET)
+            return is_waited_for
         listed = snapshot.versions()
     fresh, again = due(connection, listed)
-    return bool(fresh or again) or (snapshot.has_days and bool(_gone_days(connection, listed)))
+    gone = _gone_days(connection, listed) if snapshot.has_days else []
+    return is_waited_for or bool(fresh or again or gone)
 
 
 def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report) -> None:
@@ -92,4 +98,5 @@ def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report
 
 
 def _gone_days(connection: Connection, listed: list[FileVersion]) -> list[str]:
-    return source_table.gone(files.standing_keys(connection, source_table.BUCKET), listed)
+    known = files.standing_keys(connection, source_table.BUCKET) - {source_table.WHOLE.key}
+    return source_table.gone(known, listed)

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
 from orders_pipeline import progress
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.lake import Lake
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 _FOOTERS_AT_ONCE: Final = 16
 _FILES_AT_ONCE: Final = 4
-_DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 Key = tuple[str, str]  # bucket and key
 
@@ -140,10 +137,10 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     _adopt(ingest, list(choices.values()), found)
 
     for key in without_object.keys() - {_key(version) for version in found.adopted}:
-        if listed.get(key) == without_object[key] or (key[0] == TABLE and has_table):
-            files.read_anew(connection, *key)
+        is_there = listed.get(key) == without_object[key] or (key[0] == TABLE and has_table)
+        if is_there and files.read_anew(connection, *key):
             found.read_anew.append(key[1])
-        elif key not in listed:
+        elif key not in listed or not pending([listed[key]], files.entries(connection, key[0], [key[1]])):
             found.lost.append(key[1])
     connection.commit()
     return found
@@ -155,7 +152,7 @@ def _copies(lake: Lake, names: Sequence[str], found: Recovered) -> dict[Key, lis
     def read(name: str) -> Copy | None:
         try:
             origin = origin_of(lake.metadata(name))
-        except _DAMAGE:
+        except raw.DAMAGE:
             origin = None
         return None if origin is None else Copy(name, origin)
 
@@ -179,7 +176,7 @@ def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], fo
                 if copy.is_judged_for(ingest.zone):
                     return ActiveFile(version, raw.read_over(ingest.lake, copy.path))
                 return ActiveFile(version, raw.judge_again(ingest.lake, copy.path, version, ingest.zone))
-            except _DAMAGE as error:
+            except raw.DAMAGE as error:
                 ingest.log.warning("%s cannot be read: %s", copy.path, error)
                 found.damaged.append(copy.path)
         return None

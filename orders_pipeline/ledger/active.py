@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.landing.versions import FileVersion, Status
 from orders_pipeline.ledger.landed import ActiveFile, RawObject, active_file, pairs
 from orders_pipeline.ledger.tables import built_files, landed_files
 from orders_pipeline.schema import RULES
+
+LOST: Final = "lost"  # the reason of a version that counts, and whose rows are nowhere any more
 
 _t: Final = landed_files.c
 
@@ -60,12 +62,21 @@ def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawOb
     return None if row is None else active_file(row).raw
 
 
-def outdated(connection: Connection, zone: str) -> list[ActiveFile]:
-    """Active files whose rows were judged by older rules, or for another time zone."""
+def outdated(connection: Connection, zone: str, *statuses: Status) -> list[ActiveFile]:
+    """Active files whose rows were judged by older rules, or for another time zone, and those that are to be read anew
+    (FAILING), but for the lost ones. `statuses`: only those of these statuses."""
     query = sa.select(landed_files).where(
         _t.active,
+        _t.status.in_(statuses or Status),
+        _t.reason.is_distinct_from(LOST),
         sa.or_(_t.rules < RULES["raw_orders"], sa.and_(_t.rules == RULES["raw_orders"], _t.zone != zone)),
     )
+    return [active_file(row) for row in connection.execute(query)]
+
+
+def lost(connection: Connection) -> list[ActiveFile]:
+    """Active files that nobody can read any more."""
+    query = sa.select(landed_files).where(_t.active, _t.reason == LOST).order_by(_t.key)
     return [active_file(row) for row in connection.execute(query)]
 
 
@@ -163,7 +174,8 @@ def mark_files(
     if not wanted:
         return []
     active = sa.select(_t.bucket, _t.key, _t.path).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(pairs(wanted)))
-    standing = {(row.bucket, row.key): row.path for row in connection.execute(active.with_for_update(read=True))}
+    locked = active.order_by(_t.bucket, _t.key).with_for_update(read=True)  # in the order in which `activate` goes
+    standing = {(row.bucket, row.key): row.path for row in connection.execute(locked)}
     accepted = {key for key in wanted if standing.get(key) == paths.get(key)}
     connection.execute(
         sa.delete(built_files).where(

@@ -153,7 +153,7 @@ def discard(connection: Connection, version: FileVersion) -> None:
 def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, run_id: str) -> None:
     """Let versions take the place of the active ones of their keys. The touched days are the caller's to touch, in the
     same transaction."""
-    for file in loaded:
+    for file in sorted(loaded, key=lambda file: file.version):
         version, raw = file.version, file.raw
         connection.execute(
             sa.update(landed_files)
@@ -214,14 +214,22 @@ def try_again(connection: Connection, bucket: str, key: str) -> bool:
     return found.one_or_none() is not None
 
 
-def read_anew(connection: Connection, bucket: str, key: str) -> None:
-    """Make a loaded version due whose object in the lake is lost. Until it is read again it counts, and by rules of no
-    version, so that nothing is built from it."""
-    connection.execute(
+def read_anew(connection: Connection, bucket: str, key: str) -> bool:
+    """Make a version due that counts: its object in the lake is lost, or it is to be read by other settings. Until it
+    is read again it counts, and by rules of no version, so that nothing is built from it. False: the latest version of
+    the key is none that counts."""
+    found = connection.execute(
         sa.update(landed_files)
         .where(_t.id == _newest(bucket, key), _t.active)
-        .values(status=Status.FAILING, reason="retry", attempts=0, next_attempt=sa.func.now(), rules=0)
+        .values(status=Status.FAILING, reason="retry", attempts=0, next_attempt=sa.func.now())
+        .returning(_t.path)
     )
+    path = found.scalar_one_or_none()
+    # Nor do earlier landings of the same bytes, which share the object, stand for it.
+    connection.execute(
+        sa.update(landed_files).where(_t.bucket == bucket, _t.key == key, _t.path == path).values(rules=0)
+    )
+    return path is not None
 
 
 def dismiss(connection: Connection, bucket: str, key: str, message: str) -> bool:

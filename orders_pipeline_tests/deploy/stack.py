@@ -213,11 +213,17 @@ class Stack:
             self.landed += 1
 
     def visit(
-        self, door: str, user: str | None = None, path: str = "/server_info", body: bytes | None = None
+        self,
+        door: str,
+        user: str | None = None,
+        path: str = "/server_info",
+        body: bytes | None = None,
+        site: str = "same-origin",
     ) -> tuple[int, str]:
         """Knock at the proxy, with a user's password or without: the answer's status and text."""
         request = urllib.request.Request(f"https://localhost:{PORTS[door]}{path}", data=body)
         request.add_header("Content-Type", "application/json")
+        request.add_header("Sec-Fetch-Site", site)
         if user is not None:
             request.add_header("Authorization", _password_of(user))
         try:

@@ -55,6 +55,8 @@ def required(names: Sequence[str]) -> list[str]:
     """
     if missing := missing_columns(names):
         found = ", ".join(csv_text([name])[:60] for name in names[:20]) or "nothing"
+        if len(missing) == len(REQUIRED_COLUMNS):  # what is found may be a row, and what is in it a person's
+            found = f"{len(names)} other names; is the header missing" if names else "nothing"
         raise QuarantineError("column_missing", f"No column {', '.join(missing)}. Found: {found}.")
     if twice := [name for name in ORDER_COLUMNS if names.count(name) > 1]:
         raise QuarantineError("column_twice", f"More than one column {', '.join(twice)}.")
