@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 _Item = TypeVar("_Item")
 
-_ROWS_AT_ONCE: Final = 500_000  # 100 MB or so
+_ROWS_AT_ONCE: Final = 500_000  # 100 MB or so; two portions are held at a time
 
 
 def portions(days: Iterable[date], rows: Mapping[date, int]) -> Iterator[list[date]]:
