@@ -101,10 +101,10 @@ class DagsterDev:
         found = self.graphql("{ runsOrError { ... on Runs { results { jobName status } } } }")
         return [(run["jobName"], run["status"]) for run in found["runsOrError"]["results"]]
 
-    def backfills(self) -> list[str]:
-        """The id of every backfill, the latest first."""
-        found = self.graphql("{ partitionBackfillsOrError { ... on PartitionBackfills { results { id } } } }")
-        return [backfill["id"] for backfill in found["partitionBackfillsOrError"]["results"]]
+    def backfills(self) -> list[tuple[str, str]]:
+        """The id and the status of every backfill, the latest first."""
+        found = self.graphql("{ partitionBackfillsOrError { ... on PartitionBackfills { results { id status } } } }")
+        return [(backfill["id"], backfill["status"]) for backfill in found["partitionBackfillsOrError"]["results"]]
 
     def wait_for(self, what: str, attempt: Callable[[], bool], seconds: float = 120) -> None:
         """Wait until something holds.

@@ -111,7 +111,9 @@ def test_a_range_is_backfilled_anew_with_the_tag_for_it(
     wait_until_nothing_is_left_to_do(dev)
     after = built(dev, "daily_revenue_partitioned")
     assert {day for day in after if after[day] != before[day]} == {f"2026-02-{day:02}" for day in range(1, 29)}
-    page.goto(f"/runs/b/{dev.backfills()[0]}")
+    # The daemon looks every half minute whether a backfill has ended.
+    dev.wait_for("the backfill has ended", lambda: dev.backfills()[0][1] == "COMPLETED_SUCCESS")
+    page.goto(f"/runs/b/{dev.backfills()[0][0]}")
     expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
     expect(page.get_by_text("100% completed")).to_be_visible()
 
