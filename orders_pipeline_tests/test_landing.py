@@ -106,8 +106,9 @@ def test_the_same_bytes_again_under_the_same_key_rebuild_nothing(pipeline: Pipel
 
 
 def test_renewed_bytes_win_again_where_another_file_had_won(pipeline: Pipeline) -> None:
-    pipeline.land_rows("z.csv", "1,ann,1.00,2026-03-04", "2,ann,1.00,2026-03-08")
+    # z.csv is the later one, whether or not both landed within one second: then the key decides.
     pipeline.land_rows("a.csv", "1,ann,9.00,2026-03-05")
+    pipeline.land_rows("z.csv", "1,ann,1.00,2026-03-04", "2,ann,1.00,2026-03-08")
     pipeline.sync()
     pipeline.execute(
         "UPDATE ledger.landed_files SET last_modified = last_modified - interval '2 day' WHERE key LIKE '%z.csv'"
