@@ -9,7 +9,6 @@ from dagster._core.storage.runs.schema import RunsTable
 
 from orders_pipeline import sensors, transforms
 from orders_pipeline.definitions import defs
-from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.pauses import WORK_TAG, fingerprint, pause_of
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
@@ -201,7 +200,7 @@ def test_files_that_cannot_be_judged_again_hold_up_no_arrivals(
     pipeline.sync()
     pipeline.execute("UPDATE ledger.landed_files SET rules = 0")
     with monkeypatch.context() as patched:
-        patched.setattr(Ingest, "judge_outdated_again", broken)
+        patched.setattr("orders_pipeline.assets.ingestion.judge_outdated", broken)
         assert do(pipeline, s3_arrival_sensor)[0] == 1
         asked, reason = do(pipeline, s3_arrival_sensor)
         assert (asked, str(reason)[:36]) == (0, "Files judged by older rules: 1 run w")

@@ -8,6 +8,7 @@ from pydantic import Field
 from orders_pipeline import metadata
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.receive import receive_files, receive_table
+from orders_pipeline.landing.second_look import judge_outdated
 from orders_pipeline.ledger import files
 from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -43,7 +44,7 @@ def raw_orders(
         else:
             report = receive_table(ingest, settings)  # nobody else asks it: an S3 that is away must not keep it from us
             report.add(receive_files(ingest, s3, []))
-            report.add(ingest.judge_outdated_again())
+            report.add(judge_outdated(ingest))
     for remark in report.remarks:
         context.log.info(remark)
     with postgres.ledger().connect() as connection:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.landing import source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
+from orders_pipeline.landing.second_look import discard_vanished
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger import files
 from orders_pipeline.postgres import engine_for, source_url
@@ -31,7 +32,7 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
     """
     if not keys:
         listed = [version for page in s3.list_pages() for version in page]
-        report = ingest.discard_vanished(s3.bucket, [version.key for version in listed])
+        report = discard_vanished(ingest, s3.bucket, [version.key for version in listed])
         report.add(ingest.take(listed, s3.download))
         return report
     prefix = s3.prefix
@@ -62,7 +63,7 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
         try:
             with source_table.snapshot(engine, table, settings.timezone) as snapshot:
                 if snapshot is None:
-                    report = ingest.discard_vanished(source_table.BUCKET, [])
+                    report = discard_vanished(ingest, source_table.BUCKET, [])
                     report.remarks.append(f"There is no source table {table!r} (ORDERS_SOURCE_TABLE): skipped.")
                     return report
                 listed = snapshot.versions()

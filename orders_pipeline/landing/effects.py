@@ -1,0 +1,93 @@
+"""What it means for the rest of the ledger that files change places: which days are stale then, and which files hold
+orders in common. Found before the transaction in which they do, recorded in it."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.errors import MissingInputError
+from orders_pipeline.lake import Lake
+from orders_pipeline.landing import raw, sharing
+from orders_pipeline.ledger import active, days, shared
+from orders_pipeline.ledger.landed import ActiveFile
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What is to be recorded when files change places."""
+
+    touched: set[date]  # the days whose rows may change
+    unpaired: list[ActiveFile]  # files of which nothing that was known of orders in common holds any more
+    pairs: set[sharing.Pair]  # files that hold orders in common from now on
+
+    def record(self, connection: Connection) -> None:
+        """Write them down, in the caller's transaction."""
+        shared.forget(connection, self.unpaired)
+        shared.record(connection, self.pairs)
+        days.touch(connection, self.touched)
+
+
+def of_coming(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Effects:
+    """The effects of files that begin to count, each in the place of the active version of its key."""
+    replaced = active.of_keys(connection, [(file.version.bucket, file.version.key) for file in coming])
+    rank_only = {file.raw.path for file in coming} & {file.raw.path for file in replaced}
+    fresh = [file for file in coming if file.raw.path not in rank_only]
+    leaving = [file for file in replaced if file.raw.path not in rank_only]
+    gone = {file.raw.path for file in leaving}
+    overlapping = [file for file in active.overlapping(connection, fresh) if file.raw.path not in gone]
+    partners = shared.partners(connection, replaced)
+    connection.rollback()  # the lake is read outside any transaction
+    pairs = _pairs(lake, fresh, overlapping, log)
+    paired = {path for pair in pairs for path in pair}
+    partners += [file for file in overlapping if file.raw.path in paired]
+    return Effects(_touched(lake, [*coming, *replaced], partners, log), [*leaving, *fresh], pairs)
+
+
+def of_going(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Effects:
+    """The effects of active files that cease to count."""
+    partners = shared.partners(connection, going)
+    connection.rollback()
+    return Effects(_touched(lake, going, partners, log), list(going), set())
+
+
+def _pairs(
+    lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile], log: logging.Logger
+) -> set[sharing.Pair]:
+    """Which files will hold orders in common, one of them at least a fresh one."""
+    lost = set(lake.missing([file.raw.path for file in others]))
+    assumed = sharing.all_pairs(fresh, [file for file in others if file.raw.path in lost])
+    try:
+        return assumed | sharing.pairs(lake, fresh, [file for file in others if file.raw.path not in lost])
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        log.warning("All files whose ids overlap are taken to share an order, for the lake fails: %s", error)
+        return sharing.all_pairs(fresh, [*fresh, *others])
+
+
+def _touched(
+    lake: Lake, changed: Sequence[ActiveFile], partners: Sequence[ActiveFile], log: logging.Logger
+) -> set[date]:
+    """The days whose rows may change when these files, old versions and new, change places.
+
+    Those of their rows, and of rows with the same order ids in their partners. Where old and new version are the
+    same object, only its rank is renewed: that matters on days alone whose orders other files hold too."""
+    times = Counter(file.raw.path for file in changed)
+    differing = [file for file in changed if times[file.raw.path] == 1]
+    renewed = list({file.raw.path: file for file in changed if times[file.raw.path] > 1}.values())
+    touched = {day for file in differing for day in file.raw.days}
+    try:
+        touched |= raw.days_elsewhere(lake, differing, _beyond(touched, partners))
+        return touched | raw.days_shared(lake, renewed, partners)
+    except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        # An object of the lake is lost or damaged. Rather too many days than an arrival that waits for its mending.
+        log.warning("All days of files that share an order are touched, for the lake fails: %s", error)
+        return touched.union(*(file.raw.days for file in [*changed, *partners]))
+
+
+def _beyond(days: set[date], others: Sequence[ActiveFile]) -> list[ActiveFile]:
+    """The files that have rows on other days than these."""
+    return [file for file in others if not days.issuperset(file.raw.days)]

@@ -1,0 +1,72 @@
+"""What counts already is looked at again: its rows are judged by today's rules, and what the lake has lost is read anew
+from S3, or set aside with a word of advice."""
+
+from collections.abc import Callable, Sequence
+
+from orders_pipeline.landing import raw
+from orders_pipeline.landing.ingest import Ingest, Report, batched
+from orders_pipeline.landing.versions import Status
+from orders_pipeline.ledger import active, files
+from orders_pipeline.ledger.landed import ActiveFile
+
+
+def judge_outdated(ingest: Ingest) -> Report:
+    """Judge again the rows of active files that older rules, or rules for another time zone, have judged, and those
+    that were lost and may have been found; but not those that wait to be read anew."""
+    loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)
+    unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED) + active.lost(ingest.connection)
+    ingest.connection.rollback()
+    report = _judge(ingest, loaded, _read_anew)
+    report.add(_judge(ingest, unreadable, _give_up))
+    return report
+
+
+def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Report:
+    """Wait no more for failing files that a complete listing of their bucket does not show any more. Of one that
+    counts, and was to be read anew, what the lake has goes on counting."""
+    with ingest.transaction():
+        for key in files.vanished(ingest.connection, bucket, listed):
+            ingest.log.info("%s is gone before it could be read.", key)
+            files.forget(ingest.connection, bucket, key, Status.FAILING)
+    there, waiting = set(listed), active.outdated(ingest.connection, ingest.zone, Status.FAILING)
+    ingest.connection.rollback()
+    gone = [file for file in waiting if file.version.bucket == bucket and file.version.key not in there]
+    return _judge(ingest, gone, _give_up)
+
+
+def _judge(ingest: Ingest, standing: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:
+    """Let files count with their rows judged anew; `without` says what becomes of those whose object is lost."""
+    report = Report()
+    by_version = {file.version: file for file in standing}
+    for batch in batched(list(by_version)):
+        judged = {version: _judged(ingest, by_version[version]) for version in batch}
+        report.remarks += [without(ingest, by_version[version]) for version, made in judged.items() if made is None]
+        report.add(ingest.count([made for made in judged.values() if made is not None]))
+    return report
+
+
+def _judged(ingest: Ingest, file: ActiveFile) -> ActiveFile | None:
+    """A file with its rows judged anew. None: the lake has lost its object, or it is damaged."""
+    if ingest.lake.missing([file.raw.path]):
+        return None
+    try:
+        return ActiveFile(file.version, raw.judge_again(ingest.lake, file.raw.path, file.version, ingest.zone))
+    except raw.DAMAGE as error:
+        ingest.log.warning("The object of %s cannot be read: %s", file.version.key, error)
+        return None
+
+
+def _read_anew(ingest: Ingest, file: ActiveFile) -> str:
+    with ingest.transaction():
+        files.read_anew(ingest.connection, file.version.bucket, file.version.key)
+    return f"The lake has lost the object of {file.version.key}: it is read anew."
+
+
+def _give_up(ingest: Ingest, file: ActiveFile) -> str:
+    message = (
+        f"The lake has lost what was read of {file.version.key}, and it cannot be read anew. Upload the file again,"
+        f" restore {ingest.lake.uri}, or say `orders-pipeline retract KEY`: until then builds that need it fail."
+    )
+    with ingest.transaction():
+        files.settle(ingest.connection, file.version, Status.QUARANTINED, active.LOST, message, ingest.run_id)
+    return message
