@@ -8,10 +8,10 @@ COMPILE := uv pip compile pyproject.toml --no-strip-extras --universal --python-
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test chaos browser pictures test-deploy mutants bench scale fuzz lint lock
+.PHONY: help setup demo dev test e2e chaos browser pictures test-deploy mutants bench scale fuzz lint lock
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
 setup: $(VENV)/ready  ## Make .venv from requirements.lock (every other target does it first)
 
@@ -31,6 +31,9 @@ dev: setup  ## The same services and `dagster dev` on port 3000, sensors and sch
 
 test: setup  ## Run the tests
 	$(BIN)/python -m pytest
+
+e2e: setup  ## The pipeline as people use it: real orders, the demo, `dagster dev`, what the documents show
+	$(BIN)/python -m pytest -m e2e
 
 chaos: setup  ## Faults at every point (EVERY=3: a third), N=300 random histories (SEED=...), all tests (PART=0/2: half)
 	ORDERS_HISTORIES=$(or $(N),300) ORDERS_EVERY=$(or $(EVERY),1) $(if $(PART),ORDERS_PART=$(PART)) $(if $(SEED),ORDERS_SEED=$(SEED)) $(BIN)/python -m pytest -m chaos --durations=15

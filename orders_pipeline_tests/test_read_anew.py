@@ -1,5 +1,6 @@
 """Files that count and are to be read anew, and those that nobody can read any more."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -129,8 +130,9 @@ def test_what_is_lost_for_good_is_said_and_not_waited_for(
     assert pipeline.revenue() == {OTHER: ("2.00", 1), "2026-03-06": ("3.00", 1)}
 
 
+@pytest.mark.parametrize("is_as_it_was", [False, True], ids=["uploaded again", "undeleted"])
 def test_what_was_lost_for_good_counts_again_when_it_lands_again(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, is_as_it_was: bool
 ) -> None:
     lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
     pipeline.sync()
@@ -141,10 +143,30 @@ def test_what_was_lost_for_good_counts_again_when_it_lands_again(
     assert [file.reason for file in pipeline.status().quarantined] == ["lost"]
 
     pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
+    here = s3.current(lost)
+    assert here is not None
+    landed = here.last_modified if is_as_it_was else here.last_modified - timedelta(days=1)
+    pipeline.execute(f"UPDATE ledger.landed_files SET last_modified = '{landed}'")
 
     assert pipeline.sync().is_complete
     assert pipeline.status().quarantined == []
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
+
+
+def test_what_is_lost_and_cannot_be_read_anew_is_not_tried_for_ever(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00", f"2,ann,1.00,{DAY}T12:00:00")
+    pipeline.sync()
+    damage(pipeline, lost, None)
+    call("retry", "--loaded", lost)
+    monkeypatch.setenv("ORDERS_MAX_ROWS", "1")
+
+    for _ in range(2):
+        pipeline.sync()
+        (aside,) = pipeline.status().quarantined
+        assert (aside.reason, aside.message.count("restore "), aside.message.count("ORDERS_MAX_ROWS")) == ("lost", 1, 1)
+        assert pipeline.status().pending == []
 
 
 def test_what_was_lost_and_is_restored_is_judged_again_before_anything_is_built_of_it(

@@ -22,8 +22,8 @@ from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.tables import MARTS, metadata
 from orders_pipeline.postgres import engine_for
 from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.runbook import blocks, shell
 from orders_pipeline_tests.servers import PASSWORD, tcp_postgres
-from orders_pipeline_tests.test_operations import blocks, shell
 
 ROOT = Path(__file__).parents[1]
 BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]

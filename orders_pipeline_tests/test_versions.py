@@ -39,6 +39,11 @@ def test_a_version_that_differs_in_anything_is_pending_whatever_became_of_the_la
     assert pending([other], entry(status, due=False)) == [other]
 
 
+def test_a_lost_version_that_is_listed_is_pending() -> None:
+    lost = Entry(VERSION, Status.QUARANTINED, 0, due=True, is_lost=True)
+    assert pending([VERSION], {VERSION.key: lost}) == [VERSION]
+
+
 def test_a_failing_version_is_pending_when_its_time_has_come() -> None:
     assert pending([VERSION], entry(Status.FAILING, due=True)) == [VERSION]
     assert pending([VERSION], entry(Status.FAILING, due=False)) == []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import Ingest, Report, batched
-from orders_pipeline.landing.versions import Status
+from orders_pipeline.landing.versions import LOST, Status
 from orders_pipeline.ledger import active, files
 from orders_pipeline.ledger.landed import ActiveFile
 
@@ -14,10 +14,12 @@ def judge_outdated(ingest: Ingest) -> Report:
     """Judge again the rows of active files that older rules, or rules for another time zone, have judged, and those
     that were lost and may have been found; but not those that wait to be read anew."""
     loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)
-    unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED) + active.lost(ingest.connection)
+    unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED)
+    lost = active.lost(ingest.connection)
     ingest.connection.rollback()
     report = _judge(ingest, loaded, _read_anew)
     report.add(_judge(ingest, unreadable, _give_up))
+    report.add(_judge(ingest, lost, _why))
     return report
 
 
@@ -66,7 +68,15 @@ def _give_up(ingest: Ingest, file: ActiveFile) -> str:
     message = (
         f"The lake has lost what was read of {file.version.key}, and it cannot be read anew. Upload the file again,"
         f" restore {ingest.lake.uri}, or say `orders-pipeline retract KEY`: until then builds that need it fail."
-    )
+        f" {_why(ingest, file)}"
+    ).rstrip()
     with ingest.transaction():
-        files.settle(ingest.connection, file.version, Status.QUARANTINED, active.LOST, message, ingest.run_id)
+        files.settle(ingest.connection, file.version, Status.QUARANTINED, LOST, message, ingest.run_id)
+    return message
+
+
+def _why(ingest: Ingest, file: ActiveFile) -> str:
+    """What the ledger has said of it so far."""
+    message = files.message(ingest.connection, file.version)
+    ingest.connection.rollback()
     return message

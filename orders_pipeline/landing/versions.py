@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 TABLE: Final = ""  # the source table's bucket: it has none
+LOST: Final = "lost"  # why a version is set aside that counts, and whose rows are nowhere any more
 
 
 class Status(StrEnum):
@@ -35,21 +36,23 @@ class FileVersion:
 
 @dataclass(frozen=True)
 class Entry:
-    """The ledger's latest word on a key. `due`: a failing version may be tried now."""
+    """The ledger's latest word on a key. `due`: a failing version may be tried now. `is_lost`: its rows are lost, and
+    nobody has tried to read it anew."""
 
     version: FileVersion
     status: Status
     attempts: int
     due: bool
+    is_lost: bool = False
 
 
 def pending(listed: Iterable[FileVersion], known: Mapping[str, Entry]) -> list[FileVersion]:
     """The listed versions that have yet to be settled: those that differ from the ledger's latest entry of their key,
-    whatever its status, and failing ones whose next attempt is due."""
+    whatever its status, failing ones whose next attempt is due, and lost ones that are back."""
     return [version for version in listed if _is_pending(version, known.get(version.key))]
 
 
 def _is_pending(version: FileVersion, entry: Entry | None) -> bool:
     if entry is None or entry.version != version:
         return True
-    return entry.status is Status.FAILING and entry.due
+    return entry.is_lost or (entry.status is Status.FAILING and entry.due)

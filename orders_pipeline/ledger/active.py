@@ -8,12 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import FileVersion, Status
+from orders_pipeline.landing.versions import LOST, FileVersion, Status
 from orders_pipeline.ledger.landed import ActiveFile, RawObject, active_file, pairs
 from orders_pipeline.ledger.tables import built_files, landed_files
 from orders_pipeline.schema import RULES
-
-LOST: Final = "lost"  # the reason of a version that counts, and whose rows are nowhere any more
 
 _t: Final = landed_files.c
 

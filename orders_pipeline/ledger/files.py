@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import Entry, FileVersion, Status
+from orders_pipeline.landing.versions import LOST, Entry, FileVersion, Status
 from orders_pipeline.ledger.landed import IDENTITY, ActiveFile, identity, is_version, pairs, version_of
 from orders_pipeline.ledger.tables import landed_files
 from orders_pipeline.schema import RULES
@@ -26,16 +26,14 @@ _t: Final = landed_files.c
 def entries(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[str, Entry]:
     """The latest entry of each of these keys that the ledger knows."""
     is_due = sa.func.coalesce(_t.next_attempt <= sa.func.now(), True).label("due")
-    columns: list[Any] = [*(_t[name] for name in IDENTITY), _t.status, _t.attempts, is_due]
+    columns: list[Any] = [*(_t[name] for name in IDENTITY), _t.status, _t.reason, _t.attempts, is_due]
     query = (
         sa.select(*columns)
         .ext(distinct_on(_t.key))
         .where(_t.bucket == bucket, _t.key == sa.any_(sa.literal(list(keys), sa.ARRAY(sa.Text))))
         .order_by(_t.key, _t.id.desc())
     )
-    return {
-        row.key: Entry(version_of(row), Status(row.status), row.attempts, row.due) for row in connection.execute(query)
-    }
+    return {row.key: _entry(row, due=row.due) for row in connection.execute(query)}
 
 
 def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Entry]]:
@@ -43,7 +41,7 @@ def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[t
     found: dict[tuple[str, str], list[Entry]] = {key: [] for key in keys}
     query = sa.select(landed_files).where(sa.tuple_(_t.bucket, _t.key).in_(pairs(found))).order_by(_t.id)
     for row in connection.execute(query):
-        found[row.bucket, row.key].append(Entry(version_of(row), Status(row.status), row.attempts, due=True))
+        found[row.bucket, row.key].append(_entry(row, due=True))
     return found
 
 
@@ -138,6 +136,11 @@ def settle(
         .where(*is_version(version))
         .values(status=status, reason=reason, message=_storable(message), run_id=run_id, settled_at=sa.func.now())
     )
+
+
+def message(connection: Connection, version: FileVersion) -> str:
+    """Why a version is set aside; empty where nothing was said."""
+    return connection.execute(sa.select(_t.message).where(*is_version(version))).scalar_one() or ""
 
 
 def paths(connection: Connection) -> set[str]:
@@ -298,6 +301,11 @@ def standing_keys(connection: Connection, bucket: str) -> set[str]:
     waiting = _t.status.in_([Status.QUARANTINED, Status.FAILING])
     query = sa.select(_t.key).where(_t.bucket == bucket, sa.or_(_t.active, waiting))
     return set(connection.execute(query).scalars())
+
+
+def _entry(row: Any, due: bool) -> Entry:
+    is_lost = row.reason == LOST and row.attempts == 0  # an attempt since was in vain
+    return Entry(version_of(row), Status(row.status), row.attempts, due, is_lost)
 
 
 def _newest(bucket: str, key: str) -> sa.ScalarSelect[int]:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shlex
 import ssl
 import subprocess
 import time
@@ -73,26 +74,23 @@ class Stack:
 
     def compose(self, *arguments: str, seconds: float = 300) -> str:
         """Call Compose; what it printed."""
+        return self._run([*self._compose(), *arguments], ROOT, seconds)
+
+    def shell(self, line: str, folder: Path, seconds: float = 600) -> str:
+        """Run a line of the documents in a folder: its `docker compose` is that of this stack."""
+        return self._run(["bash", "-c", line.replace("docker compose", shlex.join(self._compose()))], folder, seconds)
+
+    def _compose(self) -> list[str]:
         files = [f"--file={file}" for file in self.files]
-        options = [
-            "--project-directory",
-            str(ROOT),
-            *files,
-            "--env-file",
-            str(self._environment_file),
-            "--project-name",
-            PROJECT,
-            "--profile",
-            "try",
-        ]
+        place = ["--project-directory", str(ROOT), "--project-name", PROJECT, "--env-file", str(self._environment_file)]
+        return [*self.docker.compose, *place, *files, "--profile", "try"]
+
+    def _run(self, command: list[str], folder: Path, seconds: float) -> str:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(OF_THE_PIPELINE)}
         done = subprocess.run(
-            [*self.docker.compose, *options, *arguments],
-            cwd=ROOT, env=clean, capture_output=True, text=True, check=False, timeout=seconds,
-        )  # fmt: skip
-        assert done.returncode == 0, (
-            f"compose {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}\n{self.complaints()}"
+            command, cwd=folder, env=clean, capture_output=True, text=True, check=False, timeout=seconds
         )
+        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}\n{self.complaints()}"
         return done.stdout
 
     def complaints(self) -> str:
@@ -204,13 +202,14 @@ class Stack:
 
     def land(self, files: Sequence[Path], prefix: str = "") -> None:
         """Upload files as a partner would, to S3."""
-        client = boto3.client(
-            "s3", endpoint_url=f"http://{self.address('s3')}:5000", region_name="us-east-1",
-            aws_access_key_id="shop", aws_secret_access_key=SECRET,
-        )  # fmt: skip
+        client = self._s3()
         for file in files:
             client.upload_file(str(file), BUCKET, f"landing/{prefix}{file.name}")
             self.landed += 1
+
+    def remove_from_s3(self, key: str) -> None:
+        """As a partner who tidies up."""
+        self._s3().delete_object(Bucket=BUCKET, Key=key)
 
     def visit(
         self,
@@ -264,6 +263,12 @@ class Stack:
         status = connection.getresponse().status
         connection.close()
         return status
+
+    def _s3(self) -> Any:
+        return boto3.client(
+            "s3", endpoint_url=f"http://{self.address('s3')}:5000", region_name="us-east-1",
+            aws_access_key_id="shop", aws_secret_access_key=SECRET,
+        )  # fmt: skip
 
     def _trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.private / "certificate.pem"))

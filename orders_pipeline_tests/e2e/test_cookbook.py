@@ -13,7 +13,9 @@ import pytest
 
 from orders_pipeline_tests.driver import Pipeline
 
-PAGE: Final = (Path(__file__).parents[1] / "docs/cookbook.md").read_text()
+pytestmark = pytest.mark.e2e
+
+PAGE: Final = (Path(__file__).parents[2] / "docs/cookbook.md").read_text()
 FILES: Final = dict(re.findall(r"^```csv (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 PYTHON: Final = re.findall(
     r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```\n\n```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
