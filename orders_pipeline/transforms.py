@@ -142,9 +142,11 @@ def judge(frame: Frame, zone: str) -> Frame:
             f"{UPDATED_AT}_text": nw.when(is_clean & ~_is_missing("updated_at")).then(updated_at),
         }
     )
-    judged = _read_time(_read_time(judged, ORDER_DATE), UPDATED_AT).with_columns(
-        **{ORDER_DATE: _wall_clock(ORDER_DATE, zone), UPDATED_AT: _instant(UPDATED_AT, zone)}
-    )
+    judged = _read_time(judged, ORDER_DATE).with_columns(**{ORDER_DATE: _wall_clock(ORDER_DATE, zone)})
+    if _is_empty(judged, f"{UPDATED_AT}_text"):
+        judged = judged.with_columns(**{UPDATED_AT: nw.lit(None, nw.Datetime("us", "UTC"))})
+    else:
+        judged = _read_time(judged, UPDATED_AT).with_columns(**{UPDATED_AT: _instant(UPDATED_AT, zone)})
     return judged.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *JUDGEMENT)
 
 
@@ -201,6 +203,8 @@ def _contains_nul(name: str) -> nw.Expr:
 
 def _with_text(judged: Frame, columns: Iterable[str]) -> Frame:
     """Fill in the text of rejects as CSV where there is none yet, shortened where it is long."""
+    if _is_empty(judged, REASON):
+        return judged
     names = judged.collect_schema().names()
     given = [name for name in columns if not name.startswith("_")]
     is_reject, text = ~nw.col(REASON).is_null(), nw.col(TEXT)
@@ -216,6 +220,11 @@ def _with_text(judged: Frame, columns: Iterable[str]) -> Frame:
         .with_columns(**{TEXT: nw.when(text.str.len_chars() > LONGEST_TEXT).then(begun).otherwise(text)})
         .select(*names)
     )
+
+
+def _is_empty(frame: Frame, name: str) -> bool:
+    """Whether a column is known to hold nulls alone, so that what would be made of it need not be."""
+    return isinstance(frame, nw.DataFrame) and bool(frame[name].is_null().all())
 
 
 def _csv_field(name: str) -> nw.Expr:
