@@ -232,8 +232,10 @@ def due(connection: Connection, listed: Sequence[FileVersion]) -> tuple[list[Fil
         page = listed[start : start + _LEDGER_KEYS]
         for bucket in {version.bucket for version in page}:
             versions = [version for version in page if version.bucket == bucket]
-            known = files.entries(connection, bucket, [version.key for version in versions])
-            for version in pending(versions, known):
+            settled = files.settled(connection, bucket, [version.key for version in versions])
+            others = [v for v in versions if (v.key, v.etag, v.size, v.last_modified) not in settled]
+            known = files.entries(connection, bucket, [version.key for version in others]) if others else {}
+            for version in pending(others, known):
                 entry = known.get(version.key)
                 tried = entry is not None and entry.version == version and entry.attempts > 0
                 (again if tried else fresh).append(version)
