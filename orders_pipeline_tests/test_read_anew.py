@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
-from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.resources import S3Resource
 from orders_pipeline_tests.driver import Pipeline
 
@@ -32,6 +32,10 @@ def damage(pipeline: Pipeline, key: str, content: bytes | None) -> None:
     path.unlink()
     if content is not None:
         path.write_bytes(content)
+
+
+def gone(*_: object) -> None:
+    raise ObjectChangedError("It is gone.")
 
 
 def test_a_file_that_landed_before_with_the_same_bytes_is_read_anew(pipeline: Pipeline) -> None:
@@ -150,6 +154,29 @@ def test_what_was_lost_for_good_counts_again_when_it_lands_again(
 
     assert pipeline.sync().is_complete
     assert pipeline.status().quarantined == []
+    assert pipeline.revenue() == {DAY: ("1.00", 1)}
+
+
+def test_an_attempt_that_was_cut_short_does_not_count_against_a_lost_file(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
+    pipeline.sync()
+    damage(pipeline, lost, None)
+    call("retry", "--loaded", lost)
+    with monkeypatch.context() as patched:
+        patched.setattr(S3Resource, "download", gone)
+        pipeline.sync()
+    pipeline.remove("a.csv")
+    pipeline.sync()
+    assert [file.reason for file in pipeline.status().quarantined] == ["lost"]
+
+    pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
+    here = s3.current(lost)
+    assert here is not None
+    pipeline.execute(f"UPDATE ledger.landed_files SET last_modified = '{here.last_modified}'")
+
+    assert pipeline.sync().is_complete
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
 
 

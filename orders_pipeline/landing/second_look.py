@@ -2,6 +2,7 @@
 from S3, or set aside with a word of advice."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import Ingest, Report, batched
@@ -33,7 +34,7 @@ def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Repo
     there, waiting = set(listed), active.outdated(ingest.connection, ingest.zone, Status.FAILING)
     ingest.connection.rollback()
     gone = [file for file in waiting if file.version.bucket == bucket and file.version.key not in there]
-    return _judge(ingest, gone, _give_up)
+    return _judge(ingest, gone, partial(_give_up, attempts=0))  # whatever was tried, it was not unreadable
 
 
 def _judge(ingest: Ingest, standing: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:
@@ -64,14 +65,16 @@ def _read_anew(ingest: Ingest, file: ActiveFile) -> str:
     return f"The lake has lost the object of {file.version.key}: it is read anew."
 
 
-def _give_up(ingest: Ingest, file: ActiveFile) -> str:
+def _give_up(ingest: Ingest, file: ActiveFile, attempts: int | None = None) -> str:
     message = (
         f"The lake has lost what was read of {file.version.key}, and it cannot be read anew. Upload the file again,"
         f" restore {ingest.lake.uri}, or say `orders-pipeline retract KEY`: until then builds that need it fail."
         f" {_why(ingest, file)}"
     ).rstrip()
     with ingest.transaction():
-        files.settle(ingest.connection, file.version, Status.QUARANTINED, LOST, message, ingest.run_id)
+        files.settle(
+            ingest.connection, file.version, Status.QUARANTINED, LOST, message, ingest.run_id, attempts=attempts
+        )
     return message
 
 

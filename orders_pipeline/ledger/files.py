@@ -132,15 +132,21 @@ def due_of(connection: Connection, bucket: str) -> list[FileVersion]:
 
 
 def settle(
-    connection: Connection, version: FileVersion, status: Status, reason: str, message: str, run_id: str
+    connection: Connection,
+    version: FileVersion,
+    status: Status,
+    reason: str,
+    message: str,
+    run_id: str,
+    *,
+    attempts: int | None = None,
 ) -> None:
     """Record that a version is quarantined, ignored or failing. It replaces nothing: the last readable version of its
-    key stays active."""
-    connection.execute(
-        sa.update(landed_files)
-        .where(*is_version(version))
-        .values(status=status, reason=reason, message=_storable(message), run_id=run_id, settled_at=sa.func.now())
-    )
+    key stays active. `attempts`: so many count, not those that were made."""
+    said = {"status": status, "reason": reason, "message": _storable(message), "run_id": run_id}
+    if attempts is not None:
+        said["attempts"] = attempts
+    connection.execute(sa.update(landed_files).where(*is_version(version)).values(**said, settled_at=sa.func.now()))
 
 
 def message(connection: Connection, version: FileVersion) -> str:
@@ -216,7 +222,7 @@ def try_again(connection: Connection, bucket: str, key: str) -> bool:
     found = connection.execute(
         sa.update(landed_files)
         .where(_t.id == _newest(bucket, key), _t.status.in_([Status.QUARANTINED, Status.FAILING]))
-        .values(status=Status.FAILING, reason="retry", attempts=0, next_attempt=sa.func.now())
+        .values(status=Status.FAILING, reason="retry", message=None, attempts=0, next_attempt=sa.func.now())
         .returning(_t.id)
     )
     return found.one_or_none() is not None
@@ -229,7 +235,7 @@ def read_anew(connection: Connection, bucket: str, key: str) -> bool:
     found = connection.execute(
         sa.update(landed_files)
         .where(_t.id == _newest(bucket, key), _t.active)
-        .values(status=Status.FAILING, reason="retry", attempts=0, next_attempt=sa.func.now())
+        .values(status=Status.FAILING, reason="retry", message=None, attempts=0, next_attempt=sa.func.now())
         .returning(_t.path)
     )
     path = found.scalar_one_or_none()

@@ -262,6 +262,8 @@ def test_down_and_up_again_loses_nothing(stack: Stack) -> None:
 def test_a_dump_is_restored_and_completed_as_the_document_says(stack: Stack, tmp_path: Path) -> None:
     """What landed after the dump comes back: from S3, or where S3 has it no more, from the lake."""
     dump, restore = blocks("Backup", page=(ROOT / "docs/deploy.md").read_text())
+    taken = "SELECT key, run_id FROM ledger.landed_files WHERE active ORDER BY key"
+    before = stack.query(taken)
     new = tmp_path / "new.csv"
     new.write_text("order_id,customer_id,amount,order_date\nnew,ann,1.00,2011-12-20\n")
     stack.shell(dump, tmp_path)
@@ -275,6 +277,9 @@ def test_a_dump_is_restored_and_completed_as_the_document_says(stack: Stack, tmp
         stack.wait_until_well()
         stack.wait_for("everything is settled", stack.is_settled, 240, pause=5)
 
+    after = stack.query(taken).set_index("key")["run_id"]
+    assert after[before["key"]].tolist() == before["run_id"].tolist()  # from the dump, and not read again
+    assert after["landing/after-the-dump/new.csv"] == "recover"
     of_the_day = "FROM analytics.daily_revenue WHERE order_date = '2011-12-20'"
     assert stack.query(f"SELECT revenue::text {of_the_day}")["revenue"].tolist() == ["1.00"]
     stack.exec("code", "orders-pipeline", "retract", "landing/after-the-dump/new.csv")
