@@ -177,6 +177,7 @@ def test_an_attempt_that_was_cut_short_does_not_count_against_a_lost_file(
     pipeline.execute(f"UPDATE ledger.landed_files SET last_modified = '{here.last_modified}'")
 
     assert pipeline.sync().is_complete
+    assert pipeline.status().quarantined == []
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
 
 

@@ -143,7 +143,7 @@ def settle(
 ) -> None:
     """Record that a version is quarantined, ignored or failing. It replaces nothing: the last readable version of its
     key stays active. `attempts`: so many count, not those that were made."""
-    said = {"status": status, "reason": reason, "message": _storable(message), "run_id": run_id}
+    said: dict[str, Any] = {"status": status, "reason": reason, "message": _storable(message), "run_id": run_id}
     if attempts is not None:
         said["attempts"] = attempts
     connection.execute(sa.update(landed_files).where(*is_version(version)).values(**said, settled_at=sa.func.now()))
