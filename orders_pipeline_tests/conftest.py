@@ -11,7 +11,14 @@ import pytest
 
 from orders_pipeline import embedded, portions
 from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.places import OF_THE_PIPELINE, migrated_database, new_bucket, new_database, variables
+from orders_pipeline_tests.places import (
+    OF_THE_PIPELINE,
+    migrated_database,
+    new_bucket,
+    new_database,
+    trust_the_power,
+    variables,
+)
 
 SEED_VARIABLE = "ORDERS_SEED"
 ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail"
@@ -50,6 +57,7 @@ def services() -> Iterator[Path]:
     with TemporaryDirectory(prefix="orders-tests-") as folder:
         home = Path(folder)
         embedded.postgres_url(home)
+        trust_the_power(home)
         embedded.s3_endpoint(home)
         yield home
         embedded.stop(home)
