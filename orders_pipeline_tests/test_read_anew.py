@@ -34,6 +34,13 @@ def damage(pipeline: Pipeline, key: str, content: bytes | None) -> None:
         path.write_bytes(content)
 
 
+def let_it_have_landed(pipeline: Pipeline, key: str, earlier: timedelta = timedelta(0)) -> None:
+    """Have the ledger believe that a file landed when S3 says it did, or so much earlier."""
+    here = s3.current(key)
+    assert here is not None
+    pipeline.execute(f"UPDATE ledger.landed_files SET last_modified = '{here.last_modified - earlier}'")
+
+
 def gone(*_: object) -> None:
     raise ObjectChangedError("It is gone.")
 
@@ -147,10 +154,7 @@ def test_what_was_lost_for_good_counts_again_when_it_lands_again(
     assert [file.reason for file in pipeline.status().quarantined] == ["lost"]
 
     pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
-    here = s3.current(lost)
-    assert here is not None
-    landed = here.last_modified if is_as_it_was else here.last_modified - timedelta(days=1)
-    pipeline.execute(f"UPDATE ledger.landed_files SET last_modified = '{landed}'")
+    let_it_have_landed(pipeline, lost, timedelta(0) if is_as_it_was else timedelta(days=1))
 
     assert pipeline.sync().is_complete
     assert pipeline.status().quarantined == []
@@ -172,9 +176,7 @@ def test_an_attempt_that_was_cut_short_does_not_count_against_a_lost_file(
     assert [file.reason for file in pipeline.status().quarantined] == ["lost"]
 
     pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
-    here = s3.current(lost)
-    assert here is not None
-    pipeline.execute(f"UPDATE ledger.landed_files SET last_modified = '{here.last_modified}'")
+    let_it_have_landed(pipeline, lost)
 
     assert pipeline.sync().is_complete
     assert pipeline.status().quarantined == []
