@@ -199,6 +199,21 @@ def test_what_is_lost_and_cannot_be_read_anew_is_not_tried_for_ever(
         assert pipeline.status().pending == []
 
 
+def test_what_is_lost_once_more_is_said_once(pipeline: Pipeline) -> None:
+    lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
+    pipeline.sync()
+    damage(pipeline, lost, None)
+
+    for options in (["--loaded"], []):
+        pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
+        let_it_have_landed(pipeline, lost)
+        call("retry", *options, lost)
+        pipeline.remove("a.csv")
+        pipeline.sync()
+        (aside,) = pipeline.status().quarantined
+        assert (aside.reason, aside.message.count("The lake has lost")) == ("lost", 1)
+
+
 def test_what_was_lost_and_is_restored_is_judged_again_before_anything_is_built_of_it(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
