@@ -20,7 +20,9 @@ from orders_pipeline_tests.chaos.proxy import proxy_to
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.places import client_of
 
-POLICY = json.loads((Path(__file__).parents[1] / "deploy/s3-policy.json").read_text())
+pytestmark = pytest.mark.e2e
+
+POLICY = json.loads((Path(__file__).parents[2] / "deploy/s3-policy.json").read_text())
 
 
 @dataclass

@@ -30,7 +30,9 @@ from orders_pipeline_tests.receiver import Receiver, receiving
 from orders_pipeline_tests.servers import free_port, tcp_postgres
 from orders_pipeline_tests.test_alerts import tick
 
-ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
 CANARY = "canary7f3a"
 USERS = {"ORDERS_DATABASE_URL": "keeper", "ORDERS_SOURCE_URL": "shopkeeper"}
 ENTRIES = """

@@ -25,7 +25,9 @@ from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.runbook import blocks, shell
 from orders_pipeline_tests.servers import PASSWORD, tcp_postgres
 
-ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
 BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 SECRET = "battery-staple"  # noqa: S105
 SOURCE = "CREATE TABLE public.orders (order_id text, customer_id text, amount numeric(18,2), order_date timestamp)"
