@@ -74,8 +74,13 @@ def main(name: str, sent: str) -> None:
     print(json.dumps(found or {"seconds": seconds, "peak_mb": max(peak_mb(), children)}))
 
 
+def forget_peak() -> None:
+    """Let `peak_mb` count from here on, and not from the start of the process."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_mb() -> int:
-    """The most memory that this process ever had. Not `getrusage`: that begins with what its parent had."""
+    """The most memory that this process has had since. Not `getrusage`: that begins with what its parent had."""
     found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found
     return int(found[1]) // 1024

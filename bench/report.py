@@ -151,7 +151,10 @@ def growth(found: list[dict[str, Any]]) -> str:
 def shapes(found: dict[str, Any]) -> str:
     """Cost against the files of a run, and against its days."""
     tables = [
-        table((what, "seconds", "of it, each"), [(f"{n:,}", f"{s:.1f}", f"{s / n:.3f} s") for n, s in found[name]])
+        table(
+            (what, "seconds", "of it, each", "peak MB"),
+            [(f"{n:,}", f"{s:.1f}", f"{s / n:.3f} s", f"{mb:,}") for n, s, mb in found[name]],
+        )
         for name, what in (("files", "files of 100 orders"), ("days", "days of 10 orders"))
     ]
     return "\n\n".join(tables)

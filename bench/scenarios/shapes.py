@@ -8,12 +8,14 @@ from typing import Any
 import polars as pl
 
 from bench.contenders.pipeline import prepare, sync_now
+from bench.measure import forget_peak, peak_mb
 from bench.orders import FIRST_DAY, Orders, arrival
 from bench.places import Place, land_frame
 
 ORDERS_OF_A_FILE = 100
 FILES = (1, 10, 100, 1_000)
 DAYS = (1, 10, 100, 365)
+Cost = tuple[int, float, int]  # how many, seconds, the most memory in MB
 _DAY = Orders(0, 1, 1)
 
 
@@ -24,23 +26,24 @@ def run(place: Place) -> dict[str, Any]:
     return {"files": [_of_files(place, count) for count in FILES], "days": [_of_days(place, count) for count in DAYS]}
 
 
-def _of_files(place: Place, count: int) -> tuple[int, float]:
-    """Seconds of a sync that takes so many files of a hundred orders of one day."""
+def _of_files(place: Place, count: int) -> Cost:
+    """A sync that takes so many files of a hundred orders of one day."""
     for number in range(count):
         orders = arrival(_DAY, 1_000 + count + number, ORDERS_OF_A_FILE)
         land_frame(place, f"of-{count}/{number:04}", orders)
-    return count, _sync()
+    return _sync(count)
 
 
-def _of_days(place: Place, count: int) -> tuple[int, float]:
-    """Seconds of a sync that takes one file of ten orders of each of so many days."""
+def _of_days(place: Place, count: int) -> Cost:
+    """A sync that takes one file of ten orders of each of so many days."""
     days = [f"{FIRST_DAY + timedelta(days=1 + number)}T12:00:00" for number in range(count)]
     orders = arrival(_DAY, 10_000 + count, 10 * count).with_columns(order_date=pl.Series(days * 10))
     land_frame(place, f"over-{count}-days", orders)
-    return count, _sync()
+    return _sync(count)
 
 
-def _sync() -> float:
+def _sync(count: int) -> Cost:
+    forget_peak()
     started = perf_counter()
     assert sync_now().is_complete
-    return perf_counter() - started
+    return count, perf_counter() - started, peak_mb()
