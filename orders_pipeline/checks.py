@@ -16,7 +16,7 @@ from orders_pipeline.conservation import EXAMPLES
 from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.ledger import active, days, files, shared
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.lost import require_objects
+from orders_pipeline.lost import require_objects, why_held_up
 from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.portions import portions
@@ -158,14 +158,14 @@ def no_order_is_lost(
     """Every row of every file is clean, rejected, superseded or out of range, and so is the money."""
     calendar = Calendar.of(read_settings())
     with postgres.ledger().execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
-        stale = days.stale_days(snapshot, "cleaned_orders", calendar)
+        stale, held_up = days.stale_days(snapshot, "cleaned_orders", calendar), shared.held_up(snapshot)
         run_days = (
             [] if _checks_everything(context) else days.days_of_run(snapshot, "cleaned_orders", context.run.run_id)
         )
         # Not only the days that are built: a day that the ledger lost sight of is what is looked for.
         known = set(days.all_days(snapshot, "cleaned_orders", calendar)) | active.days_held(snapshot)
         everything = [day for day in known if calendar.start <= day <= calendar.today]
-        checked = sorted(day for day in run_days or everything if day not in stale)
+        checked = sorted(set(run_days or everything) - stale.keys() - held_up)
         paths = days.paths(snapshot, "cleaned_orders", checked)
         portioned = []
         for portion in portions(checked, active.expected_rows(snapshot, checked)):
@@ -174,6 +174,8 @@ def no_order_is_lost(
         rejects = conservation.of_rejects(snapshot, context.run.run_id)
         if _checks_everything(context) or not rejects.compared:
             rejects = conservation.of_rejects(snapshot, None)
+        held_up &= stale.keys()
+        why = why_held_up(snapshot, held_up) if held_up else ""
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "cleaned_orders", paths)
     orders = conservation.NONE
@@ -191,6 +193,8 @@ def no_order_is_lost(
             f" {len(rejects.wrong)} files are not all listed ({_examples(rejects.wrong)}).{waiting} Run the job again"
             f" with the tag {FULL_REFRESH_TAG}=true, and report a bug if that does not help.",
         )
+    if why:
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.ERROR, description=why)
     if not checked and not rejects.compared:
         return _nothing_checked("cleaned_orders", stale)
     return dg.AssetCheckResult(

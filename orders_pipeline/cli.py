@@ -53,7 +53,11 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--on-my-services", is_flag=True, help="Write the sample orders to the services of the environment.")
+@click.option(
+    "--on-my-services",
+    is_flag=True,
+    help="Write sample orders to the services of the environment: files below demo/, and the table `orders`.",
+)
 def demo(on_my_services: bool) -> None:
     """Run the whole pipeline on sample orders and show the result.
 

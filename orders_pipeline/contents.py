@@ -53,7 +53,7 @@ def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) 
 
 
 def of_mart(engine: Engine, table: str, within: Days | None = None) -> pl.DataFrame:
-    """The rows of a mart, in the order of its first two columns, which tell them apart."""
+    """The rows of a mart, in the order of its first two columns."""
     mart = MARTS[table]
     query = sa.select(mart) if within is None else sa.select(mart).where(mart.c.order_date.between(*within))
     with engine.connect() as connection:

@@ -15,6 +15,7 @@ from orders_pipeline.landing import raw
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.active import all_files
 from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.postgres import engine_for, source_url
 from orders_pipeline.sample import Sample, make_sample, write_source_table
 from orders_pipeline.schema import TABLES
 from orders_pipeline.settings import read_settings
@@ -53,9 +54,16 @@ def play(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Played:
 
 
 def land_sample(sample: Sample, *, later: bool, again: bool = True) -> None:
-    """Put sample files on S3 and sample rows into the source table.
+    """Put sample rows into the source table and sample files on S3.
 
-    `later`: those of the second act; with `again`, those of the first as well."""
+    `later`: those of the second act; with `again`, those of the first as well.
+
+    Raises:
+        OrdersPipelineError: the table has orders of somebody else. Nothing is put anywhere.
+    """
+    orders = sample.later_table if later else sample.first_table
+    source = engine_for(source_url(read_settings()))
+    write_source_table(source, orders, ours=[*sample.first_table, *sample.later_table])
     files = sample.later_files if later else sample.first_files
     if later and again:
         files = {**sample.first_files, **sample.later_files}
@@ -64,7 +72,6 @@ def land_sample(sample: Sample, *, later: bool, again: bool = True) -> None:
             path = Path(folder) / "file"
             path.write_bytes(content)
             s3.upload(path, f"{s3.prefix}{_SAMPLE_PREFIX}{key}")
-    write_source_table(postgres.engine(), sample.later_table if later else sample.first_table)
 
 
 def land_sample_once() -> str:

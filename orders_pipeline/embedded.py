@@ -178,10 +178,16 @@ def _end(process: Any, *, fast_shutdown: bool) -> None:
 
 
 def _running_s3(home: Path) -> str | None:
-    if _s3_process(home) is None:
-        return None
-    endpoint = str(json.loads((home / "s3.json").read_text())["endpoint"])
-    return endpoint if _answers(endpoint) else None
+    """Where it answers. One that lives and does not is given time, and then ended: what it holds, no other has."""
+    deadline = time.monotonic() + _START_TIMEOUT
+    while (process := _s3_process(home)) is not None:
+        endpoint = str(json.loads((home / "s3.json").read_text())["endpoint"])
+        if _answers(endpoint):
+            return endpoint
+        if time.monotonic() > deadline:
+            _end(process, fast_shutdown=False)
+        time.sleep(0.05)
+    return None
 
 
 def _start_s3(home: Path) -> str:

@@ -1,6 +1,7 @@
 """Which runs are on their way, which locks they hold, and which only look alive."""
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,6 +19,8 @@ _SECOND_LOOK: Final = 5.0  # seconds: from the end of a run's lock to the word t
 
 def locks_of(run: dg.DagsterRun) -> list[Lock]:
     """What a run holds for as long as its process lives: the locks of the chains that it takes part in."""
+    if run.asset_selection is not None and not _of_the_six(run.asset_selection):
+        return []
     partitioned = bool(days_of(dict(run.tags)))
     everything = run.job_name == DAILY_PIPELINE
     chains = {Lock.PARTITIONED_RUN: partitioned, Lock.UNPARTITIONED_RUN: everything or not partitioned}
@@ -63,9 +66,11 @@ def _lost(context: dg.SensorEvaluationContext, connection: Connection) -> dict[s
 
 def _takes_locks(run: dg.DagsterRun) -> bool:
     """Whether it is a run of the six assets: one of checks alone, or of assets of your own, takes no lock."""
-    if run.asset_selection is not None:
-        return any(asset.to_user_string() in TABLES for asset in run.asset_selection)
-    return run.job_name in JOBS
+    return run.job_name in JOBS if run.asset_selection is None else _of_the_six(run.asset_selection)
+
+
+def _of_the_six(assets: Iterable[dg.AssetKey]) -> bool:
+    return any(asset.to_user_string() in TABLES for asset in assets)
 
 
 def _last_said(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:

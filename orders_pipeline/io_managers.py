@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
+from itertools import groupby
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -31,8 +32,8 @@ from orders_pipeline.ledger import active, days, locks, shared
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
 from orders_pipeline.ledger.landed import ActiveFile, pairs
 from orders_pipeline.ledger.tables import MARTS
-from orders_pipeline.lost import require_objects
-from orders_pipeline.made import Made, describe_days, describe_rejects, draw_revenue
+from orders_pipeline.lost import require_objects, why_held_up
+from orders_pipeline.made import Made, MadeRejects, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
 from orders_pipeline.portions import one_ahead, portions
 from orders_pipeline.postgres import copy_frame
@@ -56,10 +57,10 @@ class FilesBuild:
 
 @dataclass
 class _Loaded:
-    """What a step read, or is to read: by day, a few days at a time."""
+    """What a step read, or is to read: a few days or files at a time."""
 
     build: Build | FilesBuild
-    parts: list[tuple[Build, pl.LazyFrame]] = field(default_factory=list)
+    parts: list[tuple[Build | FilesBuild, pl.LazyFrame]] = field(default_factory=list)
     made: dict[date, Made] = field(default_factory=dict)
     part: int | None = None  # which one the step's input is now; None: all of them
     started: float = field(default_factory=time.monotonic)
@@ -80,13 +81,17 @@ class _Loaded:
         rows = rows if columns is None else rows.select(columns)
         yield (rows if limit is None else rows.limit(limit)).collect(engine="streaming")
 
-    def by_day(self, output: Any, day: pl.Expr) -> Iterator[dict[date, pl.DataFrame]]:
-        """What the step made of its input, by day; part by part where it is lazy."""
-        assert isinstance(self.build, Build)  # noqa: S101 - only builds by day have parts
+    def outputs(self, output: Any) -> Iterator[tuple[Any, pl.DataFrame]]:
+        """What the step made of its input, with the build that it is of; part by part where it is lazy."""
         together = not isinstance(output, pl.LazyFrame) or len(self.parts) < 2
         for part, build in enumerate([self.build] if together else [build for build, _ in self.parts]):
             self.part = None if together else part
-            rows = _by_day(_collect(output), day, build.days)
+            yield build, _collect(output)
+
+    def by_day(self, output: Any, day: pl.Expr) -> Iterator[dict[date, pl.DataFrame]]:
+        """The same of a build by day, by day."""
+        for build, made in self.outputs(output):
+            rows = _by_day(made, day, build.days)
             self.made |= {day: Made.of(build.asset, rows[day]) for day in rows}
             yield rows
 
@@ -126,28 +131,32 @@ class LakeIOManager(dg.ConfigurableIOManager):
             tags = dict(step.dagster_run.tags)
             if consumer == "rejected_orders":
                 everything = tags.get(FULL_REFRESH_TAG) == "true"
-                read, gone = active.stale_files(snapshot, consumer, everything=everything)
-                _LOADED[step] = _Loaded(FilesBuild(read, gone))
-                return self._rejects(read)
+                files = FilesBuild(*active.stale_files(snapshot, consumer, everything=everything))
+                _LOADED[step] = loaded = _Loaded(files)
+                loaded.parts.extend((part, self._rejects(part.read)) for part in _parts_of_files(files))
+                return loaded.input()
             build = _build(snapshot, consumer, tags)
             _LOADED[step] = loaded = _Loaded(build)
             if not build.inputs:
                 return self._nothing(consumer)
-            lake, upstream, lost = self.s3.lake(), UPSTREAM[consumer], active.lost(snapshot)
+            lake, upstream = self.s3.lake(), UPSTREAM[consumer]
             if not days.reads_raw(consumer):
                 require_objects(self.postgres.ledger(), lake, upstream, build.inputs)
             for part in _parts(snapshot, build):
                 if days.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
                     sharing = shared.partners(snapshot, holding)
-                    _refuse({*holding, *sharing}.intersection(lost))
                     loaded.parts.append((part, raw.candidates(lake, part.inputs, holding, sharing)))
                 else:
                     loaded.parts.append((part, lake.scan(list(part.inputs.values()))))
             return loaded.input()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Write each day that the step set out to build as a new object, then mark it current."""
+        """Write each day that the step set out to build as a new object, then mark it current.
+
+        Raises:
+            MissingInputError: a partition was asked for that a lost file has a say in; all others are built.
+        """
         loaded = _LOADED[context.step_context]
         build = loaded.build
         assert isinstance(build, Build)  # noqa: S101 - the only asset kept per file lives in the marts
@@ -168,6 +177,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 accepted += len(days.mark(transaction, build, batch, context.run_id))
         describe_days(context, engine, build, loaded.made, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": _seconds(loaded)})
+        if build.held_up and context.has_asset_partitions:
+            with engine.connect() as connection:
+                raise MissingInputError(why_held_up(connection, build.held_up))
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
         with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
@@ -193,9 +205,11 @@ class MartsIOManager(dg.ConfigurableIOManager):
         loaded = _LOADED[context.step_context]
         engine = self.postgres.ledger()
         if isinstance(loaded.build, FilesBuild):
-            rows = _collect(obj)
-            replaced = _replace_files(engine, loaded.build, rows, context.run_id)
-            describe_rejects(context, engine, rows, replaced)
+            made, replaced = MadeRejects(), 0
+            for build, rows in loaded.outputs(obj):
+                replaced += _replace_files(engine, build, rows, context.run_id)
+                made.add(rows)
+            describe_rejects(context, engine, made, replaced)
         else:
             self._replace_days(context, loaded, loaded.build, obj)
         context.add_output_metadata({"seconds": _seconds(loaded)})
@@ -239,30 +253,20 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
             f" rules or for another time zone than {calendar.zone}: materialize raw_orders first, without config."
         )
     due = days.due_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
-    asked = days_of(dict(tags)) if asset in PARTITIONED else []
-    if not asked:
-        return Build(asset, due, calendar)
-    delivered = days.delivered_days(snapshot, asked)
-    if missing := delivered - days.current_inputs(snapshot, asset, asked).keys():
-        raise MissingInputError(
-            f"{UPSTREAM[asset]} was never built for {metadata.list_days(missing)}: materialize it for these days first."
-        )
-    due = {day: due[day] for day in asked if day in due}
-    return Build(asset, due, calendar, current=tuple(sorted(delivered - due.keys())))
-
-
-def _refuse(lost: set[ActiveFile]) -> None:
-    """No build of rows that are lost, though their object may have come back: they may have been judged by older rules.
-
-    Raises:
-        MissingInputError: there are some.
-    """
-    if lost:
-        key = min(lost, key=lambda file: file.version).version.key
-        raise MissingInputError(
-            f"What was read of {len(lost)} landed files is lost, for example of {key}: upload it again, or say"
-            " `orders-pipeline retract KEY`. If the lake has been restored, materialize raw_orders, without config."
-        )
+    held_up = shared.held_up(snapshot) if days.reads_raw(asset) else set()
+    current: set[date] = set()
+    if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
+        delivered = days.delivered_days(snapshot, asked)
+        if missing := delivered - days.current_inputs(snapshot, asset, asked).keys():
+            raise MissingInputError(
+                f"{UPSTREAM[asset]} was never built for {metadata.list_days(missing)}: materialize it for these days"
+                " first."
+            )
+        due = {day: due[day] for day in asked if day in due}
+        current = delivered - due.keys()
+    held_up &= due.keys()
+    buildable = {day: due[day] for day in due if day not in held_up}
+    return Build(asset, buildable, calendar, current=tuple(sorted(current)), held_up=tuple(sorted(held_up)))
 
 
 def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:
@@ -271,8 +275,21 @@ def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:
         expected = active.expected_rows(snapshot, build.inputs)
     else:
         expected = days.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
-    for portion in portions(build.inputs, expected):
+    for portion in portions(build.days, expected):
         yield replace(build, due={day: build.due[day] for day in portion})
+
+
+def _parts_of_files(build: FilesBuild) -> Iterator[FilesBuild]:
+    """The build in parts that memory can hold, each of one bucket: another one may have files of the same keys."""
+    rejects = {file: file.raw.rows - file.raw.clean_rows for file in build.read}
+    by_bucket = groupby(sorted(build.read, key=_bucket), key=_bucket)
+    parts = [part for _, files in by_bucket for part in portions(files, rejects)]
+    yield FilesBuild(parts[0] if parts else [], build.gone)
+    yield from (FilesBuild(part, []) for part in parts[1:])
+
+
+def _bucket(file: ActiveFile) -> str:
+    return file.version.bucket
 
 
 def _collect(frame: Any) -> pl.DataFrame:

@@ -1,8 +1,9 @@
 """What a step made, put where the Dagster UI shows it. The ledger tells the counts; of the data nothing is read but the
 latest days of revenue."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -26,6 +27,19 @@ class Made:
     def of(cls, asset: str, rows: pl.DataFrame) -> "Made":
         """Their count, and a few of them without what may be personal."""
         return cls(rows.height, rows.select(metadata.PREVIEWED[asset]).head(metadata.PREVIEW_ROWS).to_dicts())
+
+
+@dataclass
+class MadeRejects:
+    """What is shown of the rejects that a step listed, as they come."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    sample: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Count some more."""
+        self.reasons.update(dict(rows["reason"].value_counts().iter_rows()))
+        self.sample = self.sample or Made.of("rejected_orders", rows).sample
 
 
 def describe_days(
@@ -57,18 +71,22 @@ def describe_days(
             "days": metadata.list_days(made),
             "why": metadata.of_reasons({day: due.why for day, due in build.due.items()}),
             "days_up_to_date": len(build.current),
+            **({"days_held_up": metadata.list_days(build.held_up)} if build.held_up else {}),
         }
     )
 
 
-def describe_rejects(context: dg.OutputContext, engine: Engine, rows: pl.DataFrame, files: int) -> None:
+def describe_rejects(context: dg.OutputContext, engine: Engine, made: MadeRejects, files: int) -> None:
     """Show the rejects of the files that were read."""
     with engine.connect() as connection:
         context.add_output_metadata({"dagster/row_count": rejections.listed(connection)})
-    reasons = dict(rows["reason"].value_counts().iter_rows())
-    sample = Made.of("rejected_orders", rows).sample
     context.add_output_metadata(
-        {"files_read": files, "rows_listed": rows.height, **metadata.of_rejects(reasons), **metadata.preview(sample)}
+        {
+            "files_read": files,
+            "rows_listed": made.reasons.total(),
+            **metadata.of_rejects(made.reasons),
+            **metadata.preview(made.sample),
+        }
     )
 
 

@@ -1,8 +1,8 @@
-"""Days in portions of about as many orders as memory may hold at a time, and the next one made while one is used."""
+"""Days or files in portions of about as many orders as memory may hold at a time, and the next one made while one is
+used."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from typing import Final, TypeVar
 
 _Item = TypeVar("_Item")
@@ -10,16 +10,16 @@ _Item = TypeVar("_Item")
 _ROWS_AT_ONCE: Final = 500_000  # 100 MB or so; two portions are held at a time
 
 
-def portions(days: Iterable[date], rows: Mapping[date, int]) -> Iterator[list[date]]:
-    """The days in order, a few at a time; `rows`: how many orders are expected of each."""
-    portion: list[date] = []
+def portions(items: Iterable[_Item], rows: Mapping[_Item, int]) -> Iterator[list[_Item]]:
+    """The items in their order, a few at a time; `rows`: how many orders are expected of each."""
+    portion: list[_Item] = []
     size = 0
-    for day in sorted(days):
-        if portion and size + rows.get(day, 0) > _ROWS_AT_ONCE:
+    for item in items:
+        if portion and size + rows.get(item, 0) > _ROWS_AT_ONCE:
             yield portion
             portion, size = [], 0
-        portion.append(day)
-        size += rows.get(day, 0)
+        portion.append(item)
+        size += rows.get(item, 0)
     if portion:
         yield portion
 

@@ -38,16 +38,16 @@ def engine_for(url: str) -> Engine:
     Raises:
         SettingsError: not a URL of a Postgres. The message does not repeat it, since it may hold a password.
     """
-    if url.partition("?")[0].count("@") > 1:  # else what follows the first is taken for a host, and told as one
-        raise SettingsError(
-            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @: in a user's name or a password, write %40."
-        )
     try:
         parsed = make_url(url)
     except (sa.exc.ArgumentError, ValueError):
         raise SettingsError(
             "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL is not a URL like postgresql://user:password@host:5432/database."
         ) from None
+    if "@" in (parsed.host or ""):  # the end of a password: taken for a host, it would be told as one
+        raise SettingsError(
+            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @: in a user's name or a password, write %40."
+        )
     return sa.create_engine(
         _with_driver(parsed),
         pool_pre_ping=True,

@@ -92,6 +92,8 @@ def synced(result: Synced) -> None:
         _console.print(f"  [red]left[/red] {len(result.left.pending)} files pending; stale: {stale or 'nothing'}")
         if result.left.table:
             _console.print(f"  [red]left[/red] {escape(result.left.table_error or 'the source table changed')}")
+        if result.left.why_held_up:
+            _console.print(f"  [red]left[/red] {escape(result.left.why_held_up)}")
     if result.runs and result.is_complete:
         _console.print(f"[green]Up to date[/green] after {result.runs} runs.")
 

@@ -40,8 +40,9 @@ def read(
             at once: Postgres keeps no older rows.
 
     Returns:
-        Rows in the order of their days; of rejects, in the order of their files. In pandas, money is `Decimal`, a date
-        an Arrow date, a time a datetime64 (wall clock of ORDERS_TIMEZONE, or UTC where it says so), an id text.
+        Rows in the order of their days; of rejects, in that of their files; of raw orders in none. In pandas, money is
+        `Decimal`, a date an Arrow date, a time a datetime64 (wall clock of ORDERS_TIMEZONE, or UTC where it says so),
+        an id text.
 
     Raises:
         ReadError: there is no such table, or it has no such days.

@@ -19,6 +19,8 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from orders_pipeline.errors import OrdersPipelineError
+
 FIRST_DAY: Final = date(2026, 1, 1)
 DAYS: Final = 90
 _SEED: Final = 20260101
@@ -75,8 +77,14 @@ def make_sample() -> Sample:
     )
 
 
-def write_source_table(engine: Engine, orders: Iterable[Order]) -> None:
-    """Make the table `orders` hold just these rows, in one transaction."""
+def write_source_table(engine: Engine, orders: Iterable[Order], ours: Iterable[Order]) -> None:
+    """Make the table `orders` hold just these rows, in one transaction.
+
+    `ours`: what it may hold before.
+
+    Raises:
+        OrdersPipelineError: it holds something else, which is left as it is.
+    """
     metadata = sa.MetaData()
     table = sa.Table(
         "orders",
@@ -90,6 +98,14 @@ def write_source_table(engine: Engine, orders: Iterable[Order]) -> None:
     rows = [vars(order) | {"amount": Decimal(order.amount)} for order in orders]
     with engine.begin() as connection:
         metadata.create_all(connection)
+        # As JSON: a table of somebody else may have other columns.
+        id_ = sa.func.coalesce(sa.literal_column("to_jsonb(orders)->>'order_id'", sa.Text), "")
+        theirs = sa.select(sa.literal(1)).select_from(table).where(id_.not_in([order.order_id for order in ours]))
+        if connection.execute(theirs.limit(1)).first():
+            raise OrdersPipelineError(
+                "The table `orders` holds orders that are not the sample's, and the demo would take their place."
+                " Nothing was written: give the demo a database of its own."
+            )
         connection.execute(sa.delete(table))
         connection.execute(sa.insert(table), rows)
 

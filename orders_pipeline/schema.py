@@ -92,7 +92,7 @@ QUARANTINES: Final = {
     "json_truncated": "the last line ends in the middle of a JSON object",
     "json_unreadable": "it begins as JSON, and is neither one object a line nor an array",
     "lost": "it counts, the lake has lost what was read of it, and it cannot be read anew, or not until it is back on"
-    " S3: builds that need it fail",
+    " S3: days in which it has a say keep their last figures",
     "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",
     "parquet_unreadable": "it begins as Parquet and is cut short, damaged, or built to take too much memory",
     "row_too_long": "a row is far longer than its longest fields may be: a quote or a line end is missing",

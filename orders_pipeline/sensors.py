@@ -4,7 +4,7 @@ failed run or a restart loses no work. What was asked for in vain is asked for a
 One asks for nothing: it tells of what failed."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -18,7 +18,7 @@ from orders_pipeline.in_flight import fail_lost_runs, is_of_here, is_on_its_way
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.ingest import due
 from orders_pipeline.landing.versions import TABLE, FileVersion
-from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger import active, days, files, shared
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.partitions import MAX_DAYS_PER_RUN
@@ -78,16 +78,20 @@ def s3_arrival_sensor(
         loaded = _ask(context, take, found.versions, what, cursor, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
             return loaded
+        held_up = shared.held_up(connection)
         stale = [
             (asset, day, input_)
-            for asset in ("cleaned_orders", "daily_revenue")
+            for asset, left_out in (("cleaned_orders", held_up), ("daily_revenue", set()))
             for day, input_ in days.stale_days(connection, asset, calendar).items()
+            if day not in left_out
         ]
         unread, gone = active.stale_files(connection, "rejected_orders")
     build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
     built = _ask(context, build, [] if outdated else [*stale, *unread, *gone], "Stale days", cursor)
-    if answer := built or loaded or everything:
+    if answer := built or loaded:
         return answer
+    if everything:
+        return dg.SensorResult(skip_reason=everything.skip_reason, cursor=cursor)
     return dg.SensorResult(
         skip_reason="Every file that landed is settled, and no day is stale."
         if found.cursor is None
@@ -105,14 +109,18 @@ def stale_days_sensor(
         if _is_busy(context, connection, Lock.PARTITIONED_RUN, stale_days_job.name):
             return dg.SkipReason("A run of the partitioned chain is at work.")
         calendar = Calendar.of(read_settings())
-        stale: dict[date, list[object]] = {}
-        for asset in ("daily_orders", "daily_revenue_partitioned"):
-            for day, input_ in days.stale_days(connection, asset, calendar).items():
+        assets = ("daily_orders", "daily_revenue_partitioned")
+        by_asset = {asset: days.stale_days(connection, asset, calendar) for asset in assets}
+        held_up = shared.held_up(connection) & by_asset["daily_orders"].keys()
+    stale: dict[date, list[object]] = {}
+    for asset, inputs in by_asset.items():
+        for day, input_ in inputs.items():
+            if day not in held_up:
                 stale.setdefault(day, []).append((asset, day, input_))
     if not stale:
         return dg.SkipReason("No day is stale.")
     requests, waiting = [], []
-    for first, last in ranges(stale):
+    for first, last in ranges(stale, apart=held_up):
         items = [item for day, items in stale.items() if first <= day <= last for item in items]
         work = _fingerprint(context, items)
         pause = pause_of(context.instance, stale_days_job.name, work, _LONGEST_PAUSE)
@@ -150,11 +158,18 @@ def read_listing(
     return Listing(found, cursor=None)
 
 
-def ranges(stale: Iterable[date], most: int = MAX_DAYS_PER_RUN) -> list[tuple[date, date]]:
-    """Stale days as ranges for runs: at most so many in each, spanning short gaps (a run skips what is current)."""
+def ranges(
+    stale: Iterable[date], most: int = MAX_DAYS_PER_RUN, apart: Collection[date] = ()
+) -> list[tuple[date, date]]:
+    """Stale days as ranges for runs: at most so many in each, spanning short gaps (a run skips what is current), but no
+    day of `apart`."""
+
+    def is_near(last: date, day: date) -> bool:
+        return day - last <= MAX_GAP and not any(last < between < day for between in apart)
+
     found: list[list[date]] = []
     for day in sorted(stale):
-        if found and len(found[-1]) < most and day - found[-1][-1] <= MAX_GAP:
+        if found and len(found[-1]) < most and is_near(found[-1][-1], day):
             found[-1].append(day)
         else:
             found.append([day])

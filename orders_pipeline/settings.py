@@ -26,7 +26,7 @@ def _time_zone(name: str) -> str:
 
 
 def _prefix(value: str) -> str:
-    return value if not value or value.endswith("/") else f"{value}/"
+    return value if value.endswith("/") else f"{value}/"
 
 
 def _age(value: object) -> object:

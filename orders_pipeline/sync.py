@@ -56,7 +56,8 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
             say(_announce(left))
             _run(instance, s3_arrival_job.name, {}, result)
         # What just landed makes days stale in the other chain too.
-        for first, last in ranges(_outstanding().partitioned, _DAYS_PER_RUN):
+        landed = _outstanding()
+        for first, last in ranges(landed.partitioned, _DAYS_PER_RUN, landed.apart):
             say(f"Building {first if first == last else f'{first} to {last}'} of the partitioned chain")
             _run(instance, stale_days_job.name, range_tags(first, last), result)
         left = _outstanding()

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orders_pipeline.cli import main
+from orders_pipeline.definitions import s3
 from orders_pipeline_tests.driver import HEADER, Pipeline
 
 COMMANDS = {
@@ -191,6 +192,18 @@ def test_two_files_of_one_name_are_not_landed_one_over_the_other(pipeline: Pipel
 def test_land_of_a_missing_file_uploads_nothing(pipeline: Pipeline) -> None:
     assert call("land", "no-such-file.csv").exit_code == 2
     assert pipeline.status().pending == []
+
+
+def test_the_demo_empties_no_table_of_somebody_else(pipeline: Pipeline) -> None:
+    pipeline.execute("CREATE TABLE public.orders (number int, order_id int)")
+    pipeline.execute("INSERT INTO public.orders VALUES (1, 4711)")
+
+    result = call("demo", "--on-my-services")
+
+    assert result.exit_code != 0
+    assert "a database of its own" in result.output
+    assert pipeline.query("SELECT number, order_id FROM public.orders") == [(1, 4711)]
+    assert list(s3.list_pages()) in ([], [[]])
 
 
 def test_the_demo_refuses_to_write_to_services_of_yours(pipeline: Pipeline) -> None:

@@ -1,5 +1,6 @@
 """Embedded servers: started on first need, once, shared, and their data outlives a kill."""
 
+import json
 import os
 import signal
 import subprocess
@@ -119,6 +120,30 @@ def test_a_start_that_fails_shows_the_end_of_the_log(home: Path) -> None:
 def test_a_home_with_a_space_is_refused_with_a_reason(home: Path) -> None:
     with pytest.raises(SettingsError, match="space"):
         embedded.postgres_url(home / "my orders")
+
+
+def test_an_s3_that_is_slow_to_answer_is_waited_for_and_not_replaced_by_an_empty_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = embedded.s3_endpoint(home)
+    answers = [False, False, True]
+    monkeypatch.setattr(embedded, "_answers", lambda _: answers.pop(0))
+
+    assert embedded.s3_endpoint(home) == endpoint
+    assert answers == []
+
+
+def test_an_s3_that_answers_no_more_is_ended_before_another_is_started(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = embedded.s3_endpoint(home)
+    hung = psutil.Process(json.loads((home / "s3.json").read_text())["pid"])
+    answers = embedded._answers
+    monkeypatch.setattr(embedded, "_answers", lambda there: there != endpoint and answers(there))
+    monkeypatch.setattr(embedded, "_START_TIMEOUT", 5)
+
+    assert embedded.s3_endpoint(home) != endpoint
+    assert not hung.is_running()
 
 
 def test_s3_forgets_its_objects_and_comes_back(home: Path) -> None:

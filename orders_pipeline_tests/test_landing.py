@@ -15,16 +15,19 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import ObjectChangedError, QuarantineError, ServiceUnavailableError
+from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.versions import FileVersion
-from orders_pipeline.ledger import days, files
+from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.landed import ActiveFile
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import RULES
 from orders_pipeline_tests.driver import HEADER, Pipeline, gzipped
+from orders_pipeline_tests.places import new_bucket
 
 DAY = "2026-03-04"
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def statuses(pipeline: Pipeline) -> dict[str, tuple[str, str | None]]:
@@ -69,6 +72,22 @@ def test_a_version_that_cannot_be_read_leaves_the_last_readable_one_in_place(
     assert statuses(pipeline)[key][0] == status
     assert pipeline.revenue() == {DAY: ("3.00", 2)}
     assert pipeline.sync().runs == 0
+
+
+def test_a_key_in_another_bucket_is_another_file(
+    pipeline: Pipeline, services: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,,1.00,2026-03-04")
+    pipeline.sync()
+    pipeline.execute("UPDATE ledger.landed_files SET last_modified = last_modified - interval '1 minute'")
+    monkeypatch.setenv("ORDERS_S3_BUCKET", new_bucket(services))
+    pipeline.land_rows("a.csv", "1,ann,3.00,2026-03-05", "2,,5.00,2026-03-05")
+    pipeline.sync()
+
+    assert pipeline.run("s3_arrival", tags={FULL_REFRESH_TAG: "true"}).success
+    assert pipeline.revenue() == {"2026-03-05": ("3.00", 1)}
+    assert len(pipeline.query("SELECT DISTINCT bucket FROM analytics.rejected_orders")) == 2
+    assert len(pipeline.rejected()) == 2
 
 
 def test_a_bad_file_blocks_no_other(pipeline: Pipeline) -> None:
@@ -632,6 +651,33 @@ def test_files_in_the_hands_of_another_are_not_waited_for_by_who_would_try_them_
         asking.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
         files.end_pauses(asking)
         assert files.due_of(asking, held.bucket) == [free]
+
+
+def test_several_files_are_locked_in_order_by_who_keeps_a_table_of_them(pipeline: Pipeline) -> None:
+    """Two that take them in different orders would each wait for the other."""
+    for name in ("b.csv", "a.csv"):  # as they lie in the table
+        pipeline.land_rows(name, f"{name},ann,1.00,2026-03-04")
+        pipeline.sync()
+    with postgres.ledger().begin() as transaction:
+        first, second = sorted(active.all_files(transaction), key=lambda file: file.version)
+    failed: list[Exception] = []
+
+    def mark_both() -> None:
+        try:
+            with postgres.ledger().begin() as transaction:
+                active.mark_files(transaction, "rejected_orders", [second, first], [], "a run")
+        except Exception as error:  # a deadlock may end either side
+            failed.append(error)
+
+    other = Thread(target=mark_both)
+    with postgres.ledger().begin() as transaction:
+        files.activate(transaction, [first], "UTC", "another run")
+        other.start()
+        while not pipeline.query(WAITS):
+            assert other.is_alive()
+        files.activate(transaction, [second], "UTC", "another run")
+    other.join(30)
+    assert failed == []
 
 
 def test_a_file_and_the_days_that_it_touches_are_committed_together(

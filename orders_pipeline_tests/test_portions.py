@@ -12,7 +12,7 @@ MONDAY, TUESDAY, WEDNESDAY = (date(2026, 3, day) for day in (2, 3, 4))
 
 
 def test_portions_hold_what_memory_may_hold_and_at_least_a_day() -> None:
-    days = [WEDNESDAY, MONDAY, TUESDAY]
+    days = [MONDAY, TUESDAY, WEDNESDAY]
     assert list(portions(days, {MONDAY: 1, TUESDAY: 1})) == [[MONDAY, TUESDAY, WEDNESDAY]]
     assert list(portions(days, {MONDAY: 3, TUESDAY: 1, WEDNESDAY: 1})) == [[MONDAY], [TUESDAY, WEDNESDAY]]
     assert list(portions([], {})) == []

@@ -10,7 +10,9 @@ from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.resources import S3Resource
+from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.test_sensors import tick
 
 DAY, OTHER = "2026-03-04", "2026-03-05"
 
@@ -118,8 +120,8 @@ def test_a_retry_of_a_file_that_is_empty_by_now_says_that_it_reads_nothing(pipel
 def test_what_is_lost_for_good_is_said_and_not_waited_for(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
-    lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00")
-    pipeline.land_rows("b.csv", f"2,ann,2.00,{OTHER}T12:00:00")
+    lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{OTHER}T12:00:00")
+    pipeline.land_rows("b.csv", f"2,ann,2.00,{DAY}T12:00:00")
     pipeline.sync()
     damage(pipeline, lost, content)
     pipeline.remove("a.csv")
@@ -134,11 +136,22 @@ def test_what_is_lost_for_good_is_said_and_not_waited_for(
     assert (key, reason) == (lost, "lost")
     assert lost in message
     assert "`orders-pipeline retract KEY`" in message
-    assert lost in " ".join(synced.errors.values())
+    assert synced.errors == {}
+    assert lost in synced.failed_checks["no_order_is_lost"]
+    assert lost in str(synced.left.why_held_up)
+
+    built = {DAY: ("2.00", 1), "2026-03-06": ("3.00", 1)}
+    assert pipeline.revenue() == {OTHER: ("1.00", 1), **built}  # no other day waits
+    assert {day for day, _ in pipeline.spend()} == {OTHER, *built}
+    for asset in ("cleaned_orders", "daily_orders"):
+        assert [str(day) for day in pipeline.stale(asset)] == [OTHER]
+    assert not pipeline.run("stale_days", partition=OTHER).success
+    assert "settled" in str(tick(pipeline, s3_arrival_sensor).skip_message)
+    assert tick(pipeline, stale_days_sensor).skip_message == "No day is stale."
 
     call("retract", lost)
     assert pipeline.sync().is_complete
-    assert pipeline.revenue() == {OTHER: ("2.00", 1), "2026-03-06": ("3.00", 1)}
+    assert pipeline.revenue() == built
 
 
 @pytest.mark.parametrize("is_as_it_was", [False, True], ids=["uploaded again", "undeleted"])
@@ -227,7 +240,9 @@ def test_what_was_lost_and_is_restored_is_judged_again_before_anything_is_built_
     pipeline.sync()
     path.write_bytes(content)
 
-    assert not pipeline.run("s3_arrival", assets=["cleaned_orders"]).success
+    built = pipeline.built("cleaned_orders")
+    pipeline.run("s3_arrival", assets=["cleaned_orders"])
+    assert pipeline.built("cleaned_orders") == built
     assert pipeline.run("s3_arrival").success
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {OTHER: ("1.00", 1)}

@@ -15,7 +15,7 @@ from dagster._core.storage.runs.schema import RunsTable
 from orders_pipeline import in_flight, sensors
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import ServiceUnavailableError
-from orders_pipeline.in_flight import fail_lost_runs, is_on_its_way
+from orders_pipeline.in_flight import fail_lost_runs, is_on_its_way, locks_of
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger.locks import Lock, shared
 from orders_pipeline.resources import S3Resource
@@ -134,6 +134,22 @@ def test_a_listing_that_took_several_ticks_begins_anew_when_it_is_through(
     assert request.run_config == {"ops": {"raw_orders": {"config": {"s3_keys": [key]}}}}
 
 
+def test_what_waits_for_a_run_of_everything_does_not_begin_a_listing_anew(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else, where a listing takes several ticks, its end would not be seen while the source table is away."""
+    monkeypatch.setattr(sensors, "pause_of", lambda *_: "later")
+    monkeypatch.setattr(sensors, "read_listing", lambda *_: sensors.Listing([], "landing/half of it"))
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04T23:30:00-05:00")
+    pipeline.sync()
+    monkeypatch.setenv("ORDERS_TIMEZONE", "America/New_York")
+
+    evaluated = tick(pipeline, s3_arrival_sensor)
+
+    assert "Files judged by older rules" in evaluated.skip_message
+    assert evaluated.cursor.endswith("landing/half of it")
+
+
 def test_a_stale_day_without_a_pending_file_is_asked_for_without_config(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.run("s3_arrival", assets=["raw_orders"])
@@ -193,6 +209,22 @@ def test_a_run_holds_the_lock_of_its_chain_for_as_long_as_it_runs(
     pipeline.run("s3_arrival")
 
     assert seen == [([], "No day is stale.")]
+
+
+@pytest.mark.parametrize(
+    ("assets", "locks"),
+    [
+        (["of_mine"], []),
+        ([], []),  # checks alone
+        (["of_mine", "cleaned_orders"], [Lock.UNPARTITIONED_RUN]),
+        (None, [Lock.UNPARTITIONED_RUN]),  # of a job, which may have any
+    ],
+)
+def test_a_run_of_assets_of_your_own_holds_no_lock_of_a_chain(assets: list[str] | None, locks: list[Lock]) -> None:
+    selection = None if assets is None else frozenset(dg.AssetKey(asset) for asset in assets)
+    tags = {"dagster/partition": "europe"} if assets == ["of_mine"] else {}
+
+    assert locks_of(dg.DagsterRun("a_job", asset_selection=selection, tags=tags)) == locks
 
 
 def silent(*_: object) -> datetime:

@@ -222,10 +222,9 @@ def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[Active
     everyone = list({file.raw.path: file for file in [*files, *others]}.values())
     if not files or len(everyone) == 1:
         return set()
-    rows = clean_rows(lake, everyone).select("order_id", SOURCE, DAY)
-    shared = rows.group_by("order_id").agg(pl.col(SOURCE).n_unique().alias("files")).filter(pl.col("files") > 1)
-    ids = clean_rows(lake, files).join(shared, on="order_id", how="semi").select("order_id").unique()
-    return _days(rows.join(ids, on="order_id", how="semi"))
+    by_order = ids(lake, everyone).group_by("order_id").agg(pl.col("object").n_unique().alias("files"))
+    shared = ids(lake, files).join(by_order.filter(pl.col("files") > 1), on="order_id", how="semi")
+    return _days(clean_rows(lake, everyone).join(shared, on="order_id", how="semi"))
 
 
 def _batches(files: Sequence[ActiveFile]) -> Iterator[list[ActiveFile]]:

@@ -68,7 +68,8 @@ def _read_anew(ingest: Ingest, file: ActiveFile) -> str:
 def _give_up(ingest: Ingest, file: ActiveFile, attempts: int | None = None) -> str:
     message = (
         f"The lake has lost what was read of {file.version.key}, and it cannot be read anew. Upload the file again,"
-        f" restore {ingest.lake.uri}, or say `orders-pipeline retract KEY`: until then builds that need it fail."
+        f" restore {ingest.lake.uri}, or say `orders-pipeline retract KEY`: until then the days in which it has a say"
+        " keep their last figures."
         f" {_why(ingest, file)}"
     ).rstrip()
     with ingest.transaction():

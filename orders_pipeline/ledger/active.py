@@ -134,7 +134,8 @@ def stale_files(
     connection: Connection, asset: str, *, everything: bool = False
 ) -> tuple[list[ActiveFile], list[tuple[str, str]]]:
     """For a table that is kept per file: the active files whose object it has not read, and (bucket, key) of files
-    that it read and that are active no more. `everything`: as if it had read none (a full refresh)."""
+    that it read and that are active no more. Of lost files stays what was read. `everything`: as if it had read none (a
+    full refresh)."""
     read = built_files.alias("read")
     same_key = sa.and_(read.c.asset == asset, read.c.bucket == _t.bucket, read.c.key == _t.key)
     due = (
@@ -142,6 +143,7 @@ def stale_files(
         .select_from(landed_files.outerjoin(read, same_key))
         .where(
             _t.active,
+            _t.reason.is_distinct_from(LOST),
             sa.or_(
                 read.c.key.is_(None),
                 read.c.rules < RULES[asset],

@@ -70,6 +70,7 @@ class Build:
     due: Mapping[date, Due]
     calendar: Calendar
     current: tuple[date, ...] = field(default=())  # asked for, and found up to date
+    held_up: tuple[date, ...] = field(default=())  # stale, and left as they are: a lost file has a say in them
 
     @cached_property
     def inputs(self) -> dict[date, str]:

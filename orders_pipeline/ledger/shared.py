@@ -1,11 +1,13 @@
 """Which of the active files hold an order in common. There may be a pair too many, never one too few."""
 
 from collections.abc import Iterable
+from datetime import date
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.ledger import active
 from orders_pipeline.ledger.landed import ActiveFile, active_file
 from orders_pipeline.ledger.tables import landed_files, shared_orders
 from orders_pipeline.postgres import copy_frame
@@ -22,6 +24,12 @@ def partners(connection: Connection, files: Iterable[ActiveFile]) -> list[Active
         .order_by(landed_files.c.key)
     )
     return [active_file(row) for row in connection.execute(query)]
+
+
+def held_up(connection: Connection) -> set[date]:
+    """The days that nobody can build: a file that is lost has rows of them, or an order in common with one that has."""
+    lost = active.lost(connection)
+    return {day for file in [*lost, *partners(connection, lost)] for day in file.raw.days} if lost else set()
 
 
 def record(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:
