@@ -44,7 +44,8 @@ def engine_for(url: str) -> Engine:
         raise SettingsError(
             "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL is not a URL like postgresql://user:password@host:5432/database."
         ) from None
-    if "@" in (parsed.host or ""):  # the end of a password: taken for a host, it would be told as one
+    # The end of a password: taken for the name of a host or a database, it would be told as one.
+    if "@" in f"{parsed.host}{parsed.database}":
         raise SettingsError(
             "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @: in a user's name or a password, write %40."
         )

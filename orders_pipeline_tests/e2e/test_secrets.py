@@ -239,6 +239,7 @@ def test_what_fails_tells_no_secret(
         ("ORDERS_ALERT_WEBHOOK_URL", f"ftp://{CANARY}"),
         ("ORDERS_DATABASE_URL", f"postgresql://u:p@{CANARY}@h/x"),
         ("ORDERS_DATABASE_URL", f"postgresql://u:p?@{CANARY}@h/x"),
+        ("ORDERS_DATABASE_URL", f"postgresql://u:p@h:5432/{CANARY}@h/x"),
         ("ORDERS_DATABASE_URL", f"mysql://u:{CANARY}@h/x"),
     ],
 )
