@@ -1,31 +1,24 @@
 """The IO managers `lake` and `marts`: they hand an asset only the rows that its stale days need, and make what it
-returns visible together with the ledger's word on it.
-
-What was read at load (days, inputs) is what gets marked at output: asking the ledger again there could mark what was
-never read. Between the two lies a lazy frame, collected once for each few days, so that memory is bounded whatever
-there is to build.
+returns visible together with the ledger's record of it. What passes from load to output is in `handoff`.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import dagster as dg
-import narwhals as nw
 import polars as pl
 import sqlalchemy as sa
-from polars.io.plugins import register_io_source
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import contents, metadata, progress
+from orders_pipeline import contents, handoff, metadata, progress
 from orders_pipeline.errors import MissingInputError
+from orders_pipeline.handoff import FilesBuild, Handoff
 from orders_pipeline.in_flight import locks_of
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger import active, days, locks, shared
@@ -33,7 +26,7 @@ from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
 from orders_pipeline.ledger.landed import ActiveFile, pairs
 from orders_pipeline.ledger.tables import MARTS
 from orders_pipeline.lost import require_objects, why_held_up
-from orders_pipeline.made import Made, MadeRejects, describe_days, describe_rejects, draw_revenue
+from orders_pipeline.made import MadeRejects, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
 from orders_pipeline.portions import one_ahead, portions
 from orders_pipeline.postgres import copy_frame
@@ -45,59 +38,6 @@ FULL_REFRESH_TAG: Final = "orders/full_refresh"
 
 _WRITES_AT_ONCE: Final = 4
 _COPIES_AT_ONCE: Final = 2
-
-
-@dataclass(frozen=True)
-class FilesBuild:
-    """What a step that works per file sets out to read."""
-
-    read: list[ActiveFile]
-    gone: list[tuple[str, str]]
-
-
-@dataclass
-class _Loaded:
-    """What a step read, or is to read: a few days or files at a time."""
-
-    build: Build | FilesBuild
-    parts: list[tuple[Build | FilesBuild, pl.LazyFrame]] = field(default_factory=list)
-    made: dict[date, Made] = field(default_factory=dict)
-    part: int | None = None  # which one the step's input is now; None: all of them
-    started: float = field(default_factory=time.monotonic)
-
-    def input(self) -> pl.LazyFrame:
-        """A frame that holds the rows of the part whose turn it is when it is collected."""
-        if len(self.parts) == 1:
-            return self.parts[0][1]
-        # Pure: within one collection it is read once, though the plan may name it twice.
-        return register_io_source(self._rows, schema=self.parts[0][1].collect_schema(), is_pure=True)
-
-    def _rows(
-        self, columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        """What Polars asks of a source: its rows, or those columns of them, that fit, up to a limit."""
-        rows = pl.concat([rows for _, rows in self.parts]) if self.part is None else self.parts[self.part][1]
-        rows = rows if predicate is None else rows.filter(predicate)
-        rows = rows if columns is None else rows.select(columns)
-        yield (rows if limit is None else rows.limit(limit)).collect(engine="streaming")
-
-    def outputs(self, output: Any) -> Iterator[tuple[Any, pl.DataFrame]]:
-        """What the step made of its input, with the build that it is of; part by part where it is lazy."""
-        together = not isinstance(output, pl.LazyFrame) or len(self.parts) < 2
-        for part, build in enumerate([self.build] if together else [build for build, _ in self.parts]):
-            self.part = None if together else part
-            yield build, _collect(output)
-
-    def by_day(self, output: Any, day: pl.Expr) -> Iterator[dict[date, pl.DataFrame]]:
-        """The same of a build by day, by day."""
-        for build, made in self.outputs(output):
-            rows = _by_day(made, day, build.days)
-            self.made |= {day: Made.of(build.asset, rows[day]) for day in rows}
-            yield rows
-
-
-# From load to output of one step: the step's context is the same object at both, and new for each retry.
-_LOADED: Final[WeakKeyDictionary[Any, _Loaded]] = WeakKeyDictionary()
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -132,11 +72,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
             if consumer == "rejected_orders":
                 everything = tags.get(FULL_REFRESH_TAG) == "true"
                 files = FilesBuild(*active.stale_files(snapshot, consumer, everything=everything))
-                _LOADED[step] = loaded = _Loaded(files)
+                loaded = handoff.begin(step, files)
                 loaded.parts.extend((part, self._rejects(part.read)) for part in _parts_of_files(files))
                 return loaded.input()
             build = _build(snapshot, consumer, tags)
-            _LOADED[step] = loaded = _Loaded(build)
+            loaded = handoff.begin(step, build)
             if not build.inputs:
                 return self._nothing(consumer)
             lake, upstream = self.s3.lake(), UPSTREAM[consumer]
@@ -157,7 +97,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         Raises:
             MissingInputError: a partition was asked for that a lost file has a say in; all others are built.
         """
-        loaded = _LOADED[context.step_context]
+        loaded = handoff.of_step(context.step_context)
         build = loaded.build
         assert isinstance(build, Build)  # noqa: S101 - the only asset kept per file lives in the marts
         asset, lake, engine = build.asset, self.s3.lake(), self.postgres.ledger()
@@ -167,7 +107,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return BuiltDay(day, build.inputs[day], rows.height, path)
 
         def written() -> Iterator[BuiltDay]:
-            for by_day in one_ahead(loaded.by_day(obj, pl.col("order_date").dt.date())):
+            for by_day in one_ahead(loaded.outputs_by_day(obj, pl.col("order_date").dt.date())):
                 with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
                     yield from threads.map(write, by_day.keys(), by_day.values())
 
@@ -176,7 +116,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             with engine.begin() as transaction:
                 accepted += len(days.mark(transaction, build, batch, context.run_id))
         describe_days(context, engine, build, loaded.made, accepted)
-        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": _seconds(loaded)})
+        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": loaded.seconds})
         if build.held_up and context.has_asset_partitions:
             with engine.connect() as connection:
                 raise MissingInputError(why_held_up(connection, build.held_up))
@@ -202,7 +142,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace what the step set out to build."""
-        loaded = _LOADED[context.step_context]
+        loaded = handoff.of_step(context.step_context)
         engine = self.postgres.ledger()
         if isinstance(loaded.build, FilesBuild):
             made, replaced = MadeRejects(), 0
@@ -212,9 +152,9 @@ class MartsIOManager(dg.ConfigurableIOManager):
             describe_rejects(context, engine, made, replaced)
         else:
             self._replace_days(context, loaded, loaded.build, obj)
-        context.add_output_metadata({"seconds": _seconds(loaded)})
+        context.add_output_metadata({"seconds": loaded.seconds})
 
-    def _replace_days(self, context: dg.OutputContext, loaded: _Loaded, build: Build, output: Any) -> None:
+    def _replace_days(self, context: dg.OutputContext, loaded: Handoff, build: Build, output: Any) -> None:
         engine, table = self.postgres.ledger(), MARTS[build.asset]
 
         def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
@@ -229,7 +169,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
         whole: dict[date, pl.DataFrame] = {}
         accepted = 0
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
-            for by_day in one_ahead(loaded.by_day(output, pl.col("order_date"))):
+            for by_day in one_ahead(loaded.outputs_by_day(output, pl.col("order_date"))):
                 if context.has_asset_partitions:  # each day alone
                     accepted += sum(threads.map(replace_days, ({day: rows} for day, rows in by_day.items())))
                 else:
@@ -292,19 +232,6 @@ def _bucket(file: ActiveFile) -> str:
     return file.version.bucket
 
 
-def _collect(frame: Any) -> pl.DataFrame:
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect(engine="streaming")
-    lazy: Any = nw.from_native(frame).lazy()
-    return pl.DataFrame(lazy.collect(backend="polars").to_native())
-
-
-def _by_day(rows: pl.DataFrame, day: pl.Expr, wanted: list[date]) -> dict[date, pl.DataFrame]:
-    """The rows of each wanted day, none of them left out; rows of other days are not this build's business."""
-    parts = rows.with_columns(day.alias(DAY)).partition_by(DAY, as_dict=True, include_key=False)
-    return {day: parts.get((day,), rows.clear()) for day in wanted}
-
-
 def _reported(built: Iterator[BuiltDay], build: Build) -> Iterator[BuiltDay]:
     """Days as they are built, and how far that is."""
     for done, day in enumerate(built, start=1):
@@ -330,7 +257,3 @@ def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id
         keys = pl.DataFrame(accepted, schema={"bucket": pl.String, "source": pl.String}, orient="row")
         copy_frame(transaction, table.schema, table.name, mine.join(keys, on=["bucket", "source"], how="semi"))
     return len(accepted)
-
-
-def _seconds(loaded: _Loaded) -> float:
-    return round(time.monotonic() - loaded.started, 3)

@@ -338,9 +338,9 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "what is built is read from the first portion of the days alone",
-        "io_managers.py",
-        "            self.part = None if together else part\n",
-        "            self.part = None if together else 0\n",
+        "handoff.py",
+        "            self._current = None if together else part\n",
+        "            self._current = None if together else 0\n",
         "test_sync.py",
     ),
     Mutant(
