@@ -1,6 +1,6 @@
 """The asset checks. Each says in words what it found; none passes on nothing where something was due."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Final
 
@@ -15,8 +15,8 @@ from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejecte
 from orders_pipeline.conservation import EXAMPLES
 from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.ledger import active, days, files, shared
-from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.lost import require_objects, why_held_up
+from orders_pipeline.ledger.days import Calendar, DueDays
+from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.portions import portions
@@ -68,10 +68,10 @@ def no_negative_amounts(
     with postgres.ledger().connect() as connection:
         checked = _checked_days(context, connection, "daily_orders")
         paths = days.paths(connection, "daily_orders", checked)
-        stale = days.stale_days(connection, "daily_orders", Calendar.of(read_settings()))
+        stale = days.due_days(connection, "daily_orders", Calendar.of(read_settings()))
     if not paths:
         asked = days_of(dict(context.run.tags))
-        return _nothing_checked("daily_orders", {day: stale[day] for day in asked if day in stale} if asked else stale)
+        return _nothing_checked("daily_orders", stale.among(asked) if asked else stale)
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "daily_orders", paths)
     orders = lake.scan(list(paths.values()))
@@ -99,7 +99,7 @@ def order_ids_are_unique(
         checked = _checked_days(context, connection, "cleaned_orders")
         paths = days.paths(connection, "cleaned_orders", checked)
         rows = days.row_counts(connection, "cleaned_orders", checked)
-        stale = days.stale_days(connection, "cleaned_orders", Calendar.of(read_settings()))
+        stale = days.due_days(connection, "cleaned_orders", Calendar.of(read_settings()))
     if not paths:
         return _nothing_checked("cleaned_orders", stale)
     lake = s3.lake()
@@ -158,14 +158,14 @@ def no_order_is_lost(
     """Every row of every file is clean, rejected, superseded or out of range, and so is the money."""
     calendar = Calendar.of(read_settings())
     with postgres.ledger().execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
-        stale, held_up = days.stale_days(snapshot, "cleaned_orders", calendar), shared.held_up(snapshot)
+        stale, unreadable = days.due_days(snapshot, "cleaned_orders", calendar), shared.unreadable_days(snapshot)
         run_days = (
             [] if _checks_everything(context) else days.days_of_run(snapshot, "cleaned_orders", context.run.run_id)
         )
         # Not only the days that are built: a day that the ledger lost sight of is what is looked for.
         known = set(days.all_days(snapshot, "cleaned_orders", calendar)) | active.days_held(snapshot)
         everything = [day for day in known if calendar.start <= day <= calendar.today]
-        checked = sorted(set(run_days or everything) - stale.keys() - held_up)
+        checked = sorted(set(run_days or everything) - {*stale.stale} - unreadable)
         paths = days.paths(snapshot, "cleaned_orders", checked)
         portioned = []
         for portion in portions(checked, active.expected_rows(snapshot, checked)):
@@ -174,15 +174,13 @@ def no_order_is_lost(
         rejects = conservation.of_rejects(snapshot, context.run.run_id)
         if _checks_everything(context) or not rejects.compared:
             rejects = conservation.of_rejects(snapshot, None)
-        held_up &= stale.keys()
-        why = why_held_up(snapshot, held_up) if held_up else ""
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "cleaned_orders", paths)
     orders = conservation.NONE
     for portion, holding, sharing in portioned:
         built = [paths[day] for day in portion if day in paths]
         orders += conservation.of_orders(lake, portion, holding, sharing, built, calendar.zone)
-    waiting = f" {len(stale)} days wait to be rebuilt and were not compared." if stale else ""
+    waiting = f" {len(stale.stale)} days wait to be rebuilt and were not compared." if stale.stale else ""
     if orders.lost or orders.foreign or rejects.wrong:
         return dg.AssetCheckResult(
             passed=False,
@@ -193,8 +191,9 @@ def no_order_is_lost(
             f" {len(rejects.wrong)} files are not all listed ({_examples(rejects.wrong)}).{waiting} Run the job again"
             f" with the tag {FULL_REFRESH_TAG}=true, and report a bug if that does not help.",
         )
-    if why:
-        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.ERROR, description=why)
+    if stale.unrecoverable:
+        reason = blocked_reason(stale.unrecoverable)
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.ERROR, description=reason)
     if not checked and not rejects.compared:
         return _nothing_checked("cleaned_orders", stale)
     return dg.AssetCheckResult(
@@ -322,14 +321,14 @@ def _checked_days(context: dg.AssetCheckExecutionContext, connection: Connection
     return built or everything
 
 
-def _nothing_checked(asset: str, stale: Mapping[date, str]) -> dg.AssetCheckResult:
+def _nothing_checked(asset: str, stale: DueDays) -> dg.AssetCheckResult:
     """Nothing is built: fine if nothing was due."""
     return dg.AssetCheckResult(
-        passed=not stale,
+        passed=not stale.stale,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"There is no {asset} to look at, but {len(stale)} days are due: {list_days(stale)}."
+        description=f"There is no {asset} to look at, but {len(stale.stale)} days are due: {list_days(stale.stale)}."
         " Materialize it; if it was, see why its last run failed."
-        if stale
+        if stale.stale
         else f"There is no {asset} to look at, and none is due.",
     )
 

@@ -25,7 +25,7 @@ from orders_pipeline.ledger import active, days, locks, shared
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
 from orders_pipeline.ledger.landed import ActiveFile, pairs
 from orders_pipeline.ledger.tables import MARTS
-from orders_pipeline.lost import require_objects, why_held_up
+from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.made import MadeRejects, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
 from orders_pipeline.portions import one_ahead, portions
@@ -95,7 +95,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Write each day that the step set out to build as a new object, then mark it current.
 
         Raises:
-            MissingInputError: a partition was asked for that a lost file has a say in; all others are built.
+            MissingInputError: a partition was asked for that is blocked; all others are built.
         """
         loaded = handoff.of_step(context.step_context)
         build = loaded.build
@@ -117,9 +117,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 accepted += len(days.mark(transaction, build, batch, context.run_id))
         describe_days(context, engine, build, loaded.made, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": loaded.seconds})
-        if build.held_up and context.has_asset_partitions:
-            with engine.connect() as connection:
-                raise MissingInputError(why_held_up(connection, build.held_up))
+        if build.blocked and context.has_asset_partitions:
+            raise MissingInputError(blocked_reason(build.blocked))
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
         with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
@@ -192,8 +191,7 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
             f"{len(outdated)} files, {outdated[0].version.key} among them, are to be read anew, or were judged by older"
             f" rules or for another time zone than {calendar.zone}: materialize raw_orders first, without config."
         )
-    due = days.due_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
-    held_up = shared.held_up(snapshot) if days.reads_raw(asset) else set()
+    stale = days.due_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
     current: set[date] = set()
     if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
         delivered = days.delivered_days(snapshot, asked)
@@ -202,11 +200,9 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
                 f"{UPSTREAM[asset]} was never built for {metadata.list_days(missing)}: materialize it for these days"
                 " first."
             )
-        due = {day: due[day] for day in asked if day in due}
-        current = delivered - due.keys()
-    held_up &= due.keys()
-    buildable = {day: due[day] for day in due if day not in held_up}
-    return Build(asset, buildable, calendar, current=tuple(sorted(current)), held_up=tuple(sorted(held_up)))
+        stale = stale.among(asked)
+        current = delivered - {*stale.due, *stale.blocked}
+    return Build(asset, stale.due, calendar, current=tuple(sorted(current)), blocked=stale.blocked)
 
 
 def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:

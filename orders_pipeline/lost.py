@@ -1,14 +1,15 @@
 """What the lake has lost: days are made stale, so that they are built anew; files are spoken of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.lake import Lake
-from orders_pipeline.ledger import active, days
+from orders_pipeline.ledger import days
+from orders_pipeline.ledger.days import Blocked, Blocker
 from orders_pipeline.metadata import list_days
 from orders_pipeline.printable import printable
 
@@ -32,11 +33,18 @@ def require_objects(engine: Engine, lake: Lake, table: str, paths: Mapping[date,
     )
 
 
-def why_held_up(connection: Connection, held_up: Iterable[date]) -> str:
-    """Why days are not built that lost files have a say in, and what to do."""
-    keys = [file.version.key for file in active.lost(connection)]
-    return (
-        f"{list_days(held_up)} cannot be built and keep their last figures: what was read of {len(keys)} landed files"
-        f" is lost ({', '.join(printable(key) for key in keys[:_EXAMPLES])}). Upload them again, or say"
-        " `orders-pipeline retract KEY`. If the lake has been restored, materialize raw_orders, without config."
-    )
+def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
+    """Why days cannot be built, and what to do, for people."""
+    reasons = []
+    if missing := {day: found.names for day, found in blocked.items() if found.by is Blocker.MISSING_OBJECT}:
+        keys = sorted({key for names in missing.values() for key in names})
+        reasons.append(
+            f"{list_days(missing)} cannot be built and keep their last published values: the lake has lost the objects"
+            f" of {len(keys)} landed files ({', '.join(printable(key) for key in keys[:_EXAMPLES])}). Upload the files"
+            " again, or run `orders-pipeline retract KEY`. If you have restored the lake, materialize raw_orders"
+            " without config."
+        )
+    if failed := {day: found.names for day, found in blocked.items() if found.by is Blocker.FAILED_CHECK}:
+        checks = sorted({name for names in failed.values() for name in names})
+        reasons.append(f"{list_days(failed)} keep their last published values: {', '.join(checks)} failed upstream.")
+    return " ".join(reasons)

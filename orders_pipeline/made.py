@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from orders_pipeline import metadata, rejections, revenue, revenue_views
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Build
+from orders_pipeline.lost import blocked_reason
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def describe_days(
             "days": metadata.list_days(made),
             "why": metadata.of_reasons({day: due.why for day, due in build.due.items()}),
             "days_up_to_date": len(build.current),
-            **({"days_held_up": metadata.list_days(build.held_up)} if build.held_up else {}),
+            **({"days_blocked": blocked_reason(build.blocked)} if build.blocked else {}),
         }
     )
 

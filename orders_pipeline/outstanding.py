@@ -12,11 +12,10 @@ from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.landing.ingest import due
 from orders_pipeline.landing.receive import table_is_pending
 from orders_pipeline.landing.versions import Status
-from orders_pipeline.ledger import active, days, files, shared
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger.days import Blocked, Calendar, DueDays
 from orders_pipeline.ledger.files import SetAside
 from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, rejected_orders
-from orders_pipeline.lost import why_held_up
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
@@ -31,26 +30,34 @@ class Outstanding:
     table_error: str | None
     outdated: int  # files judged by older rules
     vanished: list[str]  # failing files that S3 does not hold any more
-    stale: Mapping[str, list[date]]
+    days: Mapping[str, DueDays]
     stale_files: int  # files whose rejects are not listed as they should be
-    held_up: set[date]  # days that cannot be built where they are stale, for a file is lost
-    why_held_up: str | None
 
     @property
     def unpartitioned(self) -> bool:
         """Whether the unpartitioned chain has anything to do."""
-        stale = {*self.stale["cleaned_orders"]} - self.held_up or self.stale["daily_revenue"]
+        stale = self.days["cleaned_orders"].due or self.days["daily_revenue"].due
         return bool(self.pending or self.table or self.outdated or self.vanished or stale or self.stale_files)
 
     @property
     def partitioned(self) -> set[date]:
         """The days that the partitioned chain has to build."""
-        return {*self.stale["daily_orders"], *self.stale["daily_revenue_partitioned"]} - self.apart
+        return {*self.days["daily_orders"].due, *self.days["daily_revenue_partitioned"].due} - self.apart.keys()
 
     @property
-    def apart(self) -> set[date]:
+    def apart(self) -> Mapping[date, Blocked]:
         """The days that no run of the partitioned chain can build."""
-        return self.held_up & {*self.stale["daily_orders"]}
+        return self.days["daily_orders"].blocked
+
+    @property
+    def stale(self) -> dict[str, list[date]]:
+        """The stale days of each table."""
+        return {table: found.stale for table, found in self.days.items()}
+
+    @property
+    def unrecoverable(self) -> dict[date, Blocked]:
+        """The days, in any table, that stay stale until files are uploaded again or retracted."""
+        return {day: blocked for found in self.days.values() for day, blocked in found.unrecoverable.items()}
 
     def __bool__(self) -> bool:
         return self.unpartitioned or any(self.stale.values())
@@ -91,19 +98,14 @@ def outstanding(connection: Connection, s3: S3Resource, settings: Settings) -> O
         table_error = str(error)
     calendar = Calendar.of(settings)
     read, gone = active.stale_files(connection, "rejected_orders")
-    stale = {asset: list(days.stale_days(connection, asset, calendar)) for asset in UPSTREAM}
-    held_up = shared.held_up(connection)
-    left = held_up & {*stale["cleaned_orders"], *stale["daily_orders"]}
     return Outstanding(
         pending=pending,
         table=table,
         table_error=table_error,
         vanished=files.vanished(connection, s3.bucket, listed),
         outdated=len(active.outdated(connection, settings.timezone)),
-        stale=stale,
+        days={asset: days.due_days(connection, asset, calendar) for asset in UPSTREAM},
         stale_files=len(read) + len(gone),
-        held_up=held_up,
-        why_held_up=why_held_up(connection, left) if left else None,
     )
 
 

@@ -16,6 +16,7 @@ from orders_pipeline.definitions import postgres
 from orders_pipeline.demo import Played
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
+from orders_pipeline.lost import blocked_reason
 from orders_pipeline.metadata import list_days
 from orders_pipeline.printable import printable
 from orders_pipeline.schema import REASONS
@@ -92,8 +93,8 @@ def synced(result: Synced) -> None:
         _console.print(f"  [red]left[/red] {len(result.left.pending)} files pending; stale: {stale or 'nothing'}")
         if result.left.table:
             _console.print(f"  [red]left[/red] {escape(result.left.table_error or 'the source table changed')}")
-        if result.left.why_held_up:
-            _console.print(f"  [red]left[/red] {escape(result.left.why_held_up)}")
+        if result.left.unrecoverable:
+            _console.print(f"  [red]left[/red] {escape(blocked_reason(result.left.unrecoverable))}")
     if result.runs and result.is_complete:
         _console.print(f"[green]Up to date[/green] after {result.runs} runs.")
 

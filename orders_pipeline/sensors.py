@@ -16,9 +16,9 @@ from orders_pipeline.alerts.delivery import tell
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.in_flight import fail_lost_runs, is_of_here, is_on_its_way
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
-from orders_pipeline.landing.ingest import due
+from orders_pipeline.landing.ingest import due as due_files
 from orders_pipeline.landing.versions import TABLE, FileVersion
-from orders_pipeline.ledger import active, days, files, shared
+from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.partitions import MAX_DAYS_PER_RUN
@@ -67,7 +67,7 @@ def s3_arrival_sensor(
             return everything  # nothing is built before outdated files are judged again
 
         def pending(versions: Sequence[FileVersion]) -> list[FileVersion]:
-            fresh, again = due(connection, versions)
+            fresh, again = due_files(connection, versions)
             return [*fresh, *again]
 
         pages = s3.list_pages(start_after=_listed_up_to(context.cursor), hurried=True)
@@ -78,12 +78,10 @@ def s3_arrival_sensor(
         loaded = _ask(context, take, found.versions, what, cursor, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
             return loaded
-        held_up = shared.held_up(connection)
         stale = [
-            (asset, day, input_)
-            for asset, left_out in (("cleaned_orders", held_up), ("daily_revenue", set()))
-            for day, input_ in days.stale_days(connection, asset, calendar).items()
-            if day not in left_out
+            (asset, day, due.input)
+            for asset in ("cleaned_orders", "daily_revenue")
+            for day, due in days.due_days(connection, asset, calendar).due.items()
         ]
         unread, gone = active.stale_files(connection, "rejected_orders")
     build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
@@ -110,17 +108,17 @@ def stale_days_sensor(
             return dg.SkipReason("A run of the partitioned chain is at work.")
         calendar = Calendar.of(read_settings())
         assets = ("daily_orders", "daily_revenue_partitioned")
-        by_asset = {asset: days.stale_days(connection, asset, calendar) for asset in assets}
-        held_up = shared.held_up(connection) & by_asset["daily_orders"].keys()
+        by_asset = {asset: days.due_days(connection, asset, calendar) for asset in assets}
+    blocked = by_asset["daily_orders"].blocked
     stale: dict[date, list[object]] = {}
-    for asset, inputs in by_asset.items():
-        for day, input_ in inputs.items():
-            if day not in held_up:
-                stale.setdefault(day, []).append((asset, day, input_))
+    for asset, found in by_asset.items():
+        for day, due in found.due.items():
+            if day not in blocked:
+                stale.setdefault(day, []).append((asset, day, due.input))
     if not stale:
         return dg.SkipReason("No day is stale.")
     requests, waiting = [], []
-    for first, last in ranges(stale, apart=held_up):
+    for first, last in ranges(stale, apart=blocked):
         items = [item for day, items in stale.items() if first <= day <= last for item in items]
         work = _fingerprint(context, items)
         pause = pause_of(context.instance, stale_days_job.name, work, _LONGEST_PAUSE)

@@ -81,7 +81,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         source_table_pending=left.table,
         source_table_error=left.table_error,
         outdated_files=left.outdated,
-        stale_days=dict(left.stale),
+        stale_days=left.stale,
         stale_rejects=left.stale_files,
         out_of_range_days=held.out_of_range_days,
         totals={

@@ -133,7 +133,7 @@ class Pipeline:
     def stale(self, asset: str) -> list[date]:
         """The stale days of a table."""
         with self.connect() as connection:
-            return list(days.stale_days(connection, asset, Calendar.of(read_settings())))
+            return days.due_days(connection, asset, Calendar.of(read_settings())).stale
 
 
 def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:

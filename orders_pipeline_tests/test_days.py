@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.definitions import postgres
 from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Build, BuiltDay, Calendar, Due, Why
+from orders_pipeline.ledger.days import Blocked, Blocker, Build, BuiltDay, Calendar, Due, Why
 from orders_pipeline.schema import RULES
 from orders_pipeline_tests.driver import Pipeline
 
@@ -28,26 +28,31 @@ def built(connection: Connection, asset: str, input_: str, path: str | None = "p
     return days.mark(connection, build, [BuiltDay(day, input_, 1, path)], "run") == [day]
 
 
+def inputs(connection: Connection, asset: str, calendar: Calendar = CALENDAR) -> dict[date, str]:
+    """The days of a table that are to be built, with the input of each."""
+    return {day: due.input for day, due in days.due_days(connection, asset, calendar).due.items()}
+
+
 def test_a_touched_day_is_stale_until_it_is_built_from_its_version(connection: Connection) -> None:
     days.touch(connection, [DAY])
-    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {DAY: "1"}
+    assert inputs(connection, "cleaned_orders") == {DAY: "1"}
 
     assert built(connection, "cleaned_orders", "1")
-    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {}
+    assert inputs(connection, "cleaned_orders") == {}
 
     days.touch(connection, [DAY])
-    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {DAY: "2"}
+    assert inputs(connection, "cleaned_orders") == {DAY: "2"}
 
 
 def test_a_derived_day_is_stale_when_its_upstream_was_built_anew(connection: Connection) -> None:
     days.touch(connection, [DAY])
     built(connection, "cleaned_orders", "1", "first")
-    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {DAY: "first"}
+    assert inputs(connection, "daily_revenue") == {DAY: "first"}
     assert built(connection, "daily_revenue", "first", None)
-    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {}
+    assert inputs(connection, "daily_revenue") == {}
 
     built(connection, "cleaned_orders", "1", "second")
-    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {DAY: "second"}
+    assert inputs(connection, "daily_revenue") == {DAY: "second"}
 
 
 def test_a_build_from_an_older_version_is_refused(connection: Connection) -> None:
@@ -76,11 +81,11 @@ def test_older_rules_make_a_day_stale_and_lower_rules_never_replace_higher_ones(
 
     with monkeypatch.context() as newer_code:
         newer_code.setitem(RULES, "cleaned_orders", 2)
-        assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {DAY: "1"}
+        assert inputs(connection, "cleaned_orders") == {DAY: "1"}
         assert built(connection, "cleaned_orders", "1", "new code")
 
     days.touch(connection, [DAY])
-    assert days.stale_days(connection, "cleaned_orders", CALENDAR) == {}
+    assert inputs(connection, "cleaned_orders") == {}
     assert not built(connection, "cleaned_orders", "2", "old code again")
     assert days.paths(connection, "cleaned_orders", [DAY]) == {DAY: "new code"}
 
@@ -89,13 +94,13 @@ def test_another_time_zone_makes_a_day_stale(connection: Connection) -> None:
     days.touch(connection, [DAY])
     built(connection, "cleaned_orders", "1")
 
-    assert days.stale_days(connection, "cleaned_orders", replace(CALENDAR, zone="Europe/Berlin")) == {DAY: "1"}
+    assert inputs(connection, "cleaned_orders", replace(CALENDAR, zone="Europe/Berlin")) == {DAY: "1"}
 
 
 def test_days_outside_the_calendar_are_never_stale(connection: Connection) -> None:
     days.touch(connection, [date(2025, 12, 31), DAY, date(2027, 1, 1)])
 
-    assert list(days.stale_days(connection, "daily_orders", CALENDAR)) == [DAY]
+    assert days.due_days(connection, "daily_orders", CALENDAR).stale == [DAY]
     assert days.outside(connection, CALENDAR) == [date(2025, 12, 31), date(2027, 1, 1)]
 
 
@@ -103,10 +108,13 @@ def test_a_blocked_day_is_not_read_downstream_until_it_is_built_anew(connection:
     days.touch(connection, [DAY])
     built(connection, "cleaned_orders", "1", "wrong")
     days.block(connection, "cleaned_orders", [DAY], "order_ids_are_unique")
-    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {}
+    found = days.due_days(connection, "daily_revenue", CALENDAR)
+    assert (found.due, found.stale) == ({}, [])
+    assert found.blocked == {DAY: Blocked(Blocker.FAILED_CHECK, ("order_ids_are_unique",))}
 
     built(connection, "cleaned_orders", "1", "right")
-    assert days.stale_days(connection, "daily_revenue", CALENDAR) == {DAY: "right"}
+    assert inputs(connection, "daily_revenue") == {DAY: "right"}
+    assert not days.due_days(connection, "daily_revenue", CALENDAR).blocked
 
 
 @pytest.mark.parametrize("change", ["block", "forget"])
@@ -144,12 +152,12 @@ def test_a_full_refresh_makes_every_day_stale(connection: Connection) -> None:
     days.touch(connection, [DAY])
     built(connection, "cleaned_orders", "1")
 
-    assert days.due_days(connection, "cleaned_orders", CALENDAR, everything=True) == {DAY: Due("1", Why.REFRESH)}
+    assert days.due_days(connection, "cleaned_orders", CALENDAR, everything=True).due == {DAY: Due("1", Why.REFRESH)}
 
 
 def test_a_stale_day_says_why_it_is_stale(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     def why(asset: str = "cleaned_orders", calendar: Calendar = CALENDAR, *, everything: bool = False) -> Why | None:
-        due = days.due_days(connection, asset, calendar, everything=everything)
+        due = days.due_days(connection, asset, calendar, everything=everything).due
         return due[DAY].why if due else None
 
     days.touch(connection, [DAY])

@@ -138,7 +138,7 @@ def test_what_is_lost_for_good_is_said_and_not_waited_for(
     assert "`orders-pipeline retract KEY`" in message
     assert synced.errors == {}
     assert lost in synced.failed_checks["no_order_is_lost"]
-    assert lost in str(synced.left.why_held_up)
+    assert lost in str(synced.left.unrecoverable)
 
     built = {DAY: ("2.00", 1), "2026-03-06": ("3.00", 1)}
     assert pipeline.revenue() == {OTHER: ("1.00", 1), **built}  # no other day waits

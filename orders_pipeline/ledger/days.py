@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.ledger import shared
 from orders_pipeline.ledger.tables import built_days, order_days
 from orders_pipeline.schema import RULES, UPSTREAM
 from orders_pipeline.settings import Settings
@@ -52,6 +55,48 @@ class Due:
     why: Why
 
 
+class Blocker(StrEnum):
+    """What keeps a stale day from being built, until somebody mends it."""
+
+    MISSING_OBJECT = "the lake has lost the object of a landed file"
+    FAILED_CHECK = "a blocking check failed upstream"
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A stale day that cannot be built. `names`: the keys of the files, or the name of the check."""
+
+    by: Blocker
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DueDays:
+    """The stale days of a table, in order: those to build, and those that are blocked."""
+
+    due: Mapping[date, Due]
+    blocked: Mapping[date, Blocked]
+
+    def among(self, days: Iterable[date]) -> "DueDays":
+        """Of these days alone."""
+        wanted = set(days)
+        return DueDays(
+            {day: due for day, due in self.due.items() if day in wanted},
+            {day: blocked for day, blocked in self.blocked.items() if day in wanted},
+        )
+
+    @property
+    def unrecoverable(self) -> Mapping[date, Blocked]:
+        """The days that stay stale until files are uploaded again or retracted. One that a check blocks is as good as
+        built: it keeps its last values, and the check reports it."""
+        return {day: found for day, found in self.blocked.items() if found.by is Blocker.MISSING_OBJECT}
+
+    @property
+    def stale(self) -> list[date]:
+        """The days to build, and those that would be if the lake had their files."""
+        return sorted({*self.due, *self.unrecoverable})
+
+
 @dataclass(frozen=True)
 class BuiltDay:
     """A day as it was built: `path` is null for tables that live in Postgres."""
@@ -70,7 +115,7 @@ class Build:
     due: Mapping[date, Due]
     calendar: Calendar
     current: tuple[date, ...] = field(default=())  # asked for, and found up to date
-    held_up: tuple[date, ...] = field(default=())  # stale, and left as they are: a lost file has a say in them
+    blocked: Mapping[date, Blocked] = field(default_factory=dict)  # stale, and left as they are
 
     @cached_property
     def inputs(self) -> dict[date, str]:
@@ -86,13 +131,8 @@ def reads_raw(asset: str) -> bool:
     return UPSTREAM[asset] == "raw_orders"
 
 
-def stale_days(connection: Connection, asset: str, calendar: Calendar) -> dict[date, str]:
-    """The days of a table that have to be built, with the input to build each from, in order."""
-    return {day: due.input for day, due in due_days(connection, asset, calendar).items()}
-
-
-def due_days(connection: Connection, asset: str, calendar: Calendar, *, everything: bool = False) -> dict[date, Due]:
-    """The stale days of a table, with the input to build each from and the reason, in order.
+def due_days(connection: Connection, asset: str, calendar: Calendar, *, everything: bool = False) -> DueDays:
+    """The stale days of a table: the input to build each from and why it is stale, or what blocks it.
 
     `everything`: as if all were stale (a full refresh)."""
     current, input_column, day = _inputs(asset)
@@ -107,19 +147,28 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
         (sa.literal(everything), Why.REFRESH),
     ]
     why = sa.case(*((holds, sa.literal(reason and reason.value, sa.Text)) for holds, reason in reasons))
+    blocked_by, names, blocker = _blockers(asset, current)
     query = (
-        sa.select(day, input_column, why)
-        .select_from(current.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
-        .where(day.between(calendar.start, calendar.today), _usable(asset, current), why.is_not(None))
+        sa.select(day, input_column, why, names)
+        .select_from(blocked_by.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
+        .where(day.between(calendar.start, calendar.today), _upstream(asset, current), why.is_not(None))
         .order_by(day)
     )
-    return {row[0]: Due(row[1], Why(row[2])) for row in connection.execute(query)}
+    due: dict[date, Due] = {}
+    blocked: dict[date, Blocked] = {}
+    for stale, input_, reason, found in connection.execute(query):
+        if found is None:
+            due[stale] = Due(input_, Why(reason))
+        else:
+            blocked[stale] = Blocked(blocker, tuple(found))
+    return DueDays(due, blocked)
 
 
 def current_inputs(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
     """The input from which each of these days would be built now; days without any are left out."""
     current, input_column, day = _inputs(asset)
-    query = sa.select(day, input_column).select_from(current).where(day.in_(list(days)), _usable(asset, current))
+    usable = sa.true() if reads_raw(asset) else current.c.blocked_by.is_(None)
+    query = sa.select(day, input_column).where(day.in_(list(days)), _upstream(asset, current), usable)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
@@ -272,10 +321,18 @@ def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.Column
     return upstream, upstream.c.path, upstream.c.day
 
 
-def _usable(asset: str, current: sa.FromClause) -> sa.ColumnElement[bool]:
+def _blockers(asset: str, current: sa.FromClause) -> tuple[sa.FromClause, sa.ColumnElement[Any], Blocker]:
+    """What may block days whose inputs are in `current`: that relation with it, the column of names, and its kind."""
     if reads_raw(asset):
-        return sa.true()
-    return sa.and_(current.c.asset == UPSTREAM[asset], current.c.blocked_by.is_(None))
+        missing = shared.days_of_missing_objects()
+        return current.outerjoin(missing, missing.c.day == current.c.day), missing.c.files, Blocker.MISSING_OBJECT
+    check = current.c.blocked_by
+    return current, sa.case((check.is_not(None), postgresql.array([check]))), Blocker.FAILED_CHECK
+
+
+def _upstream(asset: str, current: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Which rows of `built_days` are the inputs of a derived table."""
+    return sa.true() if reads_raw(asset) else current.c.asset == UPSTREAM[asset]
 
 
 def _of_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, BuiltDay]:

@@ -7,7 +7,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger import active
+from orders_pipeline.landing.versions import LOST
 from orders_pipeline.ledger.landed import ActiveFile, active_file
 from orders_pipeline.ledger.tables import landed_files, shared_orders
 from orders_pipeline.postgres import copy_frame
@@ -26,10 +26,29 @@ def partners(connection: Connection, files: Iterable[ActiveFile]) -> list[Active
     return [active_file(row) for row in connection.execute(query)]
 
 
-def held_up(connection: Connection) -> set[date]:
-    """The days that nobody can build: a file that is lost has rows of them, or an order in common with one that has."""
-    lost = active.lost(connection)
-    return {day for file in [*lost, *partners(connection, lost)] for day in file.raw.days} if lost else set()
+def days_of_missing_objects() -> sa.Subquery:
+    """A query for the days that depend on files whose object the lake has lost for good, with the keys of those
+    `files`: the days of their own rows, and all days of files that hold an order in common with them."""
+    lost, held = landed_files.alias("lost"), landed_files.alias("held")
+    is_lost = lost.c.active, lost.c.reason == LOST
+    dependent = sa.union(
+        sa.select(lost.c.key, lost.c.path).where(*is_lost),
+        sa.select(lost.c.key, shared_orders.c.other)
+        .join(shared_orders, shared_orders.c.path == lost.c.path)
+        .where(*is_lost),
+    ).subquery()
+    each = (
+        sa.select(dependent.c.key, sa.func.unnest(held.c.days).label("day"))
+        .join(held, sa.and_(held.c.path == dependent.c.path, held.c.active))
+        .subquery()
+    )
+    keys = sa.func.array_agg(sa.distinct(each.c.key), type_=sa.ARRAY(sa.Text))
+    return sa.select(each.c.day, keys.label("files")).group_by(each.c.day).subquery("missing")
+
+
+def unreadable_days(connection: Connection) -> set[date]:
+    """Those days, stale or not."""
+    return set(connection.execute(sa.select(days_of_missing_objects().c.day)).scalars())
 
 
 def record(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:
