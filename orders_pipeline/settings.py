@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from orders_pipeline import s3_settings
 from orders_pipeline.embedded import BUCKET
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.landing.reading import Reading, parse_aliases
@@ -23,10 +26,6 @@ def _time_zone(name: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"{name!r} is not a time zone name like 'UTC' or 'Europe/London'") from error
     return name
-
-
-def _prefix(value: str) -> str:
-    return value if value.endswith("/") else f"{value}/"
 
 
 def _age(value: object) -> object:
@@ -55,20 +54,22 @@ def _share(value: object) -> object:
 
 
 _READING: Final = Reading()
+_PREFIX: Final = "ORDERS_"
+_TYPOS: Final = 2  # letters too many or too few, in which a misspelt name may differ from the right one
 
 
 class Settings(BaseSettings):
     """What the environment says, `ORDERS_` before each name. Secrets print as asterisks."""
 
-    model_config = SettingsConfigDict(env_prefix="ORDERS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
 
     database_url: SecretStr | None = None
     source_url: SecretStr | None = None
     source_table: str = "orders"
-    s3_endpoint_url: str | None = None
-    s3_bucket: str | None = None
-    landing_prefix: Annotated[str, AfterValidator(_prefix)] = "landing/"
-    lake_uri: str | None = None
+    s3_endpoint_url: Annotated[str, AfterValidator(s3_settings.endpoint)] | None = None
+    s3_bucket: Annotated[str, AfterValidator(s3_settings.bucket)] | None = None
+    landing_prefix: Annotated[str, AfterValidator(s3_settings.landing_prefix)] = "landing/"
+    lake_uri: Annotated[str, AfterValidator(s3_settings.lake)] | None = None
     home: Path = Path(".orders")
     start_date: date = date(2026, 1, 1)
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
@@ -120,17 +121,38 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: a variable has a value that cannot be used; the message names it.
     """
-    return _settings(frozenset(item for item in os.environ.items() if item[0].upper().startswith("ORDERS_")))
+    return _settings(frozenset(item for item in os.environ.items() if item[0].upper().startswith(_PREFIX)))
 
 
 @lru_cache(maxsize=1)
-def _settings(_environment: frozenset[tuple[str, str]]) -> Settings:
+def _settings(environment: frozenset[tuple[str, str]]) -> Settings:
     """The settings of an environment, which pydantic takes milliseconds to read."""
+    problems = list(_names_and_gaps({name.upper(): value for name, value in environment}))
+    settings = None
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"ORDERS_{str(problem['loc'][0]).upper()}: {problem['msg']}"
+        problems += [
+            f"{_PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise SettingsError(f"The environment cannot be used: {problems}.") from None
+        ]
+    if problems or settings is None:
+        raise SettingsError(f"The environment cannot be used: {'; '.join(problems).removesuffix('.')}.")
+    return settings
+
+
+def _names_and_gaps(environment: Mapping[str, str]) -> Iterator[str]:
+    """What pydantic passes over: names that are hardly other than ours, and a prefix that is set to nothing."""
+    if environment.get("ORDERS_LANDING_PREFIX") == "":
+        yield "ORDERS_LANDING_PREFIX: it is empty. Write 'landing/', or '/' for the root of the bucket, or unset it"
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    for name in sorted(environment.keys() - {*known}):
+        nearest = min(known, key=lambda right: _letters_apart(name, right))
+        if _letters_apart(name, nearest) <= _TYPOS:
+            yield f"{name}: there is no such variable. Did you mean {nearest}?"
+
+
+def _letters_apart(one: str, other: str) -> int:
+    """How many letters either name has that the other lacks in that place."""
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    return len(one) + len(other) - 2 * sum(block.size for block in blocks)

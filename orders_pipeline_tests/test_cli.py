@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
+from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.driver import HEADER, Pipeline
+from orders_pipeline_tests.test_sensors import tick
 
 COMMANDS = {
     "demo",
@@ -144,6 +147,32 @@ def test_a_lake_under_the_landing_prefix_is_refused(pipeline: Pipeline, monkeypa
 
         assert result.exit_code == 2
         assert "ORDERS_LAKE_URI" in result.output
+
+
+def test_the_landing_zone_may_be_the_whole_bucket(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERS_LANDING_PREFIX", "/")
+    file = tmp_path / "orders.csv"
+    file.write_text(f"{HEADER}\n1,ann,1.50,2026-03-04\n")
+
+    assert call("land", str(file)).output.splitlines()[0] == f"s3://{s3.bucket}/orders.csv"
+    assert call("land", str(file), "--prefix", "/shop/").output.splitlines()[0] == f"s3://{s3.bucket}/shop/orders.csv"
+    evaluated = tick(pipeline, s3_arrival_sensor)
+    assert [key for request in evaluated.run_requests for key in s3_keys(request)] == ["orders.csv", "shop/orders.csv"]
+    assert pipeline.run("s3_arrival", config=evaluated.run_requests[0].run_config).success
+    assert pipeline.revenue() == {"2026-03-04": ("1.50", 1)}
+    assert call("sync").exit_code == 0
+    assert call("retract", "shop/orders.csv").exit_code == 0
+    assert json.loads(call("status", "--json").stdout)["files"]["ignored"] == 1
+
+    for lake in (f"s3://{s3.bucket}/lake", f"s3://{s3.bucket}"):
+        monkeypatch.setenv("ORDERS_LAKE_URI", lake)
+        assert "Choose places apart" in call("vacuum").output
+
+
+def s3_keys(request: Any) -> list[str]:
+    return list(request.run_config["ops"]["raw_orders"]["config"]["s3_keys"])
 
 
 @pytest.mark.parametrize("command", ["retry", "retract"])

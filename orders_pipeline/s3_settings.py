@@ -1,0 +1,89 @@
+"""How places on S3 may be written in the environment. What is written otherwise would match nothing, or make a local
+folder of that name: it is refused, and the message says what to write. No I/O."""
+
+import re
+from typing import Final
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://)?")  # a single letter is a drive of Windows
+_BUCKET_ARN: Final = re.compile(r"arn:aws[\w-]*:s3:::")
+_ACCESS_POINT: Final = re.compile(r"arn:aws[\w-]*:s3[\w-]*:[\w-]*:\d+:")  # is a bucket to S3
+_QUOTES: Final = "\"'"
+
+
+def landing_prefix(value: str) -> str:
+    """A key prefix with its final slash; the root of the bucket, `/`, is the empty one.
+
+    Raises:
+        ValueError: it is no prefix of keys; the message says what to write.
+    """
+    _refuse_decoration(value)
+    if found := _BUCKET_ARN.match(value) or _SCHEME.match(value):
+        bucket, _, path = value[found.end() :].strip("/").partition("/")
+        raise ValueError(
+            f"{value!r} is an address, not a prefix of keys. Write {_folder(path)!r} here and"
+            f" {bucket or 'the bucket'!r} in ORDERS_S3_BUCKET."
+        )
+    if value.startswith("/") and value != "/":
+        raise ValueError(f"{value!r} begins with a slash, and keys do not. Write {_folder(value)!r}.")
+    return value.removeprefix("/") if value == "/" else f"{value.removesuffix('/')}/"
+
+
+def bucket(value: str) -> str:
+    """A bucket's bare name, or the ARN of an access point.
+
+    Raises:
+        ValueError: it is neither; the message says what to write.
+    """
+    _refuse_decoration(value)
+    if _ACCESS_POINT.match(value):
+        return value
+    address = _BUCKET_ARN.match(value) or _SCHEME.match(value)
+    name, _, path = value[address.end() if address else 0 :].strip("/").partition("/")
+    if name == value:
+        return value
+    where = f" here and {_folder(path)!r} in ORDERS_LANDING_PREFIX" if path else ""
+    raise ValueError(f"{value!r} is not the bare name of a bucket. Write {name or 'my-bucket'!r}{where}.")
+
+
+def endpoint(value: str) -> str:
+    """The URL of an S3 server.
+
+    Raises:
+        ValueError: it is no URL of HTTP; the message says what to write.
+    """
+    _refuse_decoration(value)
+    if not re.match(r"https?://[^/]", value):
+        raise ValueError("it does not begin with http:// or https:// and a host. Write it like 'http://minio:9000'.")
+    return value
+
+
+def lake(value: str) -> str:
+    """`s3://bucket/prefix`, or a folder.
+
+    Raises:
+        ValueError: it is an address of another kind; the message says what to write.
+    """
+    _refuse_decoration(value)
+    found = _BUCKET_ARN.match(value) or _SCHEME.match(value)
+    if found is None or re.match(r"s3://[^/]", value):
+        return value
+    path = value[found.end() :].strip("/") or "my-bucket/lake"
+    if found[0].lower().startswith(("s3", "arn")):
+        raise ValueError(f"{value!r} is not an address like 's3://bucket/lake'. Write {f's3://{path}'!r}.")
+    if found[1].lower() == "file":
+        raise ValueError(f"{value!r} is a URL. Write a folder as its plain path: {f'/{path}'!r}.")
+    raise ValueError(f"{value!r} is neither on S3 nor a folder. Write 's3://bucket/lake', or the path of a folder.")
+
+
+def _folder(path: str) -> str:
+    """What to write for the prefix of a path."""
+    return f"{path.strip('/')}/" if path.strip("/") else "/"
+
+
+def _refuse_decoration(value: str) -> None:
+    """Files of variables keep what a shell would take away."""
+    bare = value.strip().strip(_QUOTES).strip()
+    if not bare:
+        raise ValueError(f"{value!r} names nothing. Set a value, or unset the variable.")
+    if value != value.strip() or (value[0] == value[-1] and value[0] in _QUOTES):
+        raise ValueError(f"{value!r} has spaces or quotes around it. Write {bare} without them.")

@@ -1,0 +1,168 @@
+"""What is set is met, or refused in a sentence that says what to write."""
+
+from pathlib import Path
+
+import pytest
+
+from orders_pipeline.errors import SettingsError
+from orders_pipeline.settings import Settings, read_settings
+
+
+def refusal() -> str:
+    with pytest.raises(SettingsError) as refused:
+        _ = read_settings().lake
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "write"),
+    [
+        ("/incoming/", "Write 'incoming/'"),
+        ("//incoming/eu", "Write 'incoming/eu/'"),
+        ("//", "Write '/'"),
+        ("s3://shop/incoming/", "Write 'incoming/' here and 'shop' in ORDERS_S3_BUCKET"),
+        ("S3://shop", "Write '/' here and 'shop' in ORDERS_S3_BUCKET"),
+        ("s3:/shop/a/b", "Write 'a/b/' here and 'shop' in ORDERS_S3_BUCKET"),
+        ("arn:aws:s3:::shop/incoming", "Write 'incoming/' here and 'shop' in ORDERS_S3_BUCKET"),
+        ("https://s3.example.com/shop/incoming", "is an address"),
+        ("", "Write 'landing/', or '/' for the root of the bucket"),
+        ("  ", "names nothing"),
+        ('""', "names nothing"),
+        ('"incoming/"', "Write incoming/ without"),
+        (" incoming/", "Write incoming/ without"),
+    ],
+)
+def test_a_landing_prefix_that_no_key_begins_with_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, write: str
+) -> None:
+    monkeypatch.setenv("ORDERS_LANDING_PREFIX", value)
+
+    assert refusal().startswith("The environment cannot be used: ORDERS_LANDING_PREFIX: ")
+    assert write in refusal()
+
+
+@pytest.mark.parametrize(
+    ("value", "prefix"),
+    [("incoming", "incoming/"), ("a/b/", "a/b/"), ("/", ""), ("it's/", "it's/"), ("12:30/", "12:30/"), ("C:x", "C:x/")],
+)
+def test_a_landing_prefix_gets_its_final_slash(monkeypatch: pytest.MonkeyPatch, value: str, prefix: str) -> None:
+    monkeypatch.setenv("ORDERS_LANDING_PREFIX", value)
+
+    assert read_settings().landing_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    ("value", "write"),
+    [
+        ("gs://shop/lake", "Write 's3://bucket/lake', or the path of a folder"),
+        ("abfs://shop@account/lake", "Write 's3://bucket/lake', or the path of a folder"),
+        ("hdfs:/lake", "Write 's3://bucket/lake', or the path of a folder"),
+        ("s3a://shop/lake", "Write 's3://shop/lake'"),
+        ("s3n://shop/lake", "Write 's3://shop/lake'"),
+        ("S3://shop/lake", "Write 's3://shop/lake'"),
+        ("s3:/shop/lake", "Write 's3://shop/lake'"),
+        ("s3:shop/lake", "Write 's3://shop/lake'"),
+        ("s3:///lake", "Write 's3://lake'"),
+        ("s3://", "Write 's3://my-bucket/lake'"),
+        ("arn:aws:s3:::shop/lake", "Write 's3://shop/lake'"),
+        ("file:///var/lake", "plain path: '/var/lake'"),
+        ('"s3://shop/lake"', "Write s3://shop/lake without"),
+        (" s3://shop/lake", "Write s3://shop/lake without"),
+    ],
+)
+def test_a_lake_that_would_be_a_folder_of_an_odd_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, write: str
+) -> None:
+    monkeypatch.setenv("ORDERS_LAKE_URI", value)
+
+    assert refusal().startswith("The environment cannot be used: ORDERS_LAKE_URI: ")
+    assert write in refusal()
+
+
+@pytest.mark.parametrize("value", ["/var/lake", "lake", "./a:b", r"C:\lake", "s3://shop/lake", "s3://shop-2"])
+def test_a_lake_on_s3_or_in_a_folder_is_taken(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("ORDERS_LAKE_URI", value)
+
+    assert read_settings().lake == (value if value.startswith("s3://") else str(Path(value).absolute()))
+
+
+@pytest.mark.parametrize(
+    ("value", "write"),
+    [
+        ("s3://shop", "Write 'shop'."),
+        ("shop/", "Write 'shop'."),
+        ("shop/incoming", "Write 'shop' here and 'incoming/' in ORDERS_LANDING_PREFIX"),
+        ("s3://shop/incoming/eu/", "Write 'shop' here and 'incoming/eu/' in ORDERS_LANDING_PREFIX"),
+        ("arn:aws:s3:::shop", "Write 'shop'."),
+        ("'shop'", "Write shop without"),
+    ],
+)
+def test_a_bucket_is_its_bare_name(monkeypatch: pytest.MonkeyPatch, value: str, write: str) -> None:
+    monkeypatch.setenv("ORDERS_S3_BUCKET", value)
+
+    assert "ORDERS_S3_BUCKET: " in refusal()
+    assert write in refusal()
+
+
+def test_an_access_point_is_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    for arn in (
+        "arn:aws:s3:eu-central-1:123456789012:accesspoint/orders",
+        "arn:aws:s3::123456789012:accesspoint/a.mrap",
+    ):
+        monkeypatch.setenv("ORDERS_S3_BUCKET", arn)
+
+        assert read_settings().s3_bucket == arn
+
+
+@pytest.mark.parametrize("value", ["minio:9000", "127.0.0.1:9000", "s3://minio", "//minio:9000", "http:/minio"])
+def test_an_endpoint_is_a_url(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("ORDERS_S3_BUCKET", "shop")
+    monkeypatch.setenv("ORDERS_S3_ENDPOINT_URL", value)
+
+    assert "ORDERS_S3_ENDPOINT_URL: it does not begin with http:// or https:// and a host." in refusal()
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("ORDERS_SOURCE_TABEL", "ORDERS_SOURCE_TABLE"),
+        ("ORDERS_LANDING_PREFX", "ORDERS_LANDING_PREFIX"),
+        ("ORDERS_LAKE_URL", "ORDERS_LAKE_URI"),
+        ("orders_time_zone", "ORDERS_TIMEZONE"),
+        ("ORDERS_COLUMN_ALIAS", "ORDERS_COLUMN_ALIASES"),
+        ("ORDERS_S3_BUCKETS", "ORDERS_S3_BUCKET"),
+    ],
+)
+def test_a_misspelt_name_is_an_error_that_names_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, name: str, right: str
+) -> None:
+    monkeypatch.setenv(name, "secret")
+
+    assert f"{name.upper()}: there is no such variable. Did you mean {right}?" in refusal()
+    assert "secret" not in refusal()
+
+
+def test_names_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "OWNER_URL",
+        "IMAGE",
+        "HISTORIES",
+        "SEED",
+        "DATABASE_USER",
+        "HOST",
+        "START_TIME",
+        "DAGSTER_HOME",
+        "TAG",
+    ):
+        monkeypatch.setenv(f"ORDERS_{name}", "x")
+
+    assert read_settings() == Settings()
+
+
+def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_LANDING_PREFIX", "")
+    monkeypatch.setenv("ORDERS_LAKE_URI", "gs://shop/lake")
+    monkeypatch.setenv("ORDERS_SOURCE_TABEL", "orders")
+
+    for name in ("ORDERS_LANDING_PREFIX", "ORDERS_LAKE_URI", "ORDERS_SOURCE_TABEL"):
+        assert name in refusal()
