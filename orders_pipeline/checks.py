@@ -206,10 +206,11 @@ def no_order_is_lost(
 
 @dg.asset_check(asset=rejected_orders)
 def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """No file of at least 20 rows has a larger share of rejects than ORDERS_MAX_REJECT_SHARE."""
+    """No file has a larger share of rejects than ORDERS_MAX_REJECT_SHARE, nor, if it has fewer than 20 rows, more
+    rejects than good rows; and of every file at least one row counts."""
     share = read_settings().max_reject_share
     with postgres.ledger().connect() as connection:
-        judged, found = rejections.above(connection, share, UNREADABLE_FILE_ROWS)
+        judged, found = rejections.above(connection, share)
     records = [
         dg.TableRecord({"file": f.key, "rows": f.rows, "rejected": f.rejected, "reasons": str(f)})
         for f in found[:_LISTED_FILES]
@@ -217,11 +218,11 @@ def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"More than {share:.2%} of the rows are rejected in {len(found)} of {judged} files:"
-        f" {_examples(found, '; ')}. See their rows in rejected_orders, correct the files and upload them again under"
-        " the same keys."
+        description=f"Too many rows are rejected in {len(found)} of {judged} files: {_examples(found, '; ')}."
+        " See their rows in rejected_orders, correct the files and upload them again under the same keys."
         if found
-        else f"None of the {judged} files of at least {UNREADABLE_FILE_ROWS} rows has more than {share:.2%} rejects.",
+        else f"None of the {judged} files has more than {share:.2%} rejects, or, with fewer than {UNREADABLE_FILE_ROWS}"
+        " rows, more rejects than good rows.",
         metadata={"files": dg.MetadataValue.table(records)} if records else {},
     )
 

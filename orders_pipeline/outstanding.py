@@ -11,10 +11,8 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.landing.ingest import due
 from orders_pipeline.landing.receive import table_is_pending
-from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.days import Blocked, Calendar, DueDays
-from orders_pipeline.ledger.files import SetAside
 from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, rejected_orders
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
@@ -107,11 +105,6 @@ def outstanding(connection: Connection, s3: S3Resource, settings: Settings) -> O
         days={asset: days.due_days(connection, asset, calendar) for asset in UPSTREAM},
         stale_files=len(read) + len(gone),
     )
-
-
-def failing(connection: Connection) -> list[SetAside]:
-    """Files that failed and are to be tried again."""
-    return [file for file in files.set_aside(connection)[1] if file.status is Status.FAILING]
 
 
 def totals(connection: Connection, settings: Settings) -> Totals:

@@ -25,6 +25,7 @@ from orders_pipeline.status import PipelineStatus
 from orders_pipeline.sync import Synced
 
 _console: Final = Console(highlight=False, soft_wrap=True)
+_LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
 _LINE_EVERY: Final = 100  # without a terminal: a line per so many
 
 
@@ -83,11 +84,12 @@ def synced(result: Synced) -> None:
             _console.print(f"  {table}: {len(days)} days rebuilt ({list_days(days)})")
     for check, message in sorted(result.failed_checks.items()):
         _console.print(f"  [yellow]check {check}[/yellow] {escape(message)}")
+    _rows_left_out(result)
     for step, error in result.errors.items():
         _console.print(f"  [red]failed[/red] {step}: {escape(error)}")
     for file in result.failing:
         tried = f"tried {file.attempts} of {MAX_ATTEMPTS} times"
-        _console.print(f"  [red]failing[/red] {escape(file.version.key)}: {escape(file.message)} ({tried})")
+        _console.print(f"  [red]failing[/red] {escape(file.version.key)}: {_below(file.message)} ({tried})")
     if result.left:
         stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
         _console.print(f"  [red]left[/red] {len(result.left.pending)} files pending; stale: {stale or 'nothing'}")
@@ -97,6 +99,25 @@ def synced(result: Synced) -> None:
             _console.print(f"  [red]left[/red] {escape(blocked_reason(result.left.unrecoverable))}")
     if result.runs and result.is_complete:
         _console.print(f"[green]Up to date[/green] after {result.runs} runs.")
+
+
+def _rows_left_out(result: Synced) -> None:
+    """Files that count in part or not at all, though nothing is left to do with them."""
+    _first([f"[yellow]quarantined[/yellow] {escape(f.version.key)}: {_below(f.message)}" for f in result.quarantined])
+    if "few_rows_are_rejected" not in result.failed_checks:  # which has just named them
+        _first([f"[yellow]rejected[/yellow] {escape(str(file))}" for file in result.high_reject_rate])
+
+
+def _below(message: str) -> str:
+    """What is said of a file, its further lines set off from the files that follow."""
+    return escape(message).replace("\n", "\n        ")
+
+
+def _first(lines: list[str]) -> None:
+    for line in lines[:_LISTED]:
+        _console.print(f"  {line}")
+    if len(lines) > _LISTED:
+        _console.print(f"    and {len(lines) - _LISTED} more: `orders-pipeline status` names them all")
 
 
 def recovered(found: Recovered) -> None:
@@ -140,7 +161,9 @@ def status(found: PipelineStatus) -> None:
     for name in ("quarantined", "failing", "ignored"):
         for file in getattr(found, name):
             tried = f", tried {file.attempts} of {MAX_ATTEMPTS} times" if name == "failing" else ""
-            _console.print(f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {escape(file.message)}")
+            _console.print(f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {_below(file.message)}")
+    for rejected in found.high_reject_rate:
+        _console.print(f"    rejected: {escape(str(rejected))}")
     for key in found.pending[:10]:
         _console.print(f"    pending: {escape(key)}")
     if found.source_table_pending:

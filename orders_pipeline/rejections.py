@@ -1,4 +1,4 @@
-"""How many rejects there are, which files have too large a share of them, and why. Read from the ledger and from
+"""How many rejects there are, which files have too many of them, and why. Read from the ledger and from
 `rejected_orders`."""
 
 from collections import Counter
@@ -8,6 +8,8 @@ from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from orders_pipeline.schema import UNREADABLE_FILE_ROWS
 
 _REASONS_NAMED: Final = 3
 
@@ -40,30 +42,36 @@ def listed(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def above(connection: Connection, share: Decimal, least_rows: int) -> tuple[int, list[Rejected]]:
-    """How many active files have enough rows to be judged, and those with a larger share of rejects, worst first."""
-    judged = connection.execute(
-        sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows >= :least_rows"),
-        {"least_rows": least_rows},
-    ).scalar_one()
+def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
+    """How many active files have rows, and those with too many rejects, worst first: none of whose rows count, or with
+    a larger share of rejects than `share`. A small file is allowed half of its rows where `share` is less: a few rows
+    tell little of a file."""
+    judged = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
     query = sa.text(
         """
         SELECT file.id, file.key, file.rows, file.rows - file.clean_rows AS rejected, listed.reason, count(listed.*)
         FROM ledger.landed_files file
         LEFT JOIN analytics.rejected_orders listed ON listed.bucket = file.bucket AND listed.source = file.key
-        WHERE file.active AND file.rows >= :least_rows AND file.rows - file.clean_rows > :share * file.rows
+        WHERE file.active AND file.rows > 0 AND (file.clean_rows = 0 OR file.rows - file.clean_rows
+            > file.rows * CASE WHEN file.rows < :few THEN greatest(:share, 0.5) ELSE :share END)
         GROUP BY file.id, listed.reason
         """
     )
     reasons: dict[tuple[int, str, int, int], Counter[str]] = {}
     for id_, key, rows, rejected, reason, count in connection.execute(
-        query, {"least_rows": least_rows, "share": share}
+        query, {"few": UNREADABLE_FILE_ROWS, "share": share}
     ):
         counted = reasons.setdefault((id_, key, rows, rejected), Counter())
         if reason is not None:
             counted[reason] += count
     found = [
-        Rejected(key, rows, rejected, tuple(counted.most_common(_REASONS_NAMED)))
+        Rejected(key, rows, rejected, tuple(sorted(counted.items(), key=_most_common)[:_REASONS_NAMED]))
         for (_, key, rows, rejected), counted in reasons.items()
     ]
-    return judged, sorted(found, key=lambda file: (-file.rejected / file.rows, file.key))
+    worst = sorted(found, key=lambda file: (-file.rejected / file.rows, -file.rejected, file.key))
+    return int(judged.scalar_one()), worst
+
+
+def _most_common(counted: tuple[str, int]) -> tuple[int, str]:
+    reason, count = counted
+    return -count, reason

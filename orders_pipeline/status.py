@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from orders_pipeline import rejections
 from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import files
 from orders_pipeline.outstanding import Outstanding, Totals, outstanding, totals
+from orders_pipeline.rejections import Rejected
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings
 
@@ -33,6 +35,7 @@ class PipelineStatus:
     quarantined: list[FileStatus]
     failing: list[FileStatus]
     ignored: list[FileStatus]
+    high_reject_rate: list[Rejected]  # loaded files that `few_rows_are_rejected` names, worst first
     source_table_pending: bool
     source_table_error: str | None
     outdated_files: int  # judged by older rules, or for another time zone
@@ -78,6 +81,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         quarantined=those(Status.QUARANTINED),
         failing=those(Status.FAILING),
         ignored=those(Status.IGNORED),
+        high_reject_rate=rejections.above(connection, settings.max_reject_share)[1],
         source_table_pending=left.table,
         source_table_error=left.table_error,
         outdated_files=left.outdated,

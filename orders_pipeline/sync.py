@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import dagster as dg
 
+from orders_pipeline import rejections
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
+from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import days, files
 from orders_pipeline.ledger.files import SetAside
-from orders_pipeline.outstanding import Outstanding, failing, outstanding
+from orders_pipeline.outstanding import Outstanding, outstanding
+from orders_pipeline.rejections import Rejected
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.sensors import range_tags, ranges
 from orders_pipeline.settings import read_settings
@@ -33,6 +36,8 @@ class Synced:
     errors: dict[str, str] = field(default_factory=dict)  # last word of each step that failed last
     left: Outstanding | None = None
     failing: list[SetAside] = field(default_factory=list)
+    quarantined: list[SetAside] = field(default_factory=list)
+    high_reject_rate: list[Rejected] = field(default_factory=list)  # worst first
 
     @property
     def is_complete(self) -> bool:
@@ -64,7 +69,10 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
         unchanged = unchanged + 1 if left == before else 0
     result.left = left or None
     with postgres.ledger().connect() as connection:
-        result.failing = failing(connection)
+        _, aside = files.set_aside(connection)
+        _, result.high_reject_rate = rejections.above(connection, read_settings().max_reject_share)
+    result.failing = [file for file in aside if file.status is Status.FAILING]
+    result.quarantined = [file for file in aside if file.status is Status.QUARANTINED]
     return result
 
 

@@ -109,6 +109,43 @@ def test_a_failed_check_is_reported_and_does_not_change_the_exit_status(pipeline
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("commas.csv", f"{HEADER}\n" + '1,ann,"1,50",2026-03-04\n' * 10, "10 of 10 (amount_not_decimal 10)"),
+        ("one.csv", f"{HEADER}\n1,,1.50,2026-03-04\n", "1 of 1 (customer_id_missing 1)"),
+        ("no.jsonl", '{"order_id": "1", "customer_id": "c", "amount": 1e-3, "order_date": "?"}\n' * 3, "3 of 3 ("),
+        ("nonsense.csv", "nonsense\n", "column_missing"),
+        ("book.xlsx", b"PK\x03\x04 xl/workbook", "format_unsupported"),
+        ("cut.json", '[{"order_id": "1", "cust', "json_"),
+    ],
+)
+def test_a_file_none_of_whose_rows_count_is_named_for_as_long_as_it_lies_there(
+    pipeline: Pipeline, name: str, content: str | bytes, told: str
+) -> None:
+    key = pipeline.land(name, content)
+
+    for _time in ("as it lands", "later"):
+        output = call("sync").output
+        (line, *_) = [line for line in output.splitlines() if key in line and "landed_files" not in line]
+        assert told in line, output
+    assert "Nothing to do" in output
+    found = json.loads(call("status", "--json").stdout)
+    assert [file["key"] for file in found["high_reject_rate"] + found["quarantined"]] == [key]
+    assert told in call("status").output
+
+
+def test_sync_names_few_of_many_files_and_says_where_the_others_are(pipeline: Pipeline) -> None:
+    for number in range(12):
+        pipeline.land(f"{number:02}.csv", b"nonsense\n")
+
+    output = call("sync").output
+
+    assert "landing/09.csv: " in output
+    assert "landing/10.csv: " not in output
+    assert "and 2 more: `orders-pipeline status` names them all" in output
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
         ("ORDERS_START_DATE", "someday", "ORDERS_START_DATE"),
