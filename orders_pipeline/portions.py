@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from more_itertools import constrained_batches
+
 _Item = TypeVar("_Item")
 
 _ROWS_AT_ONCE: Final = 500_000  # 100 MB or so; two portions are held at a time
@@ -12,16 +14,7 @@ _ROWS_AT_ONCE: Final = 500_000  # 100 MB or so; two portions are held at a time
 
 def portions(items: Iterable[_Item], rows: Mapping[_Item, int]) -> Iterator[list[_Item]]:
     """The items in their order, a few at a time; `rows`: how many orders are expected of each."""
-    portion: list[_Item] = []
-    size = 0
-    for item in items:
-        if portion and size + rows.get(item, 0) > _ROWS_AT_ONCE:
-            yield portion
-            portion, size = [], 0
-        portion.append(item)
-        size += rows.get(item, 0)
-    if portion:
-        yield portion
+    return map(list, constrained_batches(items, _ROWS_AT_ONCE, get_len=lambda item: rows.get(item, 0), strict=False))
 
 
 def one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:

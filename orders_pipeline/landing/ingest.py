@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+from more_itertools import chunked, constrained_batches
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline import progress
@@ -228,8 +229,7 @@ def due(connection: Connection, listed: Sequence[FileVersion]) -> tuple[list[Fil
     """The listed versions that are not settled: those never tried, and those whose next attempt is due."""
     fresh: list[FileVersion] = []
     again: list[FileVersion] = []
-    for start in range(0, len(listed), _LEDGER_KEYS):
-        page = listed[start : start + _LEDGER_KEYS]
+    for page in chunked(listed, _LEDGER_KEYS):
         for bucket in {version.bucket for version in page}:
             versions = [version for version in page if version.bucket == bucket]
             settled = files.settled(connection, bucket, [version.key for version in versions])
@@ -250,15 +250,8 @@ def ingesting(engine: Engine, lake: Lake, zone: str, run_id: str, log: logging.L
         yield Ingest(connection, lake, zone, run_id, log)
 
 
-def batched(versions: Sequence[FileVersion]) -> Iterator[list[FileVersion]]:
+def batched(versions: Sequence[FileVersion]) -> Iterator[tuple[FileVersion, ...]]:
     """Batches bounded in files and bytes: a commit is one transaction, and its files wait for one another."""
-    batch: list[FileVersion] = []
-    size = 0
-    for version in versions:
-        if batch and (len(batch) >= _BATCH_FILES or size + version.size > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(version)
-        size += version.size
-    if batch:
-        yield batch
+    return constrained_batches(
+        versions, _BATCH_BYTES, max_count=_BATCH_FILES, get_len=lambda version: version.size, strict=False
+    )

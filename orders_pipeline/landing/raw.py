@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from more_itertools import constrained_batches
 
 from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError, QuarantineError
@@ -210,8 +211,10 @@ def candidates(
 
 def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
     """The days on which other files hold an order id that the changed files hold too."""
+    if not others:
+        return set()
     found: set[date] = set()
-    for some in _batches(changed) if others else ():
+    for some in constrained_batches(changed, _IDS_AT_ONCE, get_len=lambda file: file.raw.clean_rows, strict=False):
         ids = clean_rows(lake, some).select("order_id").unique()
         found |= _days(clean_rows(lake, others).join(ids, on="order_id", how="semi"))
     return found
@@ -225,18 +228,6 @@ def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[Active
     by_order = ids(lake, everyone).group_by("order_id").agg(pl.col("object").n_unique().alias("files"))
     shared = ids(lake, files).join(by_order.filter(pl.col("files") > 1), on="order_id", how="semi")
     return _days(clean_rows(lake, everyone).join(shared, on="order_id", how="semi"))
-
-
-def _batches(files: Sequence[ActiveFile]) -> Iterator[list[ActiveFile]]:
-    """Files, so many at a time that their ids fit into memory."""
-    batch: list[ActiveFile] = []
-    for file in files:
-        if batch and sum(held.raw.clean_rows for held in [*batch, file]) > _IDS_AT_ONCE:
-            yield batch
-            batch = []
-        batch.append(file)
-    if batch:
-        yield batch
 
 
 def _days(rows: pl.LazyFrame) -> set[date]:

@@ -222,6 +222,15 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
+        "a file too large for a batch ends the run",
+        "landing/ingest.py",
+        "get_len=lambda version: version.size, strict=False",
+        "get_len=lambda version: version.size, strict=True",
+        "test_batching.py",
+        "bounded_in_bytes",
+    ),
+    Mutant(
+        "9 no poison",
         "one file's failure is everybody's",
         "landing/ingest.py",
         "        except Exception as error:\n            return error\n",
