@@ -104,12 +104,17 @@ def land(files: tuple[Path, ...], prefix: str) -> None:
     """Upload FILES to the landing zone, each under its own name."""
     from orders_pipeline import present
     from orders_pipeline.definitions import s3
+    from orders_pipeline.landing.side_files import WHY
+    from orders_pipeline.landing.versions import is_side_file
 
     if len({file.name for file in files}) < len(files):
         raise OrdersPipelineError(
             "Two of the files have the same name: one would overwrite the other. Land them apart."
         )
-    present.uploads({file: _key(s3.prefix, prefix, file) for file in files}, s3.bucket, s3.upload)
+    keys = {file: _key(s3.prefix, prefix, file) for file in files}
+    if left_out := [key for key in keys.values() if is_side_file(key, s3.prefix)]:
+        raise OrdersPipelineError(f"{left_out[0]!r} would be left out: {WHY}. Land it under another name.")
+    present.uploads(keys, s3.bucket, s3.upload)
 
 
 @main.command()

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.landing import notices, side_files
 from orders_pipeline.landing.ingest import due
 from orders_pipeline.landing.receive import table_is_pending
 from orders_pipeline.ledger import active, days, files
@@ -29,13 +30,17 @@ class Outstanding:
     outdated: int  # files judged by older rules
     vanished: list[str]  # failing files that S3 does not hold any more
     days: Mapping[str, DueDays]
+    side_files: int  # keys that lie in the landing zone and are left out
+    reported_side_files: list[str]  # left out, and yet the ledger still reports them
+    notices: list[str]  # what is no work, and yet to be known
     stale_files: int  # files whose rejects are not listed as they should be
 
     @property
     def unpartitioned(self) -> bool:
         """Whether the unpartitioned chain has anything to do."""
         stale = self.days["cleaned_orders"].due or self.days["daily_revenue"].due
-        return bool(self.pending or self.table or self.outdated or self.vanished or stale or self.stale_files)
+        gone = self.vanished or self.reported_side_files
+        return bool(self.pending or self.table or self.outdated or gone or stale or self.stale_files)
 
     @property
     def partitioned(self) -> set[date]:
@@ -85,10 +90,12 @@ def outstanding(connection: Connection, s3: S3Resource, settings: Settings) -> O
     """
     pending: list[str] = []
     listed: set[str] = set()
+    aside: set[str] = set()
     for page in s3.list_pages():
         fresh, again = due(connection, page)
         pending += [version.key for version in [*fresh, *again]]
         listed.update(version.key for version in page)
+        aside.update(version.key for version in page if version.is_side_file)
     table, table_error = True, None
     try:
         table = table_is_pending(connection, settings)
@@ -101,6 +108,9 @@ def outstanding(connection: Connection, s3: S3Resource, settings: Settings) -> O
         table=table,
         table_error=table_error,
         vanished=files.vanished(connection, s3.bucket, listed),
+        side_files=len(aside - {*side_files.that_count(connection, s3)}),
+        reported_side_files=[version.key for version in side_files.reported(connection, s3)],
+        notices=notices.of_landing_zone(connection, s3, settings, is_settled=not pending),
         outdated=len(active.outdated(connection, settings.timezone)),
         days={asset: days.due_days(connection, asset, calendar) for asset in UPSTREAM},
         stale_files=len(read) + len(gone),

@@ -1,6 +1,6 @@
 """What the command line shows: bars on a terminal, plain lines otherwise, and tables of results."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from orders_pipeline import progress as reports
 from orders_pipeline.definitions import postgres
 from orders_pipeline.demo import Played
 from orders_pipeline.landing.recovery import Recovered
+from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.lost import blocked_reason
 from orders_pipeline.metadata import list_days
@@ -26,6 +27,7 @@ from orders_pipeline.sync import Synced
 
 _console: Final = Console(highlight=False, soft_wrap=True)
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
+_COUNTED_REASONS: Final = {SIDE_FILE}  # ignored files that are told of in one sentence, not one by one
 _LINE_EVERY: Final = 100  # without a terminal: a line per so many
 
 
@@ -90,6 +92,7 @@ def synced(result: Synced) -> None:
     for file in result.failing:
         tried = f"tried {file.attempts} of {MAX_ATTEMPTS} times"
         _console.print(f"  [red]failing[/red] {escape(file.version.key)}: {_below(file.message)} ({tried})")
+    _notices(result.notices)
     if result.left:
         stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
         _console.print(f"  [red]left[/red] {len(result.left.pending)} files pending; stale: {stale or 'nothing'}")
@@ -161,9 +164,13 @@ def status(found: PipelineStatus) -> None:
     for name in ("quarantined", "failing", "ignored"):
         for file in getattr(found, name):
             tried = f", tried {file.attempts} of {MAX_ATTEMPTS} times" if name == "failing" else ""
+            if file.reason in _COUNTED_REASONS:
+                continue
             _console.print(f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {_below(file.message)}")
     for rejected in found.high_reject_rate:
         _console.print(f"    rejected: {escape(str(rejected))}")
+    if found.side_files:
+        _console.print(f"    left out: {found.side_files} side files of other tools (a name begins with _ or a dot)")
     for key in found.pending[:10]:
         _console.print(f"    pending: {escape(key)}")
     if found.source_table_pending:
@@ -182,6 +189,12 @@ def status(found: PipelineStatus) -> None:
     for reason, count in totals["rejected_by_reason"].items():
         _console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")
     _console.print(f"  revenue   {totals['revenue']:,} on {totals['days']:,} days")
+    _notices(found.notices)
+
+
+def _notices(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        _console.print(f"  [yellow]note[/yellow] {escape(sentence)}")
 
 
 def demo(played: Played) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from orders_pipeline import embedded
 from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.lake import Lake, open_lake
-from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.landing.versions import FileVersion, is_side_file
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.postgres import column_types, copy_frame, database_url, engine_for
 from orders_pipeline.printable import printable
@@ -120,6 +120,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
                         etag=item["ETag"].strip('"'),
                         size=item["Size"],
                         last_modified=item["LastModified"].astimezone(UTC).replace(microsecond=0),
+                        is_side_file=is_side_file(item["Key"], prefix),
                     )
                     for item in page.get("Contents", [])
                     if _is_storable(item["Key"])
@@ -139,6 +140,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
             etag=head["ETag"].strip('"'),
             size=head["ContentLength"],
             last_modified=head["LastModified"].astimezone(UTC).replace(microsecond=0),
+            is_side_file=is_side_file(key, self.prefix),
         )
 
     def download(self, version: FileVersion, target: Path) -> None:

@@ -17,6 +17,7 @@ from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.in_flight import fail_lost_runs, is_of_here, is_on_its_way
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.ingest import due as due_files
+from orders_pipeline.landing.notices import nothing_landed
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.days import Calendar
@@ -84,6 +85,7 @@ def s3_arrival_sensor(
             for day, due in days.due_days(connection, asset, calendar).due.items()
         ]
         unread, gone = active.stale_files(connection, "rejected_orders")
+        nothing = None if found.cursor or found.versions else nothing_landed(connection, s3, read_settings())
     build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
     built = _ask(context, build, [] if outdated else [*stale, *unread, *gone], "Stale days", cursor)
     if answer := built or loaded:
@@ -91,7 +93,7 @@ def s3_arrival_sensor(
     if everything:
         return dg.SensorResult(skip_reason=everything.skip_reason, cursor=cursor)
     return dg.SensorResult(
-        skip_reason="Every file that landed is settled, and no day is stale."
+        skip_reason=nothing or "Every file that landed is settled, and no day is stale."
         if found.cursor is None
         else f"Nothing is pending up to {found.cursor}; the listing goes on there at the next tick.",
         cursor=cursor,

@@ -36,6 +36,8 @@ class PipelineStatus:
     failing: list[FileStatus]
     ignored: list[FileStatus]
     high_reject_rate: list[Rejected]  # loaded files that `few_rows_are_rejected` names, worst first
+    side_files: int  # in the landing zone, and left out
+    notices: list[str]  # what is no work, and yet to be known, as sentences
     source_table_pending: bool
     source_table_error: str | None
     outdated_files: int  # judged by older rules, or for another time zone
@@ -82,6 +84,8 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         failing=those(Status.FAILING),
         ignored=those(Status.IGNORED),
         high_reject_rate=rejections.above(connection, settings.max_reject_share)[1],
+        side_files=left.side_files,
+        notices=left.notices,
         source_table_pending=left.table,
         source_table_error=left.table_error,
         outdated_files=left.outdated,

@@ -38,6 +38,7 @@ class Synced:
     failing: list[SetAside] = field(default_factory=list)
     quarantined: list[SetAside] = field(default_factory=list)
     high_reject_rate: list[Rejected] = field(default_factory=list)  # worst first
+    notices: list[str] = field(default_factory=list)  # what is left to be known, not to be done
 
     @property
     def is_complete(self) -> bool:
@@ -67,7 +68,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
             _run(instance, stale_days_job.name, range_tags(first, last), result)
         left = _outstanding()
         unchanged = unchanged + 1 if left == before else 0
-    result.left = left or None
+    result.left, result.notices = left or None, left.notices
     with postgres.ledger().connect() as connection:
         _, aside = files.set_aside(connection)
         _, result.high_reject_rate = rejections.above(connection, read_settings().max_reject_share)

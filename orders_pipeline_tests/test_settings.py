@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from orders_pipeline.definitions import s3
 from orders_pipeline.errors import SettingsError
+from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline.settings import Settings, read_settings
+from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.test_cli import call
+from orders_pipeline_tests.test_sensors import tick
 
 
 def refusal() -> str:
@@ -166,3 +171,31 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("ORDERS_LANDING_PREFIX", "ORDERS_LAKE_URI", "ORDERS_SOURCE_TABEL"):
         assert name in refusal()
+
+
+@pytest.mark.parametrize("prefix", ["Landing/", "incoming", "landing/*", "/"])
+def test_a_landing_zone_that_holds_nothing_is_named(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    if prefix != "/":
+        pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    assert pipeline.sync().is_complete  # with the right prefix: what it took does not hide that the wrong one has none
+    monkeypatch.setenv("ORDERS_LANDING_PREFIX", prefix)
+    notice = f"No file has landed under s3://{s3.bucket}/{read_settings().landing_prefix} yet."
+
+    synced = call("sync")
+
+    assert synced.exit_code == 0
+    assert notice in synced.output
+    assert notice in call("status").output
+    assert notice in tick(pipeline, s3_arrival_sensor).skip_message
+
+
+def test_files_that_left_their_landing_zone_leave_no_notice(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    assert pipeline.status().notices == []  # it is pending
+    pipeline.sync()
+    pipeline.remove("a.csv")
+
+    assert pipeline.sync().notices == []
+    assert "settled" in tick(pipeline, s3_arrival_sensor).skip_message

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
-from orders_pipeline.landing import source_table
+from orders_pipeline.landing import side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.second_look import discard_vanished
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger import files
+from orders_pipeline.ledger.keys import that_count
 from orders_pipeline.postgres import engine_for, source_url
 from orders_pipeline.settings import Settings
 
@@ -33,6 +34,7 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
     if not keys:
         listed = [version for page in s3.list_pages() for version in page]
         report = discard_vanished(ingest, s3.bucket, [version.key for version in listed])
+        side_files.ignore_reported(ingest, s3)
         report.add(ingest.take(listed, s3.download))
         return report
     prefix = s3.prefix
@@ -44,9 +46,18 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
     named = list(dict.fromkeys(keys))
     with ThreadPoolExecutor(_THREADS) as threads:
         found = dict(zip(named, threads.map(s3.current, named), strict=True))
-    report = ingest.take([version for version in found.values() if version is not None], s3.download)
+    there = [version for version in found.values() if version is not None]
+    report = ingest.take(there, s3.download)
+    report.remarks += _left_out(ingest.connection, s3.bucket, there)
     report.remarks += [f"{key} is gone from S3." for key, version in found.items() if version is None]
     return report
+
+
+def _left_out(connection: Connection, bucket: str, versions: list[FileVersion]) -> list[str]:
+    """A remark on each side file that was named and is not taken."""
+    named = [version.key for version in versions if version.is_side_file]
+    counting = that_count(connection, bucket, named) if named else set()
+    return [f"{key} is left out: {side_files.WHY}." for key in named if key not in counting]
 
 
 def receive_table(ingest: Ingest, settings: Settings) -> Report:

@@ -1,7 +1,7 @@
 """Versions of landed objects, and the pure decision which of them are due. No I/O."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -32,27 +32,40 @@ class FileVersion:
     etag: str
     size: int
     last_modified: datetime
+    # What a listing says besides; it makes no other version.
+    is_side_file: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Entry:
     """The ledger's latest word on a key. `due`: a failing version may be tried now. `is_lost`: its rows are lost, and
-    nobody has tried to read it anew."""
+    nobody has tried to read it anew. `counts`: a version of its key counts, this one or an older one."""
 
     version: FileVersion
     status: Status
     attempts: int
     due: bool
     is_lost: bool = False
+    counts: bool = False
+
+
+def is_side_file(key: str, prefix: str) -> bool:
+    """Whether a key is a side file of another tool: a segment below the landing prefix begins with `_` or `.`. Spark,
+    Hive and Hadoop read no such files; among them are `_temporary/`, `_SUCCESS`, `_delta_log/`, `.crc`, `.DS_Store`."""
+    name = key.removeprefix(prefix)
+    return name.startswith(("_", ".")) or "/_" in name or "/." in name
 
 
 def pending(listed: Iterable[FileVersion], known: Mapping[str, Entry]) -> list[FileVersion]:
     """The listed versions that have yet to be settled: those that differ from the ledger's latest entry of their key,
-    whatever its status, failing ones whose next attempt is due, and lost ones that are back."""
+    whatever its status, failing ones whose next attempt is due, and lost ones that are back. Side files are left out,
+    unless their key counts already."""
     return [version for version in listed if _is_pending(version, known.get(version.key))]
 
 
 def _is_pending(version: FileVersion, entry: Entry | None) -> bool:
+    if version.is_side_file and not (entry and entry.counts):
+        return False
     if entry is None or entry.version != version:
         return True
     return entry.is_lost or (entry.status is Status.FAILING and entry.due)

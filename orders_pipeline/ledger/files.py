@@ -21,13 +21,14 @@ _OUTAGE_PAUSES: Final = 6
 _LONGEST_MESSAGE: Final = 2_000
 
 _t: Final = landed_files.c
+_COUNTS: Final = sa.func.bool_or(_t.active).over(partition_by=[_t.bucket, _t.key]).label("counts")
 
 
 def entries(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[str, Entry]:
     """The latest entry of each of these keys that the ledger knows."""
     is_due = sa.func.coalesce(_t.next_attempt <= sa.func.now(), True).label("due")
-    query = _latest_of(bucket, keys, *(_t[name] for name in IDENTITY), _t.status, _t.reason, _t.attempts, is_due)
-    return {row.key: _entry(row, due=row.due) for row in connection.execute(query)}
+    columns = (*(_t[name] for name in IDENTITY), _t.status, _t.reason, _t.attempts, is_due, _COUNTS)
+    return {row.key: _entry(row, due=row.due) for row in connection.execute(_latest_of(bucket, keys, *columns))}
 
 
 def settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tuple[Any, ...]]:
@@ -44,7 +45,7 @@ def settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tup
 def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Entry]]:
     """All entries of (bucket, key) pairs, of each the latest last; a pair that the ledger does not know has none."""
     found: dict[tuple[str, str], list[Entry]] = {key: [] for key in keys}
-    query = sa.select(landed_files).where(sa.tuple_(_t.bucket, _t.key).in_(pairs(found))).order_by(_t.id)
+    query = sa.select(landed_files, _COUNTS).where(sa.tuple_(_t.bucket, _t.key).in_(pairs(found))).order_by(_t.id)
     for row in connection.execute(query):
         found[row.bucket, row.key].append(_entry(row, due=True))
     return found
@@ -316,7 +317,7 @@ def standing_keys(connection: Connection, bucket: str) -> set[str]:
 
 def _entry(row: Any, due: bool) -> Entry:
     is_lost = row.reason == LOST and row.attempts == 0  # an attempt since was in vain
-    return Entry(version_of(row), Status(row.status), row.attempts, due, is_lost)
+    return Entry(version_of(row), Status(row.status), row.attempts, due, is_lost, row.counts)
 
 
 def _newest(bucket: str, key: str) -> sa.ScalarSelect[int]:

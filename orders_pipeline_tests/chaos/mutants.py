@@ -51,6 +51,15 @@ MUTANTS = [
         "overwrite or header_alone",
     ),
     Mutant(
+        "2 exactly once",
+        "a side file of another tool is taken for orders",
+        "landing/versions.py",
+        "if version.is_side_file and not (entry and entry.counts):",
+        "if version.is_side_file and entry and not entry.counts:",
+        "test_side_files.py",
+        "left_out_and_counted",
+    ),
+    Mutant(
         "1 complete",
         "a listing that fails is an empty one",
         "s3.py",

@@ -1,0 +1,50 @@
+"""What is no error, and yet may not be what the sender meant: sentences for `sync`, `status` and the sensor."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.landing import side_files
+from orders_pipeline.ledger import keys
+from orders_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from orders_pipeline.resources import S3Resource
+
+_NAMED_BY: Final = {"s3_bucket", "landing_prefix"}
+_EXAMPLES: Final = 3
+
+
+def of_landing_zone(connection: Connection, s3: "S3Resource", settings: Settings, *, is_settled: bool) -> list[str]:
+    """What is to be known of the landing zone. `is_settled`: a complete listing showed nothing that is pending."""
+    found = [nothing_landed(connection, s3, settings) if is_settled else None]
+    found.append(_side_files_that_count(side_files.that_count(connection, s3)))
+    return [sentence for sentence in found if sentence]
+
+
+def nothing_landed(connection: Connection, s3: "S3Resource", settings: Settings) -> str | None:
+    """What to say where a complete listing showed nothing that is pending, and nothing was ever taken from there: the
+    landing zone may be new, or be another than the one that was meant. The embedded bucket is never another."""
+    if not settings.model_fields_set & _NAMED_BY or keys.knows_any(connection, s3.bucket, s3.prefix):
+        return None
+    return (
+        f"No file has landed under s3://{s3.bucket}/{s3.prefix} yet. If some should have, check ORDERS_S3_BUCKET and"
+        " ORDERS_LANDING_PREFIX: keys are case-sensitive."
+    )
+
+
+def shortened(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - _EXAMPLES} more" if len(names) > _EXAMPLES else ""
+    return f"{', '.join(names[:_EXAMPLES])}{more}"
+
+
+def _side_files_that_count(found: Sequence[str]) -> str | None:
+    if not found:
+        return None
+    return (
+        f"Orders count from files that look like side files of other tools ({shortened(found)}): a part of the name"
+        " begins with _ or a dot. If they are no orders, take them out: `orders-pipeline retract KEY...`, which also"
+        " takes patterns like 'landing/_temporary/*'."
+    )

@@ -1,0 +1,41 @@
+"""Side files of other tools (`versions.is_side_file`) that the ledger knows from before they were left out."""
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.landing.ingest import Ingest
+from orders_pipeline.landing.versions import FileVersion, Status, is_side_file
+from orders_pipeline.ledger import files, keys
+
+if TYPE_CHECKING:
+    from orders_pipeline.resources import S3Resource
+
+SIDE_FILE: Final = "side_file"  # why the ledger ignores a version
+WHY: Final = "a part of its name below the landing prefix begins with _ or ., as the side files of other tools do"
+
+
+def that_count(connection: Connection, s3: "S3Resource") -> list[str]:
+    """The keys of side files that count: they keep counting until they are retracted."""
+    found = keys.with_side_names_that_count(connection, s3.bucket)
+    return [key for key in found if is_side_file(key, s3.prefix)]
+
+
+def reported(connection: Connection, s3: "S3Resource") -> list[FileVersion]:
+    """Side files that are quarantined or failing, and do not count."""
+    _, aside = files.set_aside(connection)
+    found = [file.version for file in aside if file.version.bucket == s3.bucket]
+    found = [version for version in found if is_side_file(version.key, s3.prefix)]
+    counting = keys.that_count(connection, s3.bucket, [version.key for version in found]) if found else set()
+    return [version for version in found if version.key not in counting]
+
+
+def ignore_reported(ingest: Ingest, s3: "S3Resource") -> None:
+    """Report side files no longer that were quarantined, or kept failing, before such files were left out."""
+    versions = reported(ingest.connection, s3)
+    with ingest.transaction():
+        for version in versions:
+            ingest.log.info("%s is left out: %s.", version.key, WHY)
+            files.settle(
+                ingest.connection, version, Status.IGNORED, SIDE_FILE, f"Left out: {WHY}.", ingest.run_id, attempts=0
+            )
