@@ -24,10 +24,16 @@ from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.status import PipelineStatus
 from orders_pipeline.sync import Synced
+from orders_pipeline.waiting import Side, Waiting
 
 _console: Final = Console(highlight=False, soft_wrap=True)
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
 _COUNTED_REASONS: Final = {SIDE_FILE}  # ignored files that are told of in one sentence, not one by one
+_FEW: Final = 3
+_SIDES: Final = {
+    Side.BEFORE_START: "before ORDERS_START_DATE. To count them, set it to {first} or earlier and sync again.",
+    Side.AFTER_TODAY: "after today. Each is built when it comes.",
+}
 _LINE_EVERY: Final = 100  # without a terminal: a line per so many
 
 
@@ -109,6 +115,7 @@ def _rows_left_out(result: Synced) -> None:
     _first([f"[yellow]quarantined[/yellow] {escape(f.version.key)}: {_below(f.message)}" for f in result.quarantined])
     if "few_rows_are_rejected" not in result.failed_checks:  # which has just named them
         _first([f"[yellow]rejected[/yellow] {escape(str(file))}" for file in result.high_reject_rate])
+    _waiting(result.waiting)
 
 
 def _below(message: str) -> str:
@@ -121,6 +128,19 @@ def _first(lines: list[str]) -> None:
         _console.print(f"  {line}")
     if len(lines) > _LISTED:
         _console.print(f"    and {len(lines) - _LISTED} more: `orders-pipeline status` names them all")
+
+
+def _waiting(sides: list[Waiting]) -> None:
+    """Orders of days that are not built, and what to do on each side of the calendar."""
+    for its in sides:
+        orders = f"{its.orders:,} orders worth {its.amount:,}" if its.problem == "" else "An unknown number of orders"
+        files = f" (in {', '.join(its.files[:_FEW])}{', ...' if len(its.files) > _FEW else ''})" if its.files else ""
+        where = _SIDES[its.side].format(first=min(its.days))
+        _console.print(
+            f"  [yellow]waiting[/yellow]   {orders} on {list_days(its.days)}{escape(files)} do not count: these days"
+            f" are {where} If the dates are wrong, correct the file and upload it again under the same key."
+            f"{escape(f' {its.problem}' if its.problem else '')}"
+        )
 
 
 def recovered(found: Recovered) -> None:
@@ -179,8 +199,7 @@ def status(found: PipelineStatus) -> None:
         _console.print(f"    pending: {found.outdated_files} files to be judged by today's rules and time zone")
     stale = [f"{table} {list_days(days)}" for table, days in found.stale_days.items() if days]
     _console.print("  stale     " + ("; ".join(stale) or "no day"))
-    if found.out_of_range_days:
-        _console.print(f"  waiting   {list_days(found.out_of_range_days)}: outside ORDERS_START_DATE to today")
+    _waiting(found.waiting)
     totals = found.totals
     _console.print(
         f"  rows      {totals['rows']:,} read = {totals['clean_orders']:,} clean + {totals['rejected_rows']:,} rejected"

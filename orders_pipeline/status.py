@@ -9,10 +9,12 @@ from sqlalchemy.engine import Connection
 from orders_pipeline import rejections
 from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import files
+from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.outstanding import Outstanding, Totals, outstanding, totals
 from orders_pipeline.rejections import Rejected
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings
+from orders_pipeline.waiting import Waiting, waiting_orders
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class PipelineStatus:
     stale_days: dict[str, list[date]]
     stale_rejects: int
     out_of_range_days: list[date]
+    waiting: list[Waiting]
     totals: dict[str, Any]
 
     @property
@@ -92,6 +95,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         stale_days=left.stale,
         stale_rejects=left.stale_files,
         out_of_range_days=held.out_of_range_days,
+        waiting=waiting_orders(connection, s3.lake(), Calendar.of(settings)),
         totals={
             "rows": held.rows,
             "clean_orders": held.clean_orders,

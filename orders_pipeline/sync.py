@@ -12,12 +12,14 @@ from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
 from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import days, files
+from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.files import SetAside
 from orders_pipeline.outstanding import Outstanding, outstanding
 from orders_pipeline.rejections import Rejected
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.sensors import range_tags, ranges
 from orders_pipeline.settings import read_settings
+from orders_pipeline.waiting import Waiting, waiting_orders
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _DAYS_PER_RUN: Final = 366  # nobody waits for a worker here, and each run has a price of its own
@@ -39,6 +41,7 @@ class Synced:
     quarantined: list[SetAside] = field(default_factory=list)
     high_reject_rate: list[Rejected] = field(default_factory=list)  # worst first
     notices: list[str] = field(default_factory=list)  # what is left to be known, not to be done
+    waiting: list[Waiting] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -69,9 +72,11 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
         left = _outstanding()
         unchanged = unchanged + 1 if left == before else 0
     result.left, result.notices = left or None, left.notices
+    settings = read_settings()
     with postgres.ledger().connect() as connection:
         _, aside = files.set_aside(connection)
-        _, result.high_reject_rate = rejections.above(connection, read_settings().max_reject_share)
+        _, result.high_reject_rate = rejections.above(connection, settings.max_reject_share)
+        result.waiting = waiting_orders(connection, s3.lake(), Calendar.of(settings))
     result.failing = [file for file in aside if file.status is Status.FAILING]
     result.quarantined = [file for file in aside if file.status is Status.QUARANTINED]
     return result

@@ -183,6 +183,17 @@ def outside(connection: Connection, calendar: Calendar) -> list[date]:
     return sorted(connection.execute(query).scalars())
 
 
+def outside_unbuilt(connection: Connection, calendar: Calendar) -> list[date]:
+    """Those of them whose current orders count nowhere. What was built before the start was moved beyond it stands."""
+    stands = sa.exists().where(
+        built_days.c.asset == "cleaned_orders",
+        built_days.c.day == order_days.c.day,
+        built_days.c.input == sa.cast(order_days.c.version, sa.Text),
+    )
+    query = sa.select(order_days.c.day).where(~order_days.c.day.between(calendar.start, calendar.today), ~stands)
+    return sorted(connection.execute(query).scalars())
+
+
 def paths(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
     """Where the built days of a table lie in the lake."""
     query = sa.select(built_days.c.day, built_days.c.path).where(

@@ -131,6 +131,15 @@ MUTANTS = [
         "lost or accounted",
     ),
     Mutant(
+        "4 conserved",
+        "orders that an earlier version puts outside the calendar are said to wait",
+        "waiting.py",
+        "transforms.clean(rows, calendar.zone)",
+        'rows.with_columns(amount=pl.col("_amount"), order_date=pl.col("_order_date"))',
+        "test_waiting.py",
+        "current_version",
+    ),
+    Mutant(
         "5 atomic",
         "rows of a day are committed apart from its mark",
         "io_managers.py",
@@ -405,6 +414,15 @@ MUTANTS = [
         "",
         "test_checks.py",
         "since_they_agreed",
+    ),
+    Mutant(
+        "12 no vacuous check",
+        "a small file none of whose rows count is one of few rejects",
+        "rejections.py",
+        "AND (file.clean_rows = 0 OR",
+        "AND file.rows >= :few AND (file.clean_rows = 0 OR",
+        "test_checks.py",
+        "hardly_any",
     ),
     Mutant(
         "13 told at most once",

@@ -1,0 +1,77 @@
+"""Orders that no table holds because their days lie outside [ORDERS_START_DATE, today]: how many, and how much."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import polars as pl
+from sqlalchemy.engine import Connection
+
+from orders_pipeline import transforms
+from orders_pipeline.errors import MissingInputError
+from orders_pipeline.lake import Lake
+from orders_pipeline.landing import raw
+from orders_pipeline.ledger import active, days, shared
+from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.portions import portions
+from orders_pipeline.schema import SOURCE
+
+_UNREADABLE: Final = (MissingInputError, OSError, *raw.DAMAGE)
+
+
+class Side(StrEnum):
+    """On which side of the calendar a day lies."""
+
+    BEFORE_START = "before_start"
+    AFTER_TODAY = "after_today"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Orders that wait on one side of the calendar, each in its current version. Money is in the shop's currency.
+
+    `problem`: why it is not known how many they are, and how much; empty where it is."""
+
+    side: Side
+    days: list[date]
+    orders: int | None
+    amount: Decimal | None
+    files: list[str]
+    problem: str = ""
+
+
+def waiting_orders(connection: Connection, lake: Lake, calendar: Calendar) -> list[Waiting]:
+    """The orders that wait, the earlier ones first. The lake is read only where there are any."""
+    found = days.outside_unbuilt(connection, calendar)
+    sides = {
+        Side.BEFORE_START: [day for day in found if day < calendar.start],
+        Side.AFTER_TODAY: [day for day in found if day > calendar.today],
+    }
+    waiting = [_wait(connection, lake, calendar, side, its_days) for side, its_days in sides.items() if its_days]
+    return [orders for orders in waiting if orders.days]
+
+
+def _wait(connection: Connection, lake: Lake, calendar: Calendar, side: Side, its_days: list[date]) -> Waiting:
+    held, files, count, amount = set[date](), set[str](), 0, Decimal(0)
+    try:
+        for orders in _orders(connection, lake, calendar, its_days):
+            held.update(orders["order_date"].dt.date())
+            files.update(orders[SOURCE])
+            count += orders.height
+            amount += Decimal(orders["amount"].cast(pl.Decimal(38, 2)).sum())
+    except _UNREADABLE as error:
+        return Waiting(side, its_days, None, None, [], str(error))
+    return Waiting(side, sorted(held), count, amount, sorted(files))
+
+
+def _orders(connection: Connection, lake: Lake, calendar: Calendar, its_days: list[date]) -> Iterator[pl.DataFrame]:
+    """The orders of these days as they would be built, a few days at a time."""
+    for portion in portions(its_days, active.expected_rows(connection, its_days)):
+        holding = active.holding(connection, portion)
+        if holding:
+            rows = raw.candidates(lake, portion, holding, shared.partners(connection, holding))
+            orders: pl.LazyFrame = transforms.clean(rows, calendar.zone)
+            yield orders.filter(pl.col("order_date").dt.date().is_in(portion)).collect(engine="streaming")
