@@ -15,7 +15,7 @@ from orders_pipeline.landing import raw
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.active import all_files
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.postgres import engine_for, source_url
+from orders_pipeline.postgres import source_engine
 from orders_pipeline.sample import Sample, make_sample, write_source_table
 from orders_pipeline.schema import TABLES
 from orders_pipeline.settings import read_settings
@@ -62,8 +62,7 @@ def land_sample(sample: Sample, *, later: bool, again: bool = True) -> None:
         OrdersPipelineError: the table has orders of somebody else. Nothing is put anywhere.
     """
     orders = sample.later_table if later else sample.first_table
-    source = engine_for(source_url(read_settings()))
-    write_source_table(source, orders, ours=[*sample.first_table, *sample.later_table])
+    write_source_table(source_engine(read_settings()), orders, ours=[*sample.first_table, *sample.later_table])
     files = sample.later_files if later else sample.first_files
     if later and again:
         files = {**sample.first_files, **sample.later_files}

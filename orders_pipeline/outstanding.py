@@ -8,10 +8,9 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.landing import notices, side_files
 from orders_pipeline.landing.ingest import due
-from orders_pipeline.landing.receive import table_is_pending
+from orders_pipeline.landing.receive import table_trouble
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.days import Blocked, Calendar, DueDays
 from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, rejected_orders
@@ -25,8 +24,7 @@ class Outstanding:
     """What a sync has to do. Days are given per table."""
 
     pending: list[str]
-    table: bool  # the source table differs from what was taken of it, or cannot be asked
-    table_error: str | None
+    table_error: str | None  # why the source table was not taken when it was last asked
     outdated: int  # files judged by older rules
     vanished: list[str]  # failing files that S3 does not hold any more
     days: Mapping[str, DueDays]
@@ -40,7 +38,7 @@ class Outstanding:
         """Whether the unpartitioned chain has anything to do."""
         stale = self.days["cleaned_orders"].due or self.days["daily_revenue"].due
         gone = self.vanished or self.reported_side_files
-        return bool(self.pending or self.table or self.outdated or gone or stale or self.stale_files)
+        return bool(self.pending or self.outdated or gone or stale or self.stale_files)
 
     @property
     def partitioned(self) -> set[date]:
@@ -63,7 +61,7 @@ class Outstanding:
         return {day: blocked for found in self.days.values() for day, blocked in found.unrecoverable.items()}
 
     def __bool__(self) -> bool:
-        return self.unpartitioned or any(self.stale.values())
+        return self.unpartitioned or self.table_error is not None or any(self.stale.values())
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Totals:
 
 
 def outstanding(connection: Connection, s3: S3Resource, settings: Settings) -> Outstanding:
-    """Compare what is with what should be.
+    """Compare what is with what should be. The source table is not asked: that takes a scan.
 
     Raises:
         ServiceUnavailableError: S3 did not answer.
@@ -96,17 +94,11 @@ def outstanding(connection: Connection, s3: S3Resource, settings: Settings) -> O
         pending += [version.key for version in [*fresh, *again]]
         listed.update(version.key for version in page)
         aside.update(version.key for version in page if version.is_side_file)
-    table, table_error = True, None
-    try:
-        table = table_is_pending(connection, settings)
-    except ServiceUnavailableError as error:
-        table_error = str(error)
     calendar = Calendar.of(settings)
     read, gone = active.stale_files(connection, "rejected_orders")
     return Outstanding(
         pending=pending,
-        table=table,
-        table_error=table_error,
+        table_error=table_trouble(connection),
         vanished=files.vanished(connection, s3.bucket, listed),
         side_files=len(aside - {*side_files.that_count(connection, s3)}),
         reported_side_files=[version.key for version in side_files.reported(connection, s3)],

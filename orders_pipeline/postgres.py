@@ -11,12 +11,19 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from orders_pipeline import embedded
 from orders_pipeline.errors import SettingsError
+from orders_pipeline.poolers import backend_pid, keeps_sessions
 from orders_pipeline.settings import Settings
 
 # SQLSTATE: connection, a server that is read-only since a failover, an idle session ended, rollback (deadlock),
 # resources, shutdown, system. https://www.postgresql.org/docs/current/errcodes-appendix.html
 # Not 57014: a statement that takes too long each time is the statement's fault.
 _OUTAGES: Final = ("08", "25006", "25P03", "40", "53", "57P", "58")
+# Of each session. Set after connecting: poolers refuse `options`, which belong to the user of the URL besides.
+# A lost host must not hold its advisory locks for long: both sides look after two minutes of silence.
+_SESSION: Final = (
+    "SET timezone = 'UTC'; SET datestyle = 'ISO';"
+    " SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4"
+)
 
 
 def database_url(settings: Settings) -> str:
@@ -26,17 +33,28 @@ def database_url(settings: Settings) -> str:
     return embedded.postgres_url(settings.home)
 
 
-def source_url(settings: Settings) -> str:
-    """URL of the Postgres that holds the source table."""
-    return settings.source_url.get_secret_value() if settings.source_url is not None else database_url(settings)
+def source_engine(settings: Settings) -> Engine:
+    """The engine of the Postgres that holds the source table. Nothing there relies on the session, unless the ledger is
+    there too.
+
+    Raises:
+        SettingsError: as `engine_for`.
+    """
+    if settings.source_url is None:
+        return engine_for(database_url(settings))
+    return engine_for(settings.source_url.get_secret_value(), needs_sessions=False)
 
 
 @lru_cache(maxsize=8)
-def engine_for(url: str) -> Engine:
+def engine_for(url: str, *, needs_sessions: bool = True) -> Engine:
     """The one engine of this process for a URL.
 
+    `needs_sessions`: whether what is done there relies on the session, as locks do. If not, sessions are left as they
+    are and kept for no one.
+
     Raises:
-        SettingsError: not a URL of a Postgres. The message does not repeat it, since it may hold a password.
+        SettingsError: not a URL of a Postgres. The message does not repeat it, since it may hold a password. At the
+            first connection: a pooler gives no session where one is needed.
     """
     try:
         parsed = make_url(url)
@@ -49,10 +67,10 @@ def engine_for(url: str) -> Engine:
         raise SettingsError(
             "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @: in a user's name or a password, write %40."
         )
-    return sa.create_engine(
+    engine = sa.create_engine(
         _with_driver(parsed),
-        pool_pre_ping=True,
-        # A lost host must not hold its advisory locks for long: both sides look after two minutes of silence.
+        pool_pre_ping=needs_sessions,
+        poolclass=sa.QueuePool if needs_sessions else sa.NullPool,
         connect_args={
             "keepalives_idle": 60,
             "keepalives_interval": 15,
@@ -60,10 +78,29 @@ def engine_for(url: str) -> Engine:
             "client_encoding": "utf8",
             "application_name": "orders_pipeline",
             "connect_timeout": 20,
-            "options": "-c timezone=UTC -c datestyle=ISO"
-            " -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=15 -c tcp_keepalives_count=4",
         },
     )
+    if needs_sessions:
+        sa.event.listen(engine, "connect", lambda connection, _: _begin_session(connection, url))
+    return engine
+
+
+def _begin_session(connection: Any, url: str) -> None:
+    """Refuse a connection whose session is not its own, before anything is set in it; then set what ours need."""
+    connection.autocommit = True
+    # A pooler invents the process that it names when it is connected to. Only then is it worth asking how it pools.
+    if connection.info.backend_pid != backend_pid(connection) and not keeps_sessions(
+        engine_for(url, needs_sessions=False)
+    ):
+        connection.close()
+        raise SettingsError(
+            "ORDERS_DATABASE_URL leads to a connection pooler that does not keep sessions (transaction or statement"
+            " mode), and the locks of this pipeline belong to a session. Use the pooler's session mode, or the port of"
+            " the Postgres server itself."
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(_SESSION)
+    connection.autocommit = False
 
 
 def _with_driver(url: URL) -> URL:

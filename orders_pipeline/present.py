@@ -101,9 +101,8 @@ def synced(result: Synced) -> None:
     _notices(result.notices)
     if result.left:
         stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
-        _console.print(f"  [red]left[/red] {len(result.left.pending)} files pending; stale: {stale or 'nothing'}")
-        if result.left.table:
-            _console.print(f"  [red]left[/red] {escape(result.left.table_error or 'the source table changed')}")
+        if result.left.pending or stale or result.left.table_error is None:  # that stands among the failing
+            _console.print(f"  [red]left[/red] {len(result.left.pending)} files pending; stale: {stale or 'nothing'}")
         if result.left.unrecoverable:
             _console.print(f"  [red]left[/red] {escape(blocked_reason(result.left.unrecoverable))}")
     if result.runs and result.is_complete:
@@ -193,8 +192,6 @@ def status(found: PipelineStatus) -> None:
         _console.print(f"    left out: {found.side_files} side files of other tools (a name begins with _ or a dot)")
     for key in found.pending[:10]:
         _console.print(f"    pending: {escape(key)}")
-    if found.source_table_pending:
-        _console.print(f"    pending: {escape(found.source_table_error or 'the source table changed')}")
     if found.outdated_files:
         _console.print(f"    pending: {found.outdated_files} files to be judged by today's rules and time zone")
     stale = [f"{table} {list_days(days)}" for table, days in found.stale_days.items() if days]

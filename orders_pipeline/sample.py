@@ -99,7 +99,7 @@ def write_source_table(engine: Engine, orders: Iterable[Order], ours: Iterable[O
     with engine.begin() as connection:
         metadata.create_all(connection)
         # As JSON: a table of somebody else may have other columns.
-        id_ = sa.func.coalesce(sa.literal_column("to_jsonb(orders)->>'order_id'", sa.Text), "")
+        id_ = sa.func.coalesce(sa.literal_column("to_jsonb(orders.*)->>'order_id'", sa.Text), "")
         theirs = sa.select(sa.literal(1)).select_from(table).where(id_.not_in([order.order_id for order in ours]))
         if connection.execute(theirs.limit(1)).first():
             raise OrdersPipelineError(

@@ -22,6 +22,7 @@ class Column:
 # An order, as files and the source table bring it. Everything else they bring is kept in raw, unused.
 REQUIRED_COLUMNS: Final = ("order_id", "customer_id", "amount", "order_date")
 ORDER_COLUMNS: Final = (*REQUIRED_COLUMNS, "updated_at")
+ID_COLUMNS: Final = ("order_id", "customer_id")
 
 # Where a raw row comes from. A leading underscore keeps these apart from the columns of files.
 SOURCE: Final = "_source"  # key of the landed file, or `table:orders/YYYY-MM-DD`

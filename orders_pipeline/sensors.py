@@ -18,6 +18,7 @@ from orders_pipeline.in_flight import fail_lost_runs, is_of_here, is_on_its_way
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.ingest import due as due_files
 from orders_pipeline.landing.notices import nothing_landed
+from orders_pipeline.landing.receive import table_trouble
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.days import Calendar
@@ -61,6 +62,7 @@ def s3_arrival_sensor(
         calendar = Calendar.of(read_settings())
         outdated = [("outdated", file.version, calendar.zone) for file in active.outdated(connection, calendar.zone)]
         left = [*outdated, *files.due_of(connection, TABLE)]
+        trouble = table_trouble(connection)
         what = "Files judged by older rules" if outdated else "The source table"
         longest = _LONGEST_PAUSE if outdated else _LONGEST_PAUSE_OF_FILES
         everything = _ask(context, dg.RunRequest(), left, what, _AFTER, longest)
@@ -90,14 +92,13 @@ def s3_arrival_sensor(
     built = _ask(context, build, [] if outdated else [*stale, *unread, *gone], "Stale days", cursor)
     if answer := built or loaded:
         return answer
-    if everything:
-        return dg.SensorResult(skip_reason=everything.skip_reason, cursor=cursor)
-    return dg.SensorResult(
-        skip_reason=nothing or "Every file that landed is settled, and no day is stale."
-        if found.cursor is None
-        else f"Nothing is pending up to {found.cursor}; the listing goes on there at the next tick.",
-        cursor=cursor,
-    )
+    if everything and everything.skip_reason:
+        settled = everything.skip_reason.skip_message
+    elif found.cursor is None:
+        settled = nothing or "Every file that landed is settled, and no day is stale."
+    else:
+        settled = f"Nothing is pending up to {found.cursor}; the listing goes on there at the next tick."
+    return dg.SensorResult(skip_reason="\n".join(filter(None, [settled, trouble])), cursor=cursor)
 
 
 @dg.sensor(job=stale_days_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

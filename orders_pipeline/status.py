@@ -40,7 +40,7 @@ class PipelineStatus:
     high_reject_rate: list[Rejected]  # loaded files that `few_rows_are_rejected` names, worst first
     side_files: int  # in the landing zone, and left out
     notices: list[str]  # what is no work, and yet to be known, as sentences
-    source_table_pending: bool
+    source_table_pending: bool  # it was not taken when it was last asked
     source_table_error: str | None
     outdated_files: int  # judged by older rules, or for another time zone
     stale_days: dict[str, list[date]]
@@ -64,7 +64,7 @@ class PipelineStatus:
 
 
 def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> PipelineStatus:
-    """Ask S3, the source table and the ledger.
+    """Ask S3 and the ledger. Of the source table the ledger knows how the last run found it.
 
     Raises:
         ServiceUnavailableError: S3 did not answer.
@@ -89,7 +89,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         high_reject_rate=rejections.above(connection, settings.max_reject_share)[1],
         side_files=left.side_files,
         notices=left.notices,
-        source_table_pending=left.table,
+        source_table_pending=left.table_error is not None,
         source_table_error=left.table_error,
         outdated_files=left.outdated,
         stale_days=left.stale,

@@ -10,6 +10,7 @@ import dagster as dg
 from orders_pipeline import rejections
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
+from orders_pipeline.landing.receive import table_is_pending
 from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import days, files
 from orders_pipeline.ledger.days import Calendar
@@ -50,7 +51,8 @@ class Synced:
 
 
 def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
-    """Run what is outstanding until nothing is, or nothing changes any more.
+    """Run what is outstanding until nothing is, or nothing changes any more. The source table is asked once, whatever
+    comes of it: one that does not answer holds up no file.
 
     Raises:
         ServiceUnavailableError: S3 or Postgres did not answer.
@@ -58,11 +60,14 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     result = Synced()
     with postgres.ledger().begin() as transaction:
         files.end_pauses(transaction)
+    with postgres.ledger().connect() as connection:
+        table = table_is_pending(connection, read_settings())
     left, unchanged = _outstanding(), 0
-    while left and unchanged < _PATIENCE:
+    while (table or left.unpartitioned or left.partitioned) and unchanged < _PATIENCE:
         before = left
-        if left.unpartitioned:
-            say(_announce(left))
+        if table or left.unpartitioned:
+            say(_announce(left, table))
+            table = False
             _run(instance, s3_arrival_job.name, {}, result)
         # What just landed makes days stale in the other chain too.
         landed = _outstanding()
@@ -87,9 +92,9 @@ def _outstanding() -> Outstanding:
         return outstanding(connection, s3, read_settings())
 
 
-def _announce(left: Outstanding) -> str:
+def _announce(left: Outstanding, table: bool) -> str:
     work = [f"{len(left.pending)} files"] if left.pending else []
-    work += ["the source table"] if left.table else []
+    work += ["the source table"] if table else []
     stale = len({*left.stale["cleaned_orders"], *left.stale["daily_revenue"]})
     return f"Loading {' and '.join(work)}" if work else f"Building {stale} stale days"
 

@@ -471,7 +471,7 @@ class History(RuleBasedStateMachine):
         del self.landed[key]
 
     def _table_days(self) -> dict[str, bytes]:
-        """The source table as CSV files by day, their rows in the order of their text."""
+        """The source table as CSV files by day, their rows in the order of their texts, nulls first."""
         names = [
             "order_id",
             "customer_id",
@@ -481,7 +481,7 @@ class History(RuleBasedStateMachine):
         ]
         texts = ", ".join(f"t.{name}::text" for name in names)
         days: dict[str, list[tuple[str, ...]]] = {}
-        for *fields, _ in sorted(self.pipeline.query(f"SELECT {texts}, t::text FROM orders t"), key=_last_bytewise):
+        for fields in sorted(self.pipeline.query(f"SELECT {texts} FROM orders t"), key=_bytewise):
             days.setdefault(f"table:orders/{self._day(fields[3])}", []).append(tuple(field or "" for field in fields))
         return {key: _csv([names, *rows]) for key, rows in days.items()}
 
@@ -508,8 +508,8 @@ def _not_empty(days: Mapping[str, Collection[date]]) -> dict[str, set[date]]:
     return {asset: set(found) for asset, found in days.items() if found}
 
 
-def _last_bytewise(row: tuple[str, ...]) -> bytes:
-    return row[-1].encode()
+def _bytewise(row: tuple[str | None, ...]) -> list[bytes]:
+    return [b"" if field is None else b"\1" + field.encode() for field in row]
 
 
 def _csv(lines: Iterable[Iterable[str]], end: str = "\n") -> bytes:

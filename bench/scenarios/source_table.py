@@ -6,11 +6,13 @@ from time import perf_counter
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from bench.orders import Orders
 from bench.places import Place
 from orders_pipeline.landing.source_table import snapshot
 from orders_pipeline.postgres import engine_for
+from orders_pipeline.settings import Settings
 
 TABLE = """
 CREATE TABLE orders AS
@@ -29,7 +31,8 @@ def run(place: Place, orders: dict[str, Any]) -> dict[str, Any]:
         started = perf_counter()
         connection.execute(sa.text("SELECT sum(hash_record_extended(t, 0)::numeric) FROM orders AS t")).scalar_one()
         scan = perf_counter() - started
-    with snapshot(engine, "orders", "UTC") as seen, tempfile.TemporaryDirectory() as folder:
+    settings = Settings(source_url=SecretStr(place.database_url))
+    with snapshot(settings) as seen, tempfile.TemporaryDirectory() as folder:
         started = perf_counter()
         versions = seen.versions()
         fingerprints = perf_counter() - started

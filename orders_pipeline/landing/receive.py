@@ -15,7 +15,6 @@ from orders_pipeline.landing.second_look import discard_vanished
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.keys import that_count
-from orders_pipeline.postgres import engine_for, source_url
 from orders_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,25 +61,26 @@ def _left_out(connection: Connection, bucket: str, versions: list[FileVersion]) 
 
 def receive_table(ingest: Ingest, settings: Settings) -> Report:
     """Take the days of the source table that changed since they were last taken, and retract those that are gone. A
-    source that does not answer is recorded as failing, so that it is asked again before the next morning; so is one
-    whose run ends before all of it is taken.
+    source that does not answer, or is not where the settings say, is recorded as failing, so that it is asked again
+    before the next morning; so is one whose run ends before all of it is taken.
 
     Raises:
         ServiceUnavailableError: the pipeline's own Postgres or the lake was lost on the way.
     """
-    engine, table = engine_for(source_url(settings)), settings.source_table
     ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended meanwhile.")
     with tempfile.TemporaryDirectory(prefix="orders-table-") as folder:
         try:
-            with source_table.snapshot(engine, table, settings.timezone) as snapshot:
+            with source_table.snapshot(settings) as snapshot:
                 if snapshot is None:
                     report = discard_vanished(ingest, source_table.BUCKET, [])
-                    report.remarks.append(f"There is no source table {table!r} (ORDERS_SOURCE_TABLE): skipped.")
+                    report.remarks.append(
+                        f"There is no source table {settings.source_table!r} (ORDERS_SOURCE_TABLE): skipped."
+                    )
                     return report
                 listed = snapshot.versions()
                 changed = ingest.due(listed)
                 copied = snapshot.copy_days([version.key for version in changed], Path(folder)) if changed else {}
-        except ServiceUnavailableError as error:
+        except (ServiceUnavailableError, SettingsError) as error:
             ingest.log.error(str(error))
             ingest.wait_for(source_table.WHOLE, str(error))
             return Report(remarks=[str(error)])
@@ -92,15 +92,24 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
 
 
 def table_is_pending(connection: Connection, settings: Settings) -> bool:
-    """Whether `receive_table` would change anything."""
-    is_waited_for = source_table.WHOLE in files.due_of(connection, source_table.BUCKET)
-    with source_table.snapshot(engine_for(source_url(settings)), settings.source_table, settings.timezone) as snapshot:
-        if snapshot is None:
-            return is_waited_for
-        listed = snapshot.versions()
+    """Whether `receive_table` would change anything. It asks the table, if nothing is known to wait for already."""
+    if source_table.WHOLE in files.due_of(connection, source_table.BUCKET):
+        return True
+    try:
+        with source_table.snapshot(settings) as snapshot:
+            if snapshot is None:
+                return False
+            listed = snapshot.versions()
+    except (ServiceUnavailableError, SettingsError):
+        return True  # to be recorded
     fresh, again = due(connection, listed)
     gone = _gone_days(connection, listed) if snapshot.has_days else []
-    return is_waited_for or bool(fresh or again or gone)
+    return bool(fresh or again or gone)
+
+
+def table_trouble(connection: Connection) -> str | None:
+    """Why the source table has yet to be taken, as the ledger knows it from the last run that asked; None: it was."""
+    return files.failing_message(connection, source_table.WHOLE)
 
 
 def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report) -> None:

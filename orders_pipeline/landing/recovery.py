@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from orders_pipeline import progress
-from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw, source_table
 from orders_pipeline.landing.ingest import Ingest
@@ -21,7 +21,6 @@ from orders_pipeline.landing.outages import blaming_no_file
 from orders_pipeline.landing.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.landed import ActiveFile
-from orders_pipeline.postgres import engine_for, source_url
 from orders_pipeline.schema import RULES, UPSTREAM
 from orders_pipeline.settings import Settings
 
@@ -190,8 +189,10 @@ def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], fo
 def _has_table(settings: Settings) -> bool:
     """Whether there is a source table; one that does not answer is there, and the next sync asks it again."""
     try:
-        with source_table.snapshot(engine_for(source_url(settings)), settings.source_table, settings.timezone) as table:
+        with source_table.snapshot(settings) as table:
             return table is not None
+    except SettingsError:
+        return False
     except ServiceUnavailableError:
         return True
 

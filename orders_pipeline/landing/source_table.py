@@ -1,44 +1,72 @@
 """The source table: each of its days is a file too, and its fingerprint is that file's ETag.
 
 The fingerprints are computed inside Postgres; only days that changed leave it. Updates and deletes need no
-`updated_at` column: whatever changes a row changes its day's fingerprint.
+`updated_at` column: whatever changes an order changes its day's fingerprint.
 """
 
 import csv
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from io import StringIO
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg2
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.landing import source_columns
 from orders_pipeline.landing.formats.delimited import csv_reader
 from orders_pipeline.landing.formats.rows import column_names
+from orders_pipeline.landing.source_columns import SourceColumn
+from orders_pipeline.landing.source_name import Table, find_table
 from orders_pipeline.landing.versions import TABLE, FileVersion
-from orders_pipeline.postgres import quote
-from orders_pipeline.settings import read_settings
+from orders_pipeline.postgres import source_engine
+from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
+from orders_pipeline.settings import Settings
 
 BUCKET: Final = TABLE
 _PREFIX: Final = "table:orders"
-# Types whose equal values have the same text; numeric where it has a scale.
-_TOLD_BY_VALUE: Final = (
-    *("smallint", "integer", "bigint", "numeric", "text", "character varying", "boolean", "uuid"),
-    *("date", "timestamp", "timestamp with time zone"),
-)
 _NO_DAY: Final = "none"
 # Rows without `updated_at` rank below every file row: there is no truth about order between them, so the rule must at
 # least be the same on every replay.
 LANDED_AT: Final = datetime(1, 1, 1, tzinfo=UTC)
-# Stands in the ledger while the table does not answer, so that somebody asks again.
+# Stands in the ledger while the table does not answer, so that it is asked again.
 WHOLE: Final = FileVersion(BUCKET, f"{_PREFIX}/all", "", 0, LANDED_AT)
+
+# What texts and errors depend on. For this transaction alone: a pooler may give the next one another session, and ours
+# to someone else. Without row security Postgres raises an error where it would hide rows.
+_SETTINGS: Final = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "row_security": "off",
+}
+_LOCK_SECONDS: Final = 5.0
+_LOCKED: Final = "55P03"  # SQLSTATE lock_not_available
+
+_COLUMNS: Final = """
+WITH RECURSIVE typed AS (
+    SELECT attnum, attname, atttypid AS type, atttypmod AS modifier, attcollation,
+        format_type(atttypid, atttypmod) AS declared
+    FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT attnum, attname, typbasetype, typtypmod, attcollation, declared
+    FROM typed JOIN pg_type ON pg_type.oid = type WHERE typtype = 'd'
+)
+SELECT attname, CASE WHEN typnamespace = 'pg_catalog'::regnamespace THEN typname ELSE '' END, declared, modifier <> -1,
+    coalesce(collisdeterministic, true)
+FROM typed JOIN pg_type ON pg_type.oid = type LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+WHERE typtype <> 'd' ORDER BY attnum
+"""
 
 
 @dataclass(frozen=True)
@@ -46,71 +74,80 @@ class Snapshot:
     """The table as one REPEATABLE READ transaction sees it, while it is open."""
 
     connection: Connection
-    table: str
-    columns: list[str]
-    day: str
-    hash: str
-    shape: str  # a hash of the columns' names and types: a row's own hash knows only values
+    table: Table
+    columns: list[SourceColumn]
+    zone: str
 
     def versions(self) -> list[FileVersion]:
         """A version for each day of the table; its size is the number of its rows."""
-        query = _literally(
-            f"SELECT {self.day} AS day, count(*) AS rows, sum(({self.hash})::numeric)::text AS hash"  # noqa: S608
-            f" FROM {self.table} AS t GROUP BY 1 ORDER BY 1"
-        )
-        with _answering(self.table):
-            rows = self.connection.execute(query).all()
+        shape, fingerprint = source_columns.shape(self.columns), source_columns.fingerprint(self.columns)
+        with _answering(self.table.name), _cursor(self.connection) as cursor:
+            cursor.execute(  # the table alone, and by positions: a name of ours could be one of its columns
+                f"SELECT {self._day}, count(*), sum({fingerprint}::numeric)::text"  # noqa: S608
+                f" FROM {self.table.quoted} GROUP BY 1 ORDER BY 1"
+            )
+            days = cursor.fetchall()
         return [
-            FileVersion(BUCKET, f"{_PREFIX}/{row.day}", f"{row.rows}:{row.hash}:{self.shape}", row.rows, LANDED_AT)
-            for row in rows
+            FileVersion(BUCKET, f"{_PREFIX}/{day}", f"{rows}:{hashed}:{shape}", rows, LANDED_AT)
+            for day, rows, hashed in days
         ]
 
     def copy_days(self, keys: list[str], folder: Path) -> dict[str, Path]:
-        """The rows of these days as CSV files, their texts exactly as Postgres prints them, in an order that depends on
-        the rows alone."""
+        """The rows of these days as CSV files, in an order that depends on the rows alone."""
         days = [key.removeprefix(f"{_PREFIX}/") for key in keys]
-        cursor: Any = self.connection.connection.cursor()
-        with cursor, (folder / "table.csv").open("w+b") as spool, _answering(self.table):
+        with (
+            _answering(self.table.name),
+            _cursor(self.connection) as cursor,
+            (folder / "table.csv").open("w+b") as spool,
+        ):
             wanted = cursor.mogrify("%s::text[]", (days,)).decode()
             cursor.copy_expert(
-                f"COPY (SELECT {self.day}, t.* FROM {self.table} AS t WHERE {self.day} = ANY({wanted})"  # noqa: S608
-                ' ORDER BY 1, t::text COLLATE "C") TO STDOUT WITH (FORMAT csv)',
+                f"COPY (SELECT {self._day}, {source_columns.copied(self.columns)}"  # noqa: S608
+                f" FROM {self.table.quoted} WHERE {self._day} = ANY({wanted})"
+                f" ORDER BY 1, {source_columns.ordered(self.columns)}) TO STDOUT WITH (FORMAT csv)",
                 spool,
             )
-        return dict(_split(folder / "table.csv", self.columns, folder))
+        return dict(_split(folder / "table.csv", self._header, folder))
 
     @property
     def has_days(self) -> bool:
         """Whether the table can be told by day; if not, that a day is not found says nothing."""
-        return self.day != f"'{_NO_DAY}'"
+        return source_columns.day(self.columns, self.zone) is not None
+
+    @property
+    def _header(self) -> str:
+        """A line of CSV. The bytes decide what a file is, and a first column named {a} would make it JSON: names are
+        quoted, unless columns are missing, which is what the reader then should say."""
+        is_complete = {column.order_column for column in self.columns}.issuperset(REQUIRED_COLUMNS)
+        line = StringIO()
+        writer = csv.writer(line, quoting=csv.QUOTE_ALL if is_complete else csv.QUOTE_MINIMAL)
+        writer.writerow([column.name for column in self.columns])
+        return line.getvalue()
+
+    @property
+    def _day(self) -> str:
+        return f"coalesce({source_columns.day(self.columns, self.zone) or 'NULL'}, '{_NO_DAY}')"
 
 
 @contextmanager
-def snapshot(engine: Engine, table: str, zone: str) -> Iterator[Snapshot | None]:
-    """A snapshot of the source table; None where there is no such table.
+def snapshot(settings: Settings) -> Iterator[Snapshot | None]:
+    """A snapshot of the source table; None where there is no such table, and no setting says where it is.
+
+    To open it takes no lock. Where another session has locked the table, its first query waits for some seconds.
 
     Raises:
-        ServiceUnavailableError: Postgres did not answer; never to be read as a missing table.
+        SettingsError: what the settings name is not there, or is no table.
+        ServiceUnavailableError: Postgres did not answer, or hides rows; never to be read as a missing table.
     """
-    with _answering(table):
-        connection = engine.connect().execution_options(isolation_level="REPEATABLE READ")
+    name = settings.source_table
+    with _answering(name):
+        connection = source_engine(settings).connect().execution_options(isolation_level="REPEATABLE READ")
     with connection:
-        with _answering(table):
-            opened = _snapshot(connection, table, zone)
+        with _answering(name), _cursor(connection) as cursor:
+            opened = _open(cursor, settings, connection)
         yield opened
-        with _answering(table):
+        with _answering(name):
             connection.rollback()
-
-
-@contextmanager
-def _answering(table: str) -> Iterator[None]:
-    try:
-        yield
-    except (sa.exc.DBAPIError, psycopg2.Error) as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        raise ServiceUnavailableError(
-            f"The source table {table!r} (ORDERS_SOURCE_URL, ORDERS_SOURCE_TABLE) could not be read: {reason}"
-        ) from error
 
 
 def is_table_key(key: str) -> bool:
@@ -128,68 +165,63 @@ def gone(known: set[str], listed: list[FileVersion]) -> list[str]:
     return sorted(known - {version.key for version in listed})
 
 
-def _snapshot(connection: Connection, table: str, zone: str) -> Snapshot | None:
-    quoted = ".".join(quote(part) for part in table.split("."))
-    if connection.execute(sa.text("SELECT to_regclass(:name)"), {"name": quoted}).scalar_one() is None:
+def _open(cursor: Any, settings: Settings, connection: Connection) -> Snapshot | None:
+    is_set = not settings.model_fields_set.isdisjoint({"source_table", "source_url"})
+    table = find_table(cursor, settings.source_table, required=is_set)
+    if table is None:
         return None
-    columns = list(connection.execute(_literally(f"SELECT * FROM {quoted} LIMIT 0")).keys())  # noqa: S608
-    names = column_names(columns, read_settings().column_aliases)
-    order_date = columns[names.index("order_date")] if "order_date" in names else None
-    day = _day(connection, quoted, order_date, zone) if order_date else f"'{_NO_DAY}'"
-    return Snapshot(connection, quoted, columns, day, _hash(connection, quoted), _shape(connection, quoted))
+    # Postgres's own functions and operators first; then the user's, which a view may call.
+    search_path = ", ".join(filter(None, ["pg_catalog", table.search_path]))
+    values = {**_SETTINGS, "lock_timeout": f"{_LOCK_SECONDS:g}s", "search_path": search_path}
+    each = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
+    cursor.execute(f"SELECT {each}", list(chain.from_iterable(values.items())))
+    cursor.execute(_COLUMNS, (table.oid,))
+    described = cursor.fetchall()
+    names = column_names([name for name, *_ in described], settings.column_aliases)
+    columns = [
+        SourceColumn(name, known if known in ORDER_COLUMNS else None, *rest)
+        for known, (name, *rest) in zip(names, described, strict=True)
+    ]
+    return Snapshot(connection, table, columns, settings.timezone)
 
 
-def _shape(connection: Connection, quoted: str) -> str:
-    described = sa.text(
-        "SELECT md5(string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ',' ORDER BY attnum))"
-        " FROM pg_attribute WHERE attrelid = CAST(:t AS regclass) AND attnum > 0 AND NOT attisdropped"
-    )
-    return str(connection.execute(described, {"t": quoted}).scalar_one())
+def _cursor(connection: Connection) -> Any:
+    """Psycopg2's own cursor: to SQLAlchemy a colon or a percent sign in a name would be a parameter."""
+    return connection.connection.cursor()
 
 
-def _day(connection: Connection, quoted: str, column: str, zone: str) -> str:
-    """SQL for the text of a row's day. It only splits the table into files: which day an order belongs to is decided
-    by the same rules as for any other file."""
-    value = f"t.{quote(column)}"
-    kind = connection.execute(
-        sa.text(
-            "SELECT format_type(atttypid, NULL) FROM pg_attribute"
-            " WHERE attrelid = CAST(:t AS regclass) AND attname = :c"
-        ),
-        {"t": quoted, "c": column},
-    ).scalar_one()
-    if kind == "timestamp with time zone":
-        literal = "'" + zone.replace("'", "''") + "'"
-        value = f"({value} AT TIME ZONE {literal})"
-    if kind == "date" or kind.startswith("timestamp"):
-        return f"CASE WHEN isfinite({value}) THEN to_char({value}, 'YYYY-MM-DD') ELSE '{_NO_DAY}' END"
-    return f"coalesce(substring({value}::text FROM '^\\s*(\\d{{4}}-\\d{{2}}-\\d{{2}})'), '{_NO_DAY}')"
+@contextmanager
+def _answering(table: str) -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.DBAPIError, psycopg2.Error) as error:
+        reason = getattr(error, "orig", error)
+        raise ServiceUnavailableError(f"The source table {table!r} {_what_happened(reason)}") from error
 
 
-def _hash(connection: Connection, quoted: str) -> str:
-    """SQL for the hash of a row: of its values, which is the faster, where equal values have the same text. Not so 1.0
-    and 1.00, or texts that a collation or citext takes for equal: then of its text."""
-    told_apart = sa.text(
-        "SELECT bool_and(atttypid = ANY(CAST(CAST(:types AS regtype[]) AS oid[]))"
-        " AND coalesce(collisdeterministic, true) AND (atttypid <> 'numeric'::regtype OR atttypmod <> -1))"
-        " FROM pg_attribute LEFT JOIN pg_collation AS c ON c.oid = attcollation"
-        " WHERE attrelid = CAST(:t AS regclass) AND attnum > 0 AND NOT attisdropped"
-    )
-    by_value = connection.execute(told_apart, {"t": quoted, "types": list(_TOLD_BY_VALUE)}).scalar_one()
-    return "hash_record_extended(t, 0)" if by_value else "hashtextextended(t::text, 0)"
+def _what_happened(error: Any) -> str:
+    """The end of a sentence that begins with the table."""
+    first_line = str(error).strip().splitlines()[0]
+    if getattr(error, "pgcode", None) == _LOCKED:
+        return (
+            f"did not answer: another session has locked it for more than {_LOCK_SECONDS:g} seconds (VACUUM FULL, ALTER"
+            " TABLE and LOCK TABLE do that). What was taken of it before still counts, and it is asked again."
+        )
+    # The name of the function in Postgres's source: the message itself is in the server's language.
+    if error.diag.source_function == "check_enable_rls":
+        return (
+            f"was not read, because row level security hides rows of it: {first_line}. What was taken of it before"
+            " still counts. Grant BYPASSRLS to the user of ORDERS_SOURCE_URL, or let the table's owner provide a view"
+            " that shows every row and set ORDERS_SOURCE_TABLE to it."
+        )
+    return f"(ORDERS_SOURCE_URL, ORDERS_SOURCE_TABLE) could not be read: {first_line}"
 
 
-def _literally(sql: str) -> sa.TextClause:
-    """SQL without parameters: a colon in a name begins none."""
-    return sa.text(re.sub(r"(?<!:):(?=\w)", r"\\:", sql))
-
-
-def _split(spool: Path, columns: list[str], folder: Path) -> Iterator[tuple[str, Path]]:
+def _split(spool: Path, header: str, folder: Path) -> Iterator[tuple[str, Path]]:
     with spool.open(encoding="utf-8", newline="") as copied:
         for number, (day, rows) in enumerate(groupby(csv_reader(copied), key=lambda row: row[0])):
             path = folder / f"day-{number}.csv"
             with path.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(columns)
-                writer.writerows(row[1:] for row in rows)
+                file.write(header)
+                csv.writer(file).writerows(row[1:] for row in rows)
             yield f"{_PREFIX}/{day}", path

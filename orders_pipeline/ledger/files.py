@@ -155,6 +155,12 @@ def message(connection: Connection, version: FileVersion) -> str:
     return connection.execute(sa.select(_t.message).where(*is_version(version))).scalar_one() or ""
 
 
+def failing_message(connection: Connection, version: FileVersion) -> str | None:
+    """Why a version is to be tried again; None where it is not."""
+    query = sa.select(sa.func.coalesce(_t.message, _t.reason)).where(*is_version(version), _t.status == Status.FAILING)
+    return connection.execute(query).scalar_one_or_none()
+
+
 def paths(connection: Connection) -> set[str]:
     """Every object of a landed file, of replaced versions too."""
     return set(connection.execute(sa.select(_t.path).where(_t.path.is_not(None))).scalars())

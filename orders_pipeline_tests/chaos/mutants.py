@@ -490,10 +490,10 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "a change of the source table that equality does not see is none",
-        "landing/source_table.py",
-        ' if by_value else "hashtextextended(t::text, 0)"',
-        "",
-        "test_source_table.py",
+        "landing/source_columns.py",
+        "return self.quoted if is_told and self.is_deterministic else _bytewise(self.text)",
+        "return self.quoted",
+        "test_source_columns.py",
         "equality",
     ),
     Mutant(

@@ -22,7 +22,7 @@ from dagster_graphql.schema import create_schema
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import OrdersPipelineError
-from orders_pipeline.postgres import engine_for, source_url
+from orders_pipeline.postgres import engine_for, source_engine
 from orders_pipeline.s3 import client_for
 from orders_pipeline.settings import read_settings
 from orders_pipeline_tests.driver import Pipeline
@@ -167,7 +167,7 @@ def test_what_works_tells_no_secret(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with engine_for(source_url(read_settings())).begin() as source:
+    with source_engine(read_settings()).begin() as source:
         source.exec_driver_sql("CREATE TABLE orders (order_id text, customer_id text, amount numeric, order_date date)")
         source.exec_driver_sql("INSERT INTO orders VALUES ('t', 'eve', 2, '2026-03-05')")
     (tmp_path / "instance").mkdir()
