@@ -1,13 +1,18 @@
 """What a Parquet file would cost to read, told from its own footer and page headers before anything is expanded.
 
 A page of a few kilobytes may claim, or hold, gigabytes; the footer that sums it up may lie. So each page's header is
-read, by a decoder of Thrift's compact protocol that knows no more than that takes.
+read, with limits on what the headers themselves may take.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
+
+from thrift.protocol.TCompactProtocol import TCompactProtocol  # type: ignore[import-untyped]  # it has no types
+from thrift.Thrift import TException, TType  # type: ignore[import-untyped]
+from thrift.transport.TTransport import TFileObjectTransport  # type: ignore[import-untyped]
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
@@ -27,6 +32,16 @@ _MOST_VALUES: Final = 2_000_000  # of a footer or header, each some dozens of by
 _SCHEMA, _ROW_COUNT, _ROW_GROUPS, _GROUP_COLUMNS, _COLUMN_META, _COLUMN_FILE = 2, 3, 4, 1, 3, 1
 _ENCODINGS, _PATH, _VALUES, _PACKED, _DATA_AT, _DICTIONARY_AT = 2, 3, 5, 7, 9, 11
 _PAGE_EXPANDED, _PAGE_PACKED, _PAGE_V1, _PAGE_DICTIONARY, _PAGE_V2, _PAGE_VALUES = 2, 3, 5, 7, 8, 1
+
+_SCALARS: Final[dict[int, Callable[[Any], Any]]] = {
+    TType.BOOL: TCompactProtocol.readBool,
+    TType.BYTE: TCompactProtocol.readByte,
+    TType.I16: TCompactProtocol.readI16,
+    TType.I32: TCompactProtocol.readI32,
+    TType.I64: TCompactProtocol.readI64,
+    TType.DOUBLE: TCompactProtocol.readDouble,
+    TType.STRING: TCompactProtocol.readBinary,
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,16 @@ def check(path: Path, reading: Reading, most_rows: int) -> Plan:
             groups = footer.get(_ROW_GROUPS, [])
             steps = [pages.step(group, most_rows) for group in groups]
             return Plan(steps, frozenset(pages.delta))
-        except (KeyError, IndexError, TypeError, ValueError, OverflowError, struct.error) as error:
+        except (
+            TException,
+            EOFError,
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            struct.error,
+        ) as error:
             raise _broken(f"its headers cannot be read ({type(error).__name__})") from error
 
 
@@ -98,7 +122,7 @@ class _Pages:
         if is_delta:
             self.delta.add(b".".join(meta[_PATH]).decode(errors="replace"))
         while at < end and values < meta[_VALUES]:
-            header, length = self._header(at)
+            header = self._header(at)
             expanded, packed = header[_PAGE_EXPANDED], header[_PAGE_PACKED]
             if expanded < 0 or packed < 0:
                 raise _broken("a page has no size")
@@ -111,7 +135,7 @@ class _Pages:
             values += count if data else 0
             # A delta may repeat all of the value before; and of these columns, a dictionary's values are written out.
             of_one = max(of_one, expanded if is_delta else expanded / count if data else 0)
-            at += length + packed
+            at = self._file.tell() + packed
         step = int(_DECODED_AT_A_TIME / of_one)
         if len(meta[_PATH]) > 1 and max(values, meta[_VALUES]) > _MOST_NESTED:
             raise _broken(f"a column of lists has more than {_MOST_NESTED:,} values in a row group")
@@ -126,17 +150,10 @@ class _Pages:
         if self._count > _MOST_PAGES:
             raise _broken(f"it has more than {_MOST_PAGES:,} pages")
 
-    def _header(self, at: int) -> tuple[dict[int, Any], int]:
-        length = 256
-        while True:
-            self._file.seek(at)
-            thrift = _Thrift(self._file.read(length))
-            try:
-                return thrift.struct(), thrift.at
-            except IndexError:
-                if length >= _LARGEST_HEADER:
-                    raise
-                length *= 16  # statistics may be long
+    def _header(self, at: int) -> dict[int, Any]:
+        """The header of the page that begins there; then the file is where the page's data begins."""
+        self._file.seek(at)
+        return _Structs(self._file, _LARGEST_HEADER).read()
 
 
 def _footer(file: IO[bytes]) -> dict[int, Any]:
@@ -148,86 +165,47 @@ def _footer(file: IO[bytes]) -> dict[int, Any]:
     if length > _LARGEST_FOOTER:
         raise _broken(f"its footer has more than {_LARGEST_FOOTER:,} bytes")
     file.seek(end - length)
-    return _Thrift(file.read(length)).struct()
+    return _Structs(file, length).read()
 
 
 def _broken(problem: str) -> QuarantineError:
     return QuarantineError("parquet_unreadable", f"The file begins as Parquet and cannot be read: {problem}.")
 
 
-class _Thrift:
-    """Thrift's compact protocol, as far as Parquet's footer and page headers use it.
+class _Structs:
+    """Structures of Thrift's compact protocol, as `{field number: value}`.
 
     Raises:
-        IndexError: the bytes end too early.
-        ValueError: they are no such structure.
+        TException, EOFError, ValueError, KeyError: there is no such structure, or a larger one than a file needs.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        """`most`: the bytes, from where the file is now, that the structure may take."""
+        self._file, self._end = file, file.tell() + most
+        self._protocol = TCompactProtocol(TFileObjectTransport(file), most, most)
         self._values = 0
-        self.at = 0
 
-    def struct(self, depth: int = 0) -> dict[int, Any]:
-        """A structure as `{field number: value}`."""
-        if depth > _DEEPEST:
-            raise ValueError("nested too deeply")
+    def read(self, depth: int = 0) -> dict[int, Any]:
         fields: dict[int, Any] = {}
-        number = 0
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._integer()
-            fields[number] = self._value(head & 15, depth)
+        self._protocol.readStructBegin()
+        while (field := self._protocol.readFieldBegin())[1] != TType.STOP:
+            _name, kind, number = field
+            if not 0 < number < 1 << 15:  # Arrow keeps 16 bits of it: to Arrow, 65540 would be row groups
+                raise ValueError("no number of a field")
+            fields[number] = self._value(kind, depth)
+            self._protocol.readFieldEnd()
+        self._protocol.readStructEnd()
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
         self._values += 1
-        if depth > _DEEPEST or self._values > _MOST_VALUES:
-            raise ValueError("nested too deeply, or too many values")
-        if kind in (1, 2):
-            return kind == 1
-        if kind == 3:
-            return self._byte()
-        if kind in (4, 5, 6):
-            return self._integer()
-        if kind == 7:
-            return self._take(8)
-        if kind == 8:
-            return self._take(self._unsigned())
-        if kind in (9, 10):
-            return self._list(depth + 1)
-        if kind == 12:
-            return self.struct(depth + 1)
-        raise ValueError(f"no type {kind}")
-
-    def _list(self, depth: int) -> list[Any]:
-        head = self._byte()
-        size = head >> 4 if head >> 4 < 15 else self._unsigned()
-        if size > len(self._data) - self.at:
-            raise IndexError
-        kind = head & 15
-        return [self._byte() == 1 if kind in (1, 2) else self._value(kind, depth) for _ in range(size)]
-
-    def _byte(self) -> int:
-        self.at += 1
-        return self._data[self.at - 1]
-
-    def _unsigned(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-            if shift > 63:
-                raise ValueError("no integer")
-
-    def _integer(self) -> int:
-        value = self._unsigned()
-        return (value >> 1) ^ -(value & 1)
-
-    def _take(self, length: int) -> bytes:
-        if length > len(self._data) - self.at:
-            raise IndexError
-        self.at += length
-        return self._data[self.at - length : self.at]
+        if depth > _DEEPEST or self._values > _MOST_VALUES or self._file.tell() > self._end:
+            raise ValueError("nested too deeply, or too much of it")
+        if kind == TType.STRUCT:
+            return self.read(depth + 1)
+        if kind in (TType.LIST, TType.SET):
+            of_kind, size = self._protocol.readListBegin()
+            values = [self._value(of_kind, depth + 1) for _ in range(size)]
+            self._protocol.readListEnd()
+            return values
+        return _SCALARS[kind](self._protocol)

@@ -1,0 +1,76 @@
+"""What is read of Parquet's headers is what Arrow reads of them: else a limit would be held against other figures."""
+
+import struct
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.formats import parquet_headers
+from orders_pipeline.landing.reading import Reading
+
+ROWS = 100
+ROW_COUNT, ROW_GROUPS = b"\x16\xc8\x01", b"\x19"  # in the footer: field 3, an integer, 100; field 4, a list
+MOST = 1_000
+
+
+def orders(path: Path) -> Path:
+    columns = ("order_id", "customer_id", "amount", "order_date")
+    pq.write_table(pa.table({name: [str(number) for number in range(ROWS)] for name in columns}), path)
+    return path
+
+
+def with_footer(path: Path, before: bytes, after: bytes) -> None:
+    """The file with other bytes in its footer."""
+    whole = path.read_bytes()
+    (length,) = struct.unpack("<I", whole[-8:-4])
+    pages, footer = whole[: -8 - length], whole[-8 - length : -8]
+    assert before in footer
+    footer = footer.replace(before, after, 1)
+    path.write_bytes(pages + footer + struct.pack("<I", len(footer)) + b"PAR1")
+
+
+def numbered(number: int) -> bytes:
+    """A field's number, written out: zigzag, seven bits a byte."""
+    value, found = (number << 1) ^ (number >> 63), b""
+    while value > 127:
+        value, found = value >> 7, found + bytes([value & 127 | 128])
+    return found + bytes([value])
+
+
+def test_an_honest_file_is_planned(tmp_path: Path) -> None:
+    assert parquet_headers.check(orders(tmp_path / "a.parquet"), Reading(), MOST).steps == [MOST]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        ROW_COUNT + b"\x09" + numbered(4 + (1 << 16)),
+        ROW_COUNT + b"\x09" + numbered(4 - (1 << 16)),
+        ROW_COUNT + b"\x09" + numbered(4 + (5 << 16)),
+        b"\x06" + numbered(3 + (1 << 16)) + ROW_COUNT[1:] + ROW_GROUPS,
+    ],
+)
+def test_a_field_whose_number_only_arrow_takes_for_a_known_one_hides_nothing(tmp_path: Path, after: bytes) -> None:
+    """Arrow keeps 16 bits of a field's number: it would find row groups, of which no limit has seen a page."""
+    path = orders(tmp_path / "a.parquet")
+    with_footer(path, ROW_COUNT + ROW_GROUPS, after)
+    assert pq.read_table(path).num_rows == ROWS
+
+    with pytest.raises(QuarantineError, match="headers cannot be read"):
+        parquet_headers.check(path, Reading(), MOST)
+
+
+@pytest.mark.parametrize("end", [b"\x10", b"\x20", b"\xf0"])
+def test_a_structure_ends_where_it_ends_for_arrow(tmp_path: Path, end: bytes) -> None:
+    """Four bits say so, whatever the other four are; what follows is not the file's."""
+    path = orders(tmp_path / "a.parquet")
+    whole = path.read_bytes()
+    (length,) = struct.unpack("<I", whole[-8:-4])
+    footer = whole[-8 - length : -8]
+    with_footer(path, footer, footer[:-1] + end + b"\x16\x02\x00")
+
+    assert pq.read_table(path).num_rows == ROWS
+    assert parquet_headers.check(path, Reading(), MOST).steps == [MOST]
