@@ -25,6 +25,7 @@ class Receiver:
     drips: bytes = b""
     silence: threading.Event = field(default_factory=threading.Event)
     requests: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)  # method, path, body
+    keys: list[str] = field(default_factory=list)  # of each request, by which a receiver can drop what it has
 
     def __post_init__(self) -> None:
         self.silence.set()
@@ -51,6 +52,7 @@ def receiving(receiver: Receiver) -> Iterator[None]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            receiver.keys.append(self.headers.get("Idempotency-Key", ""))
             receiver.requests.append((self.command, self.path, json.loads(body or b"{}")))
             if not receiver.silence.is_set():
                 self._keep_silent()

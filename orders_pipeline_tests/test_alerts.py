@@ -1,14 +1,18 @@
-"""What fails is told to the webhook, once for each cause, and nothing that the receiver does is felt elsewhere."""
+"""What fails is told to the webhook, once for each cause, and nothing that the receiver does is felt elsewhere.
+
+Only a crash, or a receiver that does not answer, makes it told again: with the same key."""
 
 import logging
-import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
-import requests
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 
@@ -87,6 +91,14 @@ def down(*_: object, **__: object) -> None:
 
 def why(text: str) -> str:
     return text.splitlines()[1]
+
+
+def clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
+
+
+def alerts(number: int) -> list[causes.Alert]:
+    return [causes.Alert(f"Run failed: {n}\nError {n}\n{UI}/runs/{n}", f"key-{n}") for n in range(number)]
 
 
 def test_a_failed_run_is_told_with_what_failed_why_and_where_to_look(
@@ -271,50 +283,117 @@ def test_without_a_webhook_nothing_is_kept_to_be_told_later(
     assert begun.told == []
 
 
-def test_a_receiver_that_is_down_is_told_when_it_is_back(
-    instance: dg.DagsterInstance, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+def test_the_key_is_of_the_cause_and_of_the_run_in_which_it_was_met(
+    instance: dg.DagsterInstance, begun: Receiver
+) -> None:
+    for error in ("One", "Two", "Three"):
+        fail(instance, error)
+    tick(instance)
+    succeed(instance)
+    fail(instance, "One")
+    tick(instance)
+
+    assert [why(text) for text in begun.told] == ["One", "Two", "Three", "One"]
+    assert len(set(begun.keys)) == 4  # the same error after a success is another failure, which no receiver may drop
+    assert all(key.isalnum() and len(key) == 32 for key in begun.keys)
+
+
+@pytest.mark.parametrize("ticks", [1, 3, 20])
+def test_a_receiver_that_is_down_gets_one_digest_when_it_is_back(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, ticks: int
+) -> None:
+    away = closed()
+    monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", away.url)
+    tick(instance)
+    errors = [f"Error {letter}" for letter in "abcdefghijklmnopqrst"[: max(ticks, 2)]]
+    for error in errors:
+        fail(instance, error)
+        if ticks > 1:
+            said = tick(instance)
+            assert "s3_arrival: the receiver gave no answer (ConnectionError)." in said or "failures since" in said
+    tick(instance)
+    assert f"Alerts that wait: {len(errors)}." in tick(instance)
+
+    with receiving(away):
+        assert tick(instance) == f"{len(errors)} failures since the last message: delivered."
+        assert tick(instance) == "Nothing new has failed."
+    (text,) = away.told
+    assert [line for line in text.splitlines() if line.startswith("Error")] == errors
+    assert text.count(f"{UI}/runs/") == len(errors)
+
+
+def test_one_alert_that_had_to_wait_is_posted_as_it_is(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = closed()
     monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", away.url)
     tick(instance)
     fail(instance)
-    for attempt in (1, 2):
-        assert tick(instance) == (
-            "Run failed: s3_arrival: the receiver could not be reached (ConnectionError), and is tried again"
-            f" (attempt {attempt} of 960)."
-        )
+    for _ in range(2):
+        said = tick(instance)
+        assert said.startswith("Run failed: s3_arrival: the receiver gave no answer (ConnectionError).\n")
+        assert "Alerts that wait: 1. The first tick after " in said
 
     with receiving(away):
         assert tick(instance) == "Run failed: s3_arrival: delivered."
         tick(instance)
-    assert len(away.told) == 1
+    assert [why(text) for text in away.told] == ["It was lost"]
 
 
-def test_an_alert_is_given_up_after_a_number_of_attempts(
-    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
+def test_what_is_new_while_older_alerts_wait_comes_after_them(instance: dg.DagsterInstance, begun: Receiver) -> None:
+    begun.status = 503
+    for error in ("One", "Two"):
+        fail(instance, error)
+    tick(instance)
+    begun.status = 200
+    fail(instance, "Three")
+    tick(instance)
+
+    refused, digest, alone = begun.told
+    assert why(refused) == "One"
+    assert [word in digest for word in ("One", "Two", "Three")] == [True, True, False]
+    assert why(alone) == "Three"
+
+
+@pytest.mark.parametrize("number", [5, 6, 9])
+def test_of_many_at_once_the_first_come_alone_and_the_others_in_one_message(
+    instance: dg.DagsterInstance, begun: Receiver, number: int
 ) -> None:
-    monkeypatch.setattr(delivery, "MOST_ATTEMPTS", 2)
-    begun.status = 404
-    fail(instance)
+    errors = [f"Error {letter}" for letter in "abcdefghi"[:number]]
+    for error in errors:
+        fail(instance, error)
+    for _ in range(3):
+        tick(instance)
 
-    assert "is tried again (attempt 1 of 2)" in tick(instance)
-    assert "is given up after 2 attempts" in tick(instance)
-    assert tick(instance) == "Nothing new has failed."
-    assert len(begun.told) == 2
+    assert [why(text) for text in begun.told[:5]] == errors[:5]
+    assert len(begun.told) == (5 if number == 5 else 6)
+    assert [line for text in begun.told for line in text.splitlines() if line.startswith("Error")] == errors
 
 
-@pytest.mark.parametrize(
-    ("status", "times"), [(200, 1), (204, 1), (302, 2), (307, 2), (404, 2), (429, 2), (500, 1), (502, 1), (503, 2)]
-)
-def test_only_an_alert_that_was_certainly_not_taken_is_posted_again(
-    instance: dg.DagsterInstance, begun: Receiver, status: int, times: int
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_without_a_crash_no_alert_is_told_twice(instance: dg.DagsterInstance, begun: Receiver, status: int) -> None:
+    begun.status = status
+    for _ in range(3):
+        fail(instance)
+        tick(instance)
+
+    assert len(begun.told) == 1
+
+
+@pytest.mark.parametrize("status", [302, 307, 400, 404, 429, 500, 502, 503])
+def test_an_alert_is_posted_until_it_is_taken_with_the_same_key(
+    instance: dg.DagsterInstance, begun: Receiver, status: int
 ) -> None:
     begun.status = status
     fail(instance)
     for _ in range(2):
+        assert f"the receiver answered {status}" in tick(instance)
+    begun.status = 200
+    for _ in range(2):
         tick(instance)
 
-    assert len(begun.told) == times
+    assert [why(text) for text in begun.told] == ["It was lost"] * 3
+    assert len(set(begun.keys)) == 1
 
 
 def test_no_redirect_is_followed(instance: dg.DagsterInstance, begun: Receiver) -> None:
@@ -328,75 +407,137 @@ def test_no_redirect_is_followed(instance: dg.DagsterInstance, begun: Receiver) 
     assert elsewhere.requests == []
 
 
-@pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["silent", "dripping"])
-def test_a_receiver_that_does_not_answer_in_time_holds_up_nothing_and_is_not_told_twice(
+@pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HT"], ids=["silent", "header", "status"])
+def test_a_receiver_that_does_not_answer_in_time_delays_nothing_and_is_told_again(
     instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, drips: bytes
 ) -> None:
-    # The other time would be over with the test alone.
-    short, long = ("_LONGEST_SECONDS", "_ANSWER_SECONDS") if drips else ("_ANSWER_SECONDS", "_LONGEST_SECONDS")
-    monkeypatch.setattr(webhook, short, 0.3)
-    monkeypatch.setattr(webhook, long, 600.0)
+    monkeypatch.setattr(webhook, "_SECONDS", 0.3)
     begun.drips = drips
     begun.silence.clear()
     fail(instance)
+    for _ in range(2):
+        start = time.monotonic()
+        assert "the receiver gave no answer" in tick(instance)
+        assert time.monotonic() - start < 5
+    begun.silence.set()
+    tick(instance)
 
-    assert "and may have taken it: it is not posted again" in tick(instance)
-    assert tick(instance) == "Nothing new has failed."
-    assert len(begun.told) == 1
-
-
-def test_what_could_not_be_sent_in_time_is_not_sent_later_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that is slow to answer: the alert is posted again, so the first must not go out after all."""
-    monkeypatch.setattr(webhook, "_LONGEST_SECONDS", 0.1)
-    found, resolved, send = closed(), threading.Event(), requests.Session.post
-
-    def resolve_and_send(*arguments: Any, **more: Any) -> Any:
-        resolved.wait()
-        return send(*arguments, **more)
-
-    monkeypatch.setattr(requests.Session, "post", resolve_and_send)
-    with receiving(found):
-        before = {*threading.enumerate()}
-        assert webhook.post(found.url, "text").refused
-        (posting,) = {*threading.enumerate()} - before
-        resolved.set()
-        posting.join()
-
-    assert found.told == []
+    assert [why(text) for text in begun.told] == ["It was lost"] * 3
+    assert len(set(begun.keys)) == 1
 
 
-def test_ticks_end_in_time_and_leave_the_rest_to_the_next(
+@pytest.mark.parametrize("number", [2, 5, 9])
+def test_a_tick_ends_in_time_however_many_alerts_wait(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    assert (1 + delivery._MOST_ALONE) * webhook._SECONDS <= 30  # half of what Dagster allows
+    monkeypatch.setattr(webhook, "_SECONDS", 0.3)
+    begun.silence.clear()
+    for letter in "abcdefghi"[:number]:
+        fail(instance, f"Error {letter}")
+    for ticks in (1, 2):
+        assert f"Alerts that wait: {number}." in tick(instance)
+        assert len(begun.told) == ticks
+
+
+def test_a_receiver_that_never_answers_gets_few_repetitions() -> None:
+    kept, start, attempts = memory.Memory(after=0), 1_000_000, []
+    for second in range(0, 8 * 3600, 30):  # a night of ticks
+        if not kept.is_paused(start + second):
+            attempts.append(second)
+            kept = kept.failed(start + second)
+
+    assert attempts[:8] == [0, 30, 60, 90, 150, 270, 510, 990]
+    assert all(870 <= later - earlier <= 900 for earlier, later in pairwise(attempts[7:]))
+    assert not kept.is_paused(start - 86_400)  # a clock that was set back makes nothing wait
+    assert not kept.delivered(0).is_paused(start + attempts[-1])
+
+
+def test_ticks_in_a_pause_post_nothing_and_tell_when_it_ends(
     instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for error in ("One", "Two"):
-        fail(instance, error)
-    with monkeypatch.context() as patched:
-        patched.setattr(delivery, "_POSTING_SECONDS", -1)
-        tick(instance)
-        assert begun.told == []
+    begun.status = 500
+    fail(instance, "One")
+    start = time.time()
+    for second, attempts in ((0, 1), (100, 2), (130, 2), (165, 2), (175, 3)):
+        monkeypatch.setattr(delivery, "time", SimpleNamespace(time=lambda now=start + second: now))
+        fail(instance, f"At {second}", **{WORK_TAG: "the same"})
+        said = tick(instance)
+        assert len(begun.told) == attempts, second
+        if second == 130:
+            assert said == f"Alerts that wait: 2. The first tick after {clock(start + 170)} UTC posts them."
 
-    tick(instance)
-    assert [why(text) for text in begun.told] == ["One", "Two"]
+    assert "One" in begun.told[-1]
+    assert "At 0" in begun.told[-1]
 
 
-@pytest.mark.parametrize("dies_after", [False, True], ids=["before it is posted", "after it is posted"])
-def test_a_process_that_dies_while_it_tells_does_not_tell_twice(
-    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, dies_after: bool
+@pytest.mark.parametrize("when", ["before it is posted", "after it is posted", "before it is recorded"])
+@pytest.mark.parametrize("situation", ["one", "several", "digest"])
+def test_a_process_that_dies_tells_each_alert_once_and_at_most_one_message_again(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, when: str, situation: str
 ) -> None:
-    def die(url: str, text: str) -> webhook.Answer:
-        if dies_after:
-            webhook.post(url, text)
+    errors = {"one": ["One"], "several": ["One", "Two", "Three"], "digest": ["One", "Two", "Three"]}[situation]
+    if situation == "digest":
+        begun.status = 503
+    for error in errors:
+        fail(instance, error)
+    if situation == "digest":
+        tick(instance)
+        begun.status = 200
+        begun.requests.clear()
+        begun.keys.clear()
+
+    def post_and_die(url: str, alert: causes.Alert) -> None:
+        if when == "after it is posted":
+            webhook.post(url, alert)
         raise KeyboardInterrupt
 
-    fail(instance, "One")
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patched:
-        patched.setattr(delivery, "post", die)
+        dying = ("keep", die) if when == "before it is recorded" else ("post", post_and_die)
+        patched.setattr(delivery, *dying)
         with pytest.raises(KeyboardInterrupt):
             tick(instance)
-    fail(instance, "Two")
-    tick(instance)
+    fail(instance, "Later")  # does not change what is told again
+    for _ in range(3):
+        tick(instance)
 
-    assert [why(text) for text in begun.told] == (["One", "Two"] if dies_after else ["Two"])
+    told = [[line for line in text.splitlines() if line in {*errors, "Later"}] for text in begun.told]
+    messages = [errors] if situation == "digest" else [[error] for error in errors]
+    twice = [] if when == "before it is posted" else messages[:1]
+    assert told == [*twice, *messages, ["Later"]]
+    assert len(set(begun.keys)) == len(messages) + 1
+    if twice:
+        assert begun.keys[0] == begun.keys[1]
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_each_crash_repeats_one_message_and_loses_none(
+    instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    """At whichever of the writes to Dagster's storage it dies."""
+    for error in ("One", "Two", "Three"):
+        fail(instance, error)
+    kept = []
+
+    def keep_or_die(*arguments: Any) -> None:
+        kept.append(arguments)
+        if len(kept) == fails:
+            raise KeyboardInterrupt
+        memory.keep(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery, "keep", keep_or_die)
+        with pytest.raises(KeyboardInterrupt):
+            tick(instance)
+        for _ in range(2):
+            tick(instance)
+
+    told = [line for text in begun.told for line in text.splitlines() if line in {"One", "Two", "Three"}]
+    assert sorted(told) == sorted(["One", "Two", "Three", ("One", "Two", "Three")[fails - 1]])
+    assert len(set(begun.keys)) == 3
 
 
 def test_an_event_that_becomes_visible_late_is_not_missed(instance: dg.DagsterInstance, begun: Receiver) -> None:
@@ -449,18 +590,59 @@ def test_a_long_log_is_read_in_parts_and_none_is_left_out(
     assert [why(text) for text in begun.told] == errors
 
 
-def test_memory_is_bounded_and_a_flood_is_summed_up(instance: dg.DagsterInstance, begun: Receiver) -> None:
+def test_memory_is_bounded() -> None:
     kept = memory.Memory(after=0).learn(
-        causes.Event(causes={f"{number}": "end"}, text=f"{number}") for number in range(2 * memory.MOST_TOLD)
+        causes.Event(causes={f"{number}": "end"}, alert=causes.Alert(f"{number}", ""))
+        for number in range(2 * memory.MOST_TOLD)
     )
-    more = kept.learn([causes.Event(causes={"more": "end"}, text="more"), causes.Event(causes={"1500": "end"})])
+    more = kept.learn([
+        causes.Event(causes={"more": "end"}, alert=causes.Alert("more", "")), causes.Event(causes={"1500": "end"}),
+    ])  # fmt: skip
 
     for found in (kept, more):
-        assert [alert.text for alert in found.waiting[:-1]] == [f"{n}" for n in range(memory.MOST_WAITING - 1)]
-        assert found.waiting[-1].text.startswith("More has failed than is told here")
+        assert [alert.text for alert in found.waiting] == [f"{n}" for n in range(memory.MOST_WAITING)]
     assert list(more.told)[-2:] == ["more", "1500"]  # what lasts is remembered, and the oldest are forgotten
     assert len(kept.told) == memory.MOST_TOLD
-    assert memory.Memory.from_json(more.to_json()) == more
+
+
+@pytest.mark.parametrize("number", [2, 15, 30, 49])
+@pytest.mark.parametrize("why_length", [10, 1_000])
+def test_a_digest_lists_all_texts_or_all_headlines(number: int, why_length: int) -> None:
+    given = [causes.Alert(f"{alert.text}{'x' * why_length}", alert.key) for alert in alerts(number)]
+    message = delivery.as_message(given)
+
+    whole = why_length == 10 or number == 2
+    lines = message.text.splitlines()
+    for alert in given:
+        assert alert.headline in lines
+        assert whole == (alert.text in message.text)
+    assert "More has failed" not in message.text
+
+
+@pytest.mark.parametrize("length", [100, 700, 5_000])
+def test_a_digest_is_bounded_and_tells_what_it_leaves_out(length: int) -> None:
+    long = [causes.Alert(f"{number} {'x' * length}\nwhy", f"{number}") for number in range(memory.MOST_WAITING)]
+    text = delivery.as_message(long).text
+
+    assert len(text) < delivery.LONGEST_DIGEST + 300
+    assert text.endswith("More has failed than is listed here: see the list of runs in Dagster.")
+
+
+def test_the_key_of_a_digest_is_of_what_it_lists() -> None:
+    three = delivery.as_message(alerts(3))
+
+    assert three.key == delivery.as_message(alerts(3)).key
+    assert len({three.key, delivery.as_message(alerts(2)).key, delivery.as_message(alerts(4)).key}) == 3
+
+
+def test_a_flood_is_summed_up(instance: dg.DagsterInstance, begun: Receiver) -> None:
+    for number in range(60):
+        fail(instance, f"Error {'x' * (number + 1)}")
+    for _ in range(3):
+        tick(instance)
+
+    assert len(begun.told) == 6
+    assert begun.told[-1].startswith("45 failures since the last message")
 
 
 def test_a_memory_that_cannot_be_read_begins_anew(instance: dg.DagsterInstance, begun: Receiver) -> None:
@@ -514,7 +696,9 @@ def test_what_others_wrote_cannot_mention_link_or_break_a_line_and_is_cut() -> N
     failed = dg.DagsterRun("job")
     error = "a.b.KeyError: <!channel> <http://evil|ok> &amp; \u202e\x00 two\n\n   lines \ud800" + "&" * 5_000
 
-    what, said, link = causes.run_failed(failed, "s", error, UI).text.splitlines()
+    alert = causes.run_failed(failed, "s", error, UI).alert
+    assert alert
+    what, said, link = alert.text.splitlines()
     assert said.startswith(
         "KeyError: &lt;!channel&gt; &lt;http://evil|ok&gt; &amp;amp; \\u202e\\x00 two lines \\ud800&amp;&amp;"
     )

@@ -21,15 +21,29 @@ _PASSING: Final = re.compile(
 
 
 @dataclass(frozen=True)
+class Alert:
+    """What is posted. `key`: the same for the same cause and the run in which it was met, so that a receiver can drop
+    what it has; a cause that is met again after its end has another."""
+
+    text: str
+    key: str
+
+    @property
+    def headline(self) -> str:
+        """What failed."""
+        return self.text.splitlines()[0]
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that Dagster's log tells.
 
-    `ends`: what is well again. `causes`: for a failure, the causes that it may be known by, each with what ends it; to
-    have told of one of them is enough."""
+    `ends`: what is well again. For a failure, `causes`: what it may be known by, each with what ends it; to have told
+    of one of them is enough; `alert`: how it is told."""
 
     ends: frozenset[str] = frozenset()
     causes: Mapping[str, str] = field(default_factory=dict)
-    text: str = ""
+    alert: Alert | None = None
 
 
 def run_succeeded(run: dg.DagsterRun) -> Event:
@@ -44,10 +58,8 @@ def run_failed(run: dg.DagsterRun, step: str | None, error: str, dagster_url: st
     `error`: what the step, or the run itself, died of."""
     error = re.sub(r"\A(?:\w+\.)+(?=\w+(?::|\s*\Z))", "", error)  # the class without its module
     attempt = fingerprint([_work(run) or run.tags[_BACKFILL_TAG]])
-    return Event(
-        causes={attempt: _work(run), fingerprint([_lasting(error)]): _job(run)},
-        text=_text(f"Run failed: {_name(run)}" + (f", step {step}" if step else ""), error, run, dagster_url),
-    )
+    what = f"Run failed: {_name(run)}" + (f", step {step}" if step else "")
+    return _failure({attempt: _work(run), fingerprint([_lasting(error)]): _job(run)}, what, error, run, dagster_url)
 
 
 def check_evaluated(run: dg.DagsterRun, check: dg.AssetCheckEvaluation, dagster_url: str) -> Event:
@@ -59,8 +71,8 @@ def check_evaluated(run: dg.DagsterRun, check: dg.AssetCheckEvaluation, dagster_
     if check.severity is not dg.AssetCheckSeverity.ERROR:
         return Event()
     found = check.description or "It says no more."
-    text = _text(f"Check failed: {name}, in {_name(run)}", found, run, dagster_url)
-    return Event(causes={fingerprint([name, _lasting(found)]): name}, text=text)
+    what = f"Check failed: {name}, in {_name(run)}"
+    return _failure({fingerprint([name, _lasting(found)]): name}, what, found, run, dagster_url)
 
 
 def _lasting(text: str) -> str:
@@ -84,9 +96,10 @@ def _name(run: dg.DagsterRun) -> str:
     return f"{run.job_name} for {days}" if days else run.job_name
 
 
-def _text(what: str, why: str, run: dg.DagsterRun, dagster_url: str) -> str:
+def _failure(causes: Mapping[str, str], what: str, why: str, run: dg.DagsterRun, dagster_url: str) -> Event:
     """What failed, why, and where to look, as Slack reads it: no key or value can begin a link or a mention."""
-    return f"{_plain(what)}\n{_plain(why)}\n{dagster_url.rstrip('/')}/runs/{run.run_id}"
+    text = f"{_plain(what)}\n{_plain(why)}\n{dagster_url.rstrip('/')}/runs/{run.run_id}"
+    return Event(causes=causes, alert=Alert(text, fingerprint([*causes, run.run_id])))
 
 
 def _plain(text: str) -> str:

@@ -1,57 +1,80 @@
-"""One round of alerts: read what failed, post what is new, and say what became of it."""
+"""One round of alerts: read what failed, post what is new, and report what became of it."""
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Final
 
 import dagster as dg
 
+from orders_pipeline.alerts.causes import Alert
 from orders_pipeline.alerts.log import begin, catch_up
-from orders_pipeline.alerts.memory import Waiting, forget, keep, recall
+from orders_pipeline.alerts.memory import MOST_WAITING, Memory, keep, recall
 from orders_pipeline.alerts.webhook import post
+from orders_pipeline.pauses import fingerprint
 from orders_pipeline.settings import Settings
 
-MOST_ATTEMPTS: Final = 960  # at one in half a minute, a night
+LONGEST_DIGEST: Final = 4_000  # characters: Slack advises no more
 
-_POSTING_SECONDS: Final = 30  # of the 60 that Dagster allows; what is begun then takes a few more
+_MOST_ALONE: Final = 5  # alerts of a tick in messages of their own
+_MORE: Final = "More has failed than is listed here: see the list of runs in Dagster."
 
 
 def tell(
     instance: dg.DagsterInstance, key: str, is_ours: Callable[[dg.DagsterRun], bool], settings: Settings
 ) -> list[str]:
-    """Tell the webhook of what failed, each cause at most once; returns what there is to say of it.
+    """Tell the webhook of what failed, each cause at least once; returns what there is to report.
 
-    An alert is taken off what waits before it is posted, so that whatever dies in between cannot post it twice; it is
-    put back only if the receiver has certainly not taken it.
+    A message is posted first and recorded then: a process that dies in between repeats it once, with the same key.
+    What had to wait is posted before the log is read on, so that this holds for a digest too.
 
     Args:
         key: names the memory in Dagster's storage, which may serve other code locations too.
     """
-    if settings.alert_webhook_url is None:
-        forget(instance, key)
-        return ["ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."]
-    url = settings.alert_webhook_url.get_secret_value()
     before = recall(instance, key)
+    if settings.alert_webhook_url is None:
+        if before:
+            keep(instance, key, None)
+        return ["ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."]
     if before is None:
         keep(instance, key, begin(instance))
         return ["What fails from now on is told."]
-    memory = catch_up(instance, before, is_ours, settings.dagster_url)
-    deadline, said = time.monotonic() + _POSTING_SECONDS, []
-    for alert in sorted(memory.waiting, key=lambda alert: alert.attempts):
-        if time.monotonic() > deadline:
-            break
-        memory = replace(memory, waiting=tuple(other for other in memory.waiting if other != alert))
+    url, report = settings.alert_webhook_url.get_secret_value(), []
+
+    def deliver(memory: Memory, number: int) -> Memory:
+        message = as_message(memory.waiting[:number])
+        problem = post(url, message)
+        report.append(f"{message.headline}: {problem or 'delivered'}.")
+        memory = memory.failed(time.time()) if problem else memory.delivered(number)
         keep(instance, key, memory)
-        answer = post(url, alert.text)
-        words = f"{alert.text.splitlines()[0]}: {answer.words}"
-        if not answer.refused:
-            said.append(f"{words}.")
-        elif alert.attempts + 1 == MOST_ATTEMPTS:
-            said.append(f"{words}, and is given up after {MOST_ATTEMPTS} attempts.")
-        else:
-            memory = replace(memory, waiting=(*memory.waiting, Waiting(alert.text, alert.attempts + 1)))
-            said.append(f"{words}, and is tried again (attempt {alert.attempts + 1} of {MOST_ATTEMPTS}).")
+        return memory
+
+    memory = before
+    if memory.waiting and not memory.is_paused(time.time()):
+        memory = deliver(memory, len(memory.waiting))
+    alone = 0 if memory.waiting else _MOST_ALONE
+    memory = catch_up(instance, memory, is_ours, settings.dagster_url)
+    for _ in memory.waiting[:alone]:
+        if memory.down_since is None:
+            memory = deliver(memory, 1)
     if memory != before:
         keep(instance, key, memory)
-    return said or ["Nothing new has failed."]
+    if memory.waiting:
+        due = datetime.fromtimestamp(max(memory.retry_at, time.time()), UTC)
+        report.append(f"Alerts that wait: {len(memory.waiting)}. The first tick after {due:%H:%M:%S} UTC posts them.")
+    return report or ["Nothing new has failed."]
+
+
+def as_message(alerts: Sequence[Alert]) -> Alert:
+    """One alert as it is; several as a digest of bounded length: their texts, or headlines alone where those are too
+    long together."""
+    if len(alerts) == 1:
+        return alerts[0]
+    texts = [alert.text for alert in alerts]
+    if sum(map(len, texts)) > LONGEST_DIGEST:
+        texts = [alert.headline for alert in alerts]
+    listed = [text for text, end in zip(texts, accumulate(map(len, texts)), strict=True) if end <= LONGEST_DIGEST]
+    more = [_MORE] if len(listed) < len(alerts) or len(alerts) == MOST_WAITING else []
+    text = "\n\n".join([f"{len(alerts)} failures since the last message", *listed, *more])
+    return Alert(text, fingerprint(alert.key for alert in alerts))

@@ -33,13 +33,11 @@ def catch_up(
     # Where events were deleted, their numbers are given anew.
     newest = instance.event_log_storage.get_maximum_record_id() or 0
     memory, entries = _read(instance, replace(memory, after=min(memory.after, newest)))
-    runs = _runs(instance, {entry.run_id for entry in entries.values()})
-    events = [
-        _event(instance, entry, run, dagster_url)
-        for _, entry in sorted(entries.items())
-        if (run := runs.get(entry.run_id)) and is_ours(run)
-    ]
-    return memory.learn(events)
+    ids = sorted({entry.run_id for entry in entries.values()})
+    found = instance.get_runs(dg.RunsFilter(run_ids=ids)) if ids else []
+    runs = {run.run_id: run for run in found if is_ours(run)}
+    fresh = [entry for _, entry in sorted(entries.items()) if entry.run_id in runs]
+    return memory.learn(_event(instance, entry, runs[entry.run_id], dagster_url) for entry in fresh)
 
 
 def _read(instance: dg.DagsterInstance, memory: Memory) -> tuple[Memory, Mapping[int, dg.EventLogEntry]]:
@@ -58,11 +56,6 @@ def _read(instance: dg.DagsterInstance, memory: Memory) -> tuple[Memory, Mapping
     seen = frozenset(name for number, name in named.items() if number > after - _LATE)
     fresh = {number: entry for number, entry in entries.items() if named[number] not in memory.seen}
     return replace(memory, after=after, seen=seen), fresh
-
-
-def _runs(instance: dg.DagsterInstance, ids: set[str]) -> dict[str, dg.DagsterRun]:
-    found = instance.get_runs(dg.RunsFilter(run_ids=sorted(ids))) if ids else []
-    return {run.run_id: run for run in found}
 
 
 def _event(instance: dg.DagsterInstance, entry: dg.EventLogEntry, run: dg.DagsterRun, dagster_url: str) -> Event:

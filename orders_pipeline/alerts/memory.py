@@ -1,50 +1,38 @@
 """What the alerts remember from one tick to the next: how far Dagster's log was read, what was told, what waits.
 
-It is kept in Dagster's storage, like a sensor's cursor, but is written at once and not when the tick is over."""
+It is kept in Dagster's storage. A sensor's cursor would be written only when the tick is over, and be copied into the
+record of each tick."""
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import dagster as dg
+from pydantic import TypeAdapter, ValidationError
 
-from orders_pipeline.alerts.causes import Event
+from orders_pipeline.alerts.causes import Alert, Event
 
 MOST_WAITING: Final = 50
 MOST_TOLD: Final = 1_000
 
+_TICK: Final = 30.0  # seconds between two ticks
+_LONGEST_PAUSE: Final = 900.0
 _NOTHING: Final = ""
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """An alert that is still to be delivered."""
-
-    text: str
-    attempts: int = 0
-
-
-@dataclass(frozen=True)
 class Memory:
-    """What is known from one tick to the next. `after`: the last event read; `seen`: the latest events, by name, since
-    one may become visible after another that has a higher number; `told`: causes, each with what ends it."""
+    """What is known from one tick to the next, of bounded size. `after`: the last event read; `seen`: the latest
+    events, by name, since one may become visible after another that has a higher number; `told`: causes, each with what
+    ends it; `waiting`: alerts to deliver; `down_since` and `retry_at`: of a receiver that does not take them, in
+    seconds."""
 
     after: int
     seen: frozenset[str] = frozenset()
     told: Mapping[str, str] = field(default_factory=dict)
-    waiting: tuple[Waiting, ...] = ()
-
-    def to_json(self) -> str:
-        """As text, of bounded length."""
-        return json.dumps({**asdict(self), "seen": sorted(self.seen)})
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """What `to_json` wrote."""
-        kept = json.loads(text)
-        waiting = tuple(Waiting(**alert) for alert in kept["waiting"])
-        return cls(kept["after"], frozenset(kept["seen"]), kept["told"], waiting)
+    waiting: tuple[Alert, ...] = ()
+    down_since: float | None = None
+    retry_at: float = 0
 
     def learn(self, events: Iterable[Event]) -> Self:
         """After these events, in their order: what is new waits to be told."""
@@ -52,30 +40,39 @@ class Memory:
         for event in events:
             told = {cause: end for cause, end in told.items() if end not in event.ends}
             known = {cause: told.pop(cause) for cause in event.causes if cause in told}
-            if event.causes and not known:
-                waiting.append(Waiting(event.text))
+            if event.alert and not known:
+                waiting.append(event.alert)
             told.update(known or event.causes)  # the latest last: the others are the first to be forgotten
-        if (more := len(waiting) - MOST_WAITING) > 0:
-            left_out = "More has failed than is told here: see the list of runs in Dagster."
-            waiting = [*waiting[: -more - 1], Waiting(left_out)]
-        return replace(self, told=dict(list(told.items())[-MOST_TOLD:]), waiting=tuple(waiting))
+        last_told = dict(list(told.items())[-MOST_TOLD:])
+        return replace(self, told=last_told, waiting=tuple(waiting[:MOST_WAITING]))
+
+    def delivered(self, number: int) -> Self:
+        """After the receiver has taken so many of the alerts."""
+        return replace(self, waiting=self.waiting[number:], down_since=None, retry_at=0)
+
+    def failed(self, now: float) -> Self:
+        """After the receiver has not. The next attempt is due when this has lasted twice as long: a receiver that takes
+        alerts, but never answers in time, gets few repetitions."""
+        since = now if self.down_since is None else self.down_since
+        return replace(self, down_since=since, retry_at=now - _TICK + min(now - since, _LONGEST_PAUSE))
+
+    def is_paused(self, now: float) -> bool:
+        """Whether it is too early to try again. A clock that was set back makes nothing wait."""
+        return now < self.retry_at <= now + _LONGEST_PAUSE
+
+
+_JSON: Final = TypeAdapter(Memory)
 
 
 def recall(instance: dg.DagsterInstance, key: str) -> Memory | None:
     """What was kept last; None if that is nothing, or nothing that can be read."""
     kept = instance.daemon_cursor_storage.get_cursor_values({key}).get(key, _NOTHING)
     try:
-        return Memory.from_json(kept)
-    except (ValueError, TypeError, KeyError):
+        return _JSON.validate_json(kept)
+    except ValidationError:
         return None
 
 
-def keep(instance: dg.DagsterInstance, key: str, memory: Memory) -> None:
-    """Keep it for whatever comes after this moment."""
-    instance.daemon_cursor_storage.set_cursor_values({key: memory.to_json()})
-
-
-def forget(instance: dg.DagsterInstance, key: str) -> None:
-    """As if nothing had been kept."""
-    if recall(instance, key):
-        instance.daemon_cursor_storage.set_cursor_values({key: _NOTHING})
+def keep(instance: dg.DagsterInstance, key: str, memory: Memory | None) -> None:
+    """Keep it for whatever comes after this moment; None: as if nothing had been kept."""
+    instance.daemon_cursor_storage.set_cursor_values({key: _JSON.dump_json(memory).decode() if memory else _NOTHING})
