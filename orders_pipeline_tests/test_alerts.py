@@ -4,7 +4,7 @@ Only a crash, or a receiver that does not answer, makes it told again: with the 
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -283,14 +283,12 @@ def test_without_a_webhook_nothing_is_kept_to_be_told_later(
     assert begun.told == []
 
 
-def test_the_key_is_of_the_cause_and_of_the_run_in_which_it_was_met(
-    instance: dg.DagsterInstance, begun: Receiver
-) -> None:
+def test_each_alert_has_a_key_of_its_own(instance: dg.DagsterInstance, begun: Receiver) -> None:
     for error in ("One", "Two", "Three"):
-        fail(instance, error)
+        fail(instance, error, **{WORK_TAG: error})
     tick(instance)
-    succeed(instance)
-    fail(instance, "One")
+    succeed(instance, **{WORK_TAG: "One"})
+    fail(instance, "One", **{WORK_TAG: "One"})
     tick(instance)
 
     assert [why(text) for text in begun.told] == ["One", "Two", "Three", "One"]
@@ -298,10 +296,36 @@ def test_the_key_is_of_the_cause_and_of_the_run_in_which_it_was_met(
     assert all(key.isalnum() and len(key) == 32 for key in begun.keys)
 
 
+def check(run: dg.DagsterRun) -> causes.Event:
+    found = dg.AssetCheckEvaluation(dg.AssetKey("a"), "c", passed=False, metadata={}, description="1 row is lost")
+    return causes.check_evaluated(run, found, UI)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        lambda run: causes.run_failed(run, None, "Error", UI),
+        lambda run: causes.run_failed(run.with_tags({WORK_TAG: "w"}), "step", "Error", UI),
+        lambda run: causes.run_failed(run.with_tags({"dagster/backfill": "b"}), "step", "Error", UI),
+        check,
+    ],
+    ids=["run", "work", "backfill", "check"],
+)
+def test_the_key_is_of_the_cause_and_of_the_run_that_met_it(event: Callable[[dg.DagsterRun], causes.Event]) -> None:
+    first, second = dg.DagsterRun("job"), dg.DagsterRun("job")
+    alert, again, later = (event(run).alert for run in (first, first, second))
+
+    assert alert
+    assert later
+    assert alert == again
+    assert alert.key != later.key
+
+
 @pytest.mark.parametrize("ticks", [1, 3, 20])
 def test_a_receiver_that_is_down_gets_one_digest_when_it_is_back(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, ticks: int
 ) -> None:
+    monkeypatch.setattr(memory, "_GRACE", 3600.0)
     away = closed()
     monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", away.url)
     tick(instance)
@@ -447,8 +471,8 @@ def test_a_receiver_that_never_answers_gets_few_repetitions() -> None:
             attempts.append(second)
             kept = kept.failed(start + second)
 
-    assert attempts[:8] == [0, 30, 60, 90, 150, 270, 510, 990]
-    assert all(870 <= later - earlier <= 900 for earlier, later in pairwise(attempts[7:]))
+    assert attempts[:9] == [0, 30, 60, 90, 120, 180, 300, 540, 1020]
+    assert all(later - earlier == 840 for earlier, later in pairwise(attempts[8:]))
     assert not kept.is_paused(start - 86_400)  # a clock that was set back makes nothing wait
     assert not kept.delivered(0).is_paused(start + attempts[-1])
 
@@ -459,13 +483,13 @@ def test_ticks_in_a_pause_post_nothing_and_tell_when_it_ends(
     begun.status = 500
     fail(instance, "One")
     start = time.time()
-    for second, attempts in ((0, 1), (100, 2), (130, 2), (165, 2), (175, 3)):
+    for second, attempts in ((0, 1), (100, 2), (120, 2), (135, 2), (145, 3)):
         monkeypatch.setattr(delivery, "time", SimpleNamespace(time=lambda now=start + second: now))
         fail(instance, f"At {second}", **{WORK_TAG: "the same"})
         said = tick(instance)
         assert len(begun.told) == attempts, second
-        if second == 130:
-            assert said == f"Alerts that wait: 2. The first tick after {clock(start + 170)} UTC posts them."
+        if second == 120:
+            assert said == f"Alerts that wait: 2. The first tick after {clock(start + 140)} UTC posts them."
 
     assert "One" in begun.told[-1]
     assert "At 0" in begun.told[-1]

@@ -15,7 +15,7 @@ from orders_pipeline.alerts.causes import Alert, Event
 MOST_WAITING: Final = 50
 MOST_TOLD: Final = 1_000
 
-_TICK: Final = 30.0  # seconds between two ticks
+_GRACE: Final = 60.0  # seconds in which each tick tries
 _LONGEST_PAUSE: Final = 900.0
 _NOTHING: Final = ""
 
@@ -51,10 +51,10 @@ class Memory:
         return replace(self, waiting=self.waiting[number:], down_since=None, retry_at=0)
 
     def failed(self, now: float) -> Self:
-        """After the receiver has not. The next attempt is due when this has lasted twice as long: a receiver that takes
-        alerts, but never answers in time, gets few repetitions."""
+        """After the receiver has not. After a minute the time between attempts doubles: a receiver that takes alerts,
+        but never answers in time, gets few repetitions."""
         since = now if self.down_since is None else self.down_since
-        return replace(self, down_since=since, retry_at=now - _TICK + min(now - since, _LONGEST_PAUSE))
+        return replace(self, down_since=since, retry_at=now - _GRACE + min(now - since, _LONGEST_PAUSE))
 
     def is_paused(self, now: float) -> bool:
         """Whether it is too early to try again. A clock that was set back makes nothing wait."""
