@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import report
+from bench import chart, report
 from bench.measure import PIPELINE, Taken, contend, play
 from bench.orders import Orders, write
 from bench.places import Place, land, place
@@ -51,29 +51,44 @@ def history(count: int, *, random_ids: bool = False) -> Orders:
 
 
 def main(largest: int) -> None:
-    """Measure with up to so many orders, and write it down."""
-    results: dict[str, Any] = {"largest": largest}
-    with TemporaryDirectory(prefix="orders-bench-") as folder:
-        bench = Bench(Path(folder))
-        try:
-            results["contenders"] = contenders(bench, largest)
-            results["growth"] = growth(bench, largest)
-            source = asdict(history(min(largest, MANY)))
-            results["table"] = with_place(bench, "source", "scenarios.source_table", orders=source)
-            ticks = [100_000, 1_000_000] if largest == MOST else [100_000]
-            results["ticks"] = {keys: with_place(bench, "ticks", "scenarios.idle_tick", keys=keys) for keys in ticks}
-            results["runs"] = with_place(bench, "runs", "scenarios.empty_run")
-            results["shapes"] = with_place(bench, "shapes", "scenarios.shapes")
-        finally:
-            bench.stop()
-    results["imports"] = report.imports()
-    RESULTS.write_text(json.dumps(results, indent=1, default=str))
+    """Measure with up to so many orders, and write it down. What a run measures before it fails, or is ended, is kept
+    and shown; the page has only runs that came to their end."""
+    if largest < 1:
+        raise SystemExit("ORDERS is how many orders to measure with: at least 1.")
+    results: dict[str, Any] = {"largest": largest, "contenders": {}, "growth": [], "ticks": {}}
+    try:
+        with TemporaryDirectory(prefix="orders-bench-") as folder:
+            bench = Bench(Path(folder))
+            try:
+                measure(bench, results)
+            finally:
+                bench.stop()
+        results["imports"] = report.imports()
+    except BaseException:
+        say(f"Ended early. {RESULTS} has what was measured:\n\n" + "\n\n".join(report.parts(results).values()))
+        raise
+    finally:
+        RESULTS.write_text(json.dumps(results, indent=1, default=str))
     report.write(results)
+    chart.draw(results)
+    say(f"{report.PAGE} and {chart.CHART} have it.")
 
 
-def contenders(bench: Bench, largest: int) -> dict[int, dict[str, Any]]:
+def measure(bench: Bench, results: dict[str, Any]) -> None:
+    """Fill in the results, each as soon as it is known."""
+    largest = results["largest"]
+    contenders(bench, largest, results["contenders"])
+    growth(bench, largest, results["growth"])
+    source = asdict(history(min(largest, MANY)))
+    results["table"] = with_place(bench, "source", "scenarios.source_table", orders=source)
+    for keys in [100_000, 1_000_000] if largest == MOST else [100_000]:
+        results["ticks"][keys] = with_place(bench, "ticks", "scenarios.idle_tick", keys=keys)
+    results["runs"] = with_place(bench, "runs", "scenarios.empty_run")
+    results["shapes"] = with_place(bench, "shapes", "scenarios.shapes")
+
+
+def contenders(bench: Bench, largest: int, found: dict[int, dict[str, Any]]) -> None:
     """Everyone at the same work, one after the other."""
-    found: dict[int, dict[str, Any]] = {}
     for count in sorted({min(largest, size) for size in (MANY // 10, MANY)}):
         orders = replace(history(count), days=365)
         found[count] = {}
@@ -86,26 +101,29 @@ def contenders(bench: Bench, largest: int) -> dict[int, dict[str, Any]]:
             say(f"{count:,} orders, {name}: {taken.seconds:.1f} s, {taken.peak_mb} MB")
             found[count][name] = asdict(taken)
         agree({name: Taken(**taken) for name, taken in found[count].items()})
-    return found
 
 
-def growth(bench: Bench, largest: int) -> list[dict[str, Any]]:
-    """First loads, arrivals, a correction, a backfill, as the history grows."""
-    found = []
-    sizes = [count for count in (FEW, 1_000_000, MANY, MOST) if count <= largest]
-    for count, random_ids in [*((size, False) for size in sizes), *((s, True) for s in sizes if s in (FEW, MANY))]:
+def growth(bench: Bench, largest: int, found: list[dict[str, Any]]) -> None:
+    """First loads, arrivals, a correction, a backfill, as the history grows; with random ids at its two ends that are
+    compared."""
+    sizes = sorted({min(largest, size) for size in (FEW, 1_000_000, MANY, MOST)})
+    compared = min(largest, MANY)
+    for count, random_ids in [
+        *((size, False) for size in sizes),
+        *((size, True) for size in sorted({sizes[0], compared})),
+    ]:
         orders = history(count, random_ids=random_ids)
         given = {"orders": asdict(orders)}
         with bench.landed(orders, "growth") as made:
             taken = contend(PIPELINE, made)
-            figures = {"count": count, "random_ids": random_ids, "seconds": taken.seconds, "peak_mb": taken.peak_mb}
+            figures = {"count": count, "random_ids": random_ids, "days": orders.days}
+            figures |= {"seconds": taken.seconds, "peak_mb": taken.peak_mb}
             figures |= play("scenarios.arrivals", made, **given)
-            if count == min(largest, MANY) and not random_ids:
+            if count == compared and not random_ids:
                 figures |= play("scenarios.backfill", made, **given)
         figures |= with_place(bench, "growth", "scenarios.first_day", **given)
         say(str(figures))
         found.append(figures)
-    return found
 
 
 def with_place(bench: Bench, name: str, module: str, **given: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The measured part of docs/performance.md, its tables and its chart."""
+"""The measured part of docs/performance.md: its tables."""
 
 import platform
 import re
@@ -9,11 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import psutil
 
+from orders_pipeline.partitions import MAX_DAYS_PER_RUN
+
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE, CHART = DOCS / "performance.md", DOCS / "performance.svg"
+PAGE = DOCS / "performance.md"
 NAMES = {
     "tutorial": "pandas, `to_sql` and `read_sql`",
     "pandas_arrow": "pandas with PyArrow, COPY",
@@ -23,25 +24,30 @@ NAMES = {
     "dlt_merge": "dlt, merge, SQL",
     "pipeline": "**orders_pipeline**",
 }
+_COMPARED = {"polars_script", "pipeline"}
+Row = tuple[str, ...]
 LIBRARIES = ("pandas", "pyarrow", "polars", "duckdb", "dlt", "dagster")
 
 
 def write(results: dict[str, Any]) -> None:
-    """Put what was measured between the page's marks, and draw the chart."""
-    parts = {
-        "machine": machine(),
-        "contenders": contenders(results["contenders"]),
-        "targets": targets(results),
-        "growth": growth(results["growth"]),
-        "shapes": shapes(results["shapes"]),
-    }
+    """Put what was measured between the page's marks."""
     text = PAGE.read_text()
-    for name, part in parts.items():
+    for name, part in {"machine": machine(), **parts(results)}.items():
         begin, end = f"<!-- {name}: measured -->\n", f"<!-- /{name} -->"
         text, found = re.subn(f"{begin}.*?{end}", lambda _, b=begin, p=part, e=end: f"{b}{p}\n{e}", text, flags=re.S)
         assert found == 1, f"{PAGE} has no marks for {name}"
     PAGE.write_text(text)
-    chart(results)
+
+
+def parts(results: dict[str, Any]) -> dict[str, str]:
+    """The tables by their marks; of a run that ended early, those of which anything was measured."""
+    made = {
+        "contenders": contenders(results.get("contenders", {})),
+        "targets": targets(results),
+        "growth": growth(results.get("growth", [])),
+        "shapes": shapes(results.get("shapes", {})),
+    }
+    return {name: part for name, part in made.items() if part}
 
 
 def machine() -> str:
@@ -54,15 +60,15 @@ def machine() -> str:
 def contenders(found: dict[Any, dict[str, Any]]) -> str:
     """A table for each number of orders."""
     tables = []
-    for count, taken in found.items():
-        yardstick = taken["polars_script"]["seconds"]
+    for count, taken in ((count, taken) for count, taken in found.items() if taken):
+        yardstick = taken.get("polars_script")
         rows = [
             (
                 NAMES[name],
                 f"{done['seconds']:.1f}",
                 f"{int(count) / done['seconds']:,.0f}",
                 f"{done['peak_mb']:,}",
-                f"{done['seconds'] / yardstick:.2f}",
+                f"{done['seconds'] / yardstick['seconds']:.2f}" if yardstick else "",
             )
             for name, done in sorted(taken.items(), key=lambda item: item[1]["seconds"])
         ]
@@ -73,49 +79,86 @@ def contenders(found: dict[Any, dict[str, Any]]) -> str:
 
 def targets(results: dict[str, Any]) -> str:
     """What was aimed at, and what came out."""
-    grown = {(row["count"], row["random_ids"]): row for row in results["growth"]}
-    few, many = min(count for count, _ in grown), sorted({count for count, _ in grown})[-1]
-    middle = 10_000_000 if (10_000_000, False) in grown else many
-    largest = results["contenders"][max(results["contenders"], key=int)]
+    rows = [*_first_load(results), *_history(results), *_source_table(results), *_processes(results)]
+    return table(("what", "aim, at most", "measured"), rows) if rows else ""
+
+
+def _first_load(results: dict[str, Any]) -> list[Row]:
+    largest = _largest(results)
+    if not largest:
+        return []
     bare, ours = largest["polars_script"]["seconds"], largest["pipeline"]
-    base, row = grown[few, False], grown[middle, False]
-    rows: list[tuple[str, ...]] = [
+    return [
         ("first load, against bare Polars", "2.0 times", f"{ours['seconds'] / bare:.2f} times"),
         ("peak memory of it", "1,500 MB", f"{ours['peak_mb']:,} MB"),
-        (f"peak memory at {many:,}, against {middle:,}", "1.2 times", ratio(grown[many, False], row, "peak_mb")),
-        (f"arrival on {middle:,}, against {few:,}; rising ids", "1.2 times", ratio(row, base, "arrival")),
-        (
-            "the same; random ids",
-            "1.2 times",
-            ratio(grown[middle, True], grown[few, True], "arrival"),
-        ),
-        (
-            "correction of one day in a hundred orders",
-            f"{row['first_day'] + row['arrival']:.2f} s: a first load of the day and an arrival",
-            f"{row['correction']:.2f} s",
-        ),
-        ("backfill of 365 days, against bare Polars", "3 times", f"{row['backfill'] / bare:.2f} times"),
-        ("runs of it", "13", f"{row['backfill_runs']}"),
-        ("the same backfill once more", "no work", f"{row['backfill_again']:.1f} s, nothing rebuilt"),
-        (
-            "source table unchanged, against one scan that hashes it",
-            "one scan",
-            f"{results['table']['table_fingerprints'] / results['table']['table_scan']:.2f} times",
-        ),
-        ("source table, one day changed", "that day alone", f"{results['table']['table_one_day']:.1f} s"),
-        *(
-            (
-                f"idle tick on {int(keys):,} keys: CPU, memory",
-                "3 s" if int(keys) == 100_000 else "300 MB",
-                f"{tick['cpu_seconds']:.1f} s, {tick['peak_mb']} MB",
-            )
-            for keys, tick in results["ticks"].items()
-        ),
-        ("a run with nothing to do: storage in memory, on disk", "", runs(results["runs"])),
-        ("start of a process: import of the definitions", "", f"{results['imports']['seconds']:.1f} s"),
-        ("of that, our own modules", "", f"{results['imports']['ours']:.2f} s"),
     ]
-    return table(("what", "aim, at most", "measured"), rows)
+
+
+def _history(results: dict[str, Any]) -> list[Row]:
+    """Cost as history grows: the most orders and those of the middle against the fewest. A run of one size compares
+    nothing."""
+    grown = {(row["count"], row["random_ids"]): row for row in results.get("growth", [])}
+    rising = sorted(count for count, random_ids in grown if not random_ids)
+    if not rising:
+        return []
+    few, many = rising[0], rising[-1]
+    middle = next((count for count in rising if "backfill" in grown[count, False]), many)
+    base, row = grown[few, False], grown[middle, False]
+    rows: list[Row] = []
+    if many > middle:
+        peak = ratio(grown[many, False], row, "peak_mb")
+        rows.append((f"peak memory at {many:,}, against {middle:,}", "1.2 times", peak))
+    if middle > few:
+        rows.append((f"arrival on {middle:,}, against {few:,}; rising ids", "1.2 times", ratio(row, base, "arrival")))
+        if {(few, True), (middle, True)} <= grown.keys():
+            rows.append(("the same; random ids", "1.2 times", ratio(grown[middle, True], grown[few, True], "arrival")))
+    first_day = f"{row['first_day'] + row['arrival']:.2f} s: a first load of the day and an arrival"
+    rows.append(("correction of one day in a hundred orders", first_day, f"{row['correction']:.2f} s"))
+    if "backfill" in row:
+        largest = _largest(results)
+        bare = largest["polars_script"]["seconds"] if largest else None
+        against = f"{row['backfill'] / bare:.2f} times" if bare else f"{row['backfill']:.1f} s"
+        rows += [
+            (f"backfill of {row['days']} days, against bare Polars", "3 times", against),
+            ("runs of it", f"{-(-row['days'] // MAX_DAYS_PER_RUN) + 1}", f"{row['backfill_runs']}"),
+            ("the same backfill once more", "no work", f"{row['backfill_again']:.1f} s, nothing rebuilt"),
+        ]
+    return rows
+
+
+def _source_table(results: dict[str, Any]) -> list[Row]:
+    if not (found := results.get("table")):
+        return []
+    scans = f"{found['table_fingerprints'] / found['table_scan']:.2f} times"
+    return [
+        ("source table unchanged, against one scan that hashes it", "one scan", scans),
+        ("source table, one day changed", "that day alone", f"{found['table_one_day']:.1f} s"),
+    ]
+
+
+def _processes(results: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = [
+        (
+            f"idle tick on {int(keys):,} keys: CPU, memory",
+            "3 s" if int(keys) == 100_000 else "300 MB",
+            f"{tick['cpu_seconds']:.1f} s, {tick['peak_mb']} MB",
+        )
+        for keys, tick in results.get("ticks", {}).items()
+    ]
+    if "runs" in results:
+        rows.append(("a run with nothing to do: storage in memory, on disk", "", runs(results["runs"])))
+    if "imports" in results:
+        rows += [
+            ("start of a process: import of the definitions", "", f"{results['imports']['seconds']:.1f} s"),
+            ("of that, our own modules", "", f"{results['imports']['ours']:.2f} s"),
+        ]
+    return rows
+
+
+def _largest(results: dict[str, Any]) -> dict[str, Any]:
+    """The contenders at the most orders of which the yardstick and the pipeline were measured."""
+    found = {int(count): taken for count, taken in results.get("contenders", {}).items() if taken.keys() >= _COMPARED}
+    return found[max(found)] if found else {}
 
 
 def runs(found: dict[str, float]) -> str:
@@ -145,7 +188,7 @@ def growth(found: list[dict[str, Any]]) -> str:
         for row in found
     ]
     columns = ("history", "ids", "first load, s", "orders a second", "peak MB", "arrival, s", "correction, s")
-    return table(columns, rows)
+    return table(columns, rows) if rows else ""
 
 
 def shapes(found: dict[str, Any]) -> str:
@@ -156,6 +199,7 @@ def shapes(found: dict[str, Any]) -> str:
             [(f"{n:,}", f"{s:.1f}", f"{s / n:.3f} s", f"{mb:,}") for n, s, mb in found[name]],
         )
         for name, what in (("files", "files of 100 orders"), ("days", "days of 10 orders"))
+        if name in found
     ]
     return "\n\n".join(tables)
 
@@ -164,27 +208,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, its first column to the left."""
     marks = ["---", *["---:"] * (len(columns) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (columns, marks, *rows))
-
-
-def chart(results: dict[str, Any]) -> None:
-    """Seconds of the contenders at the most orders, and of first loads and arrivals as history grows."""
-    plt.rcParams.update({"svg.hashsalt": "orders", "font.size": 9})
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    count = max(results["contenders"], key=int)
-    taken = sorted(results["contenders"][count].items(), key=lambda item: -item[1]["seconds"])
-    names = [re.sub(r"[*`]|, the yardstick", "", NAMES[name]) for name, _ in taken]
-    colors = ["#2b6cb0" if name == "pipeline" else "#a0aec0" for name, _ in taken]
-    bars = left.barh(names, [done["seconds"] for _, done in taken], color=colors)
-    left.bar_label(bars, fmt="%.0f", padding=2)
-    left.set_title(f"{int(count):,} orders, landed to marts: seconds")
-    left.spines[["top", "right"]].set_visible(False)
-    rising = [row for row in results["growth"] if not row["random_ids"]]
-    for figure_, label in (("seconds", "first load"), ("arrival", "arrival of 1,000 orders")):
-        right.plot([row["count"] for row in rising], [row[figure_] for row in rising], marker="o", label=label)
-    right.set(xscale="log", yscale="log", xlabel="orders in the history", title="seconds, as history grows")
-    right.spines[["top", "right"]].set_visible(False)
-    right.legend(frameon=False)
-    figure.savefig(CHART, metadata={"Date": None})
 
 
 def imports() -> dict[str, float]:

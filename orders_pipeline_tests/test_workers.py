@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -106,15 +107,19 @@ def test_a_run_that_a_worker_has_in_hand_lives(
     app = launcher_of(instance).celery
     run = begin(instance)
 
-    @app.task(name="sleep")
-    def sleep() -> None:
-        time.sleep(4)
+    begun, may_end = Event(), Event()
+
+    @app.task(name="wait")
+    def wait() -> None:
+        begun.set()
+        may_end.wait(60)
 
     with start_worker(app, pool="threads", perform_ping_check=False, shutdown_timeout=30):
-        sleep.apply_async(task_id=task_of(run))
-        time.sleep(1)
+        wait.apply_async(task_id=task_of(run))
+        assert begun.wait(60)
         assert health_of(instance, run) is WorkerStatus.RUNNING
-        sleep.AsyncResult(task_of(run)).get(timeout=20, disable_sync_subtasks=False)
+        may_end.set()
+        wait.AsyncResult(task_of(run)).get(timeout=60, disable_sync_subtasks=False)
         assert health_of(instance, run) is WorkerStatus.FAILED
 
 

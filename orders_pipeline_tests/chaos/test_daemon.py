@@ -126,7 +126,7 @@ class Machine:
 
         def is_time() -> bool:
             assert self.daemon.poll() is None, "the daemon ended by itself"
-            return seen()
+            return bool(seen_of_the_stopped(self.daemon.pid, seen))
 
         self.wait_for(what, is_time, pause=0.005)
         self.kill_daemon()
@@ -184,6 +184,20 @@ def failing(pipeline: Pipeline) -> dict[str, int]:
     return {str(key): int(attempts) for key, attempts in rows}
 
 
+def seen_of_the_stopped(pid: int, seen: Callable[[], Any]) -> Any:
+    """What is seen while a process is stopped, so that it cannot be over by the time it is killed. Where there is
+    nothing to be seen the process goes on, and so it does if it is gone."""
+    if not seen():
+        return None
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        if not (found := seen()):
+            os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return None
+    return found
+
+
 @contextmanager
 def timed(what: str) -> Iterator[None]:
     started = time.monotonic()
@@ -210,8 +224,8 @@ def weather(machine: Machine, pipeline: Pipeline) -> None:
             "a tick begins", lambda: machine.ticks("s3_arrival_sensor")[0].status is TickStatus.STARTED
         )
         assert tick.status is TickStatus.STARTED
-        machine.daemon = machine.start_daemon()
         asked = len(machine.runs())
+        machine.daemon = machine.start_daemon()
         machine.kill_daemon_when("a run is asked for", lambda: len(machine.runs()) > asked)
         machine.daemon = machine.start_daemon()
 
@@ -220,8 +234,10 @@ def weather(machine: Machine, pipeline: Pipeline) -> None:
 
         # The next run's process dies with files in hand.
         def at_work() -> dg.DagsterRun | None:
+            """A run, now stopped."""
             started = [run for run in machine.runs("s3_arrival") if run.status is dg.DagsterRunStatus.STARTED]
-            return started[-1] if started and failing(pipeline) else None
+            pid = machine.pid_of(started[-1]) if started and failing(pipeline) else None
+            return started[-1] if pid and seen_of_the_stopped(pid, lambda: failing(pipeline)) else None
 
         killed = machine.wait_for("a run has files in hand", at_work, pause=0.05)
         pid = machine.pid_of(killed)

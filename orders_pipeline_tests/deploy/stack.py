@@ -12,6 +12,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -41,6 +42,7 @@ class Stack:
     def __init__(self, docker: Engine, folder: Path, image: str, **variables: str) -> None:
         self.docker = docker
         self.landed = 0
+        self._counting = Lock()
         self.private = folder / "private"
         self._environment_file = folder / "environment"
         self.files = [ROOT / "docker-compose.yml"]
@@ -205,7 +207,8 @@ class Stack:
         client = self._s3()
         for file in files:
             client.upload_file(str(file), BUCKET, f"landing/{prefix}{file.name}")
-            self.landed += 1
+            with self._counting:  # others land at the same time
+                self.landed += 1
 
     def remove_from_s3(self, key: str) -> None:
         """As a partner who tidies up."""

@@ -34,6 +34,10 @@ NEXT_IMAGE = "orders-pipeline:next-under-test"
 FILES = sorted(ONLINE_RETAIL.glob("*.csv"))
 MORE = FILES[::4]  # land again, under another prefix, while something else goes on
 ARRIVAL = "pipeline_name = 's3_arrival'"
+WAITS_TO_TAKE_FILES = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 3557 AND objid = 2 AND NOT granted)"
+    " AS waits"
+)
 FAILED = "status IN ('FAILURE', 'CANCELED')"
 
 
@@ -179,23 +183,24 @@ def test_a_lost_worker_s_run_is_noticed_and_its_files_are_loaded_by_the_other(st
 
 def test_a_backfill_leaves_a_place_for_an_arrival(stack: Stack) -> None:
     days = [date(2011, 1, 1) + timedelta(days=number) for number in range(8 * 31)]
-    for asked in ranges(days):
-        stack.launch("stale_days", {**range_tags(*asked), FULL_REFRESH_TAG: "true", "test": "backfill"})
-    asked_for = len(stack.runs(ARRIVAL))
-    stack.land(FILES[:1], "meanwhile/")
-    begun = f"{ARRIVAL} AND start_time IS NOT NULL"
-    with timed("an arrival's run begins beside a backfill"):
-        stack.wait_for("the arrival's run begins", lambda: stack.runs(begun)[asked_for:], 90)
-    backfill = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'test')"
-    assert stack.runs(f"{backfill} AND status = 'QUEUED'")
-    assert len(stack.runs(f"{backfill} AND status = 'STARTED'")) <= 1
-    stack.wait_for("everything is settled", stack.is_settled, 300, pause=5)
+    with held(stack, "LOCK TABLE analytics.daily_revenue_partitioned IN EXCLUSIVE MODE"):  # no run of it can end
+        for asked in ranges(days):
+            stack.launch("stale_days", {**range_tags(*asked), FULL_REFRESH_TAG: "true", "test": "backfill"})
+        asked_for = len(stack.runs(ARRIVAL))
+        stack.land(FILES[:1], "meanwhile/")
+        begun = f"{ARRIVAL} AND start_time IS NOT NULL"
+        with timed("an arrival's run begins beside a backfill"):
+            stack.wait_for("the arrival's run begins", lambda: stack.runs(begun)[asked_for:], 90)
+        backfill = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'test')"
+        assert stack.runs(f"{backfill} AND status = 'QUEUED'")
+        assert len(stack.runs(f"{backfill} AND status = 'STARTED'")) <= 1
+    stack.wait_for("everything is settled", stack.is_settled, 480, pause=5)
 
 
 def test_postgres_redis_and_the_daemon_restart_under_load(stack: Stack) -> None:
     with landing(stack, "again/") as rest:
         for service in ("postgres", "redis", "daemon"):
-            stack.wait_for("a run is at work", lambda: stack.runs("status = 'STARTED'"), 120)
+            wait_for_a_run_at_work(stack, f"before-{service}-restarts/")
             stack.call("kill" if service != "daemon" else "stop", stack.containers(service)[0])
             stack.compose("up", "--detach", "--no-build", "--no-deps", service)
             stack.wait_until_well()
@@ -217,7 +222,7 @@ def test_an_upgrade_service_by_service_under_load_fails_no_run(stack: Stack, doc
             for service in ("migrate", "code", "webserver", "viewer", "daemon"):
                 stack.compose("up", "--detach", "--no-build", "--no-deps", service)
                 stack.wait_until_well()
-            stack.wait_for("a run is at work", lambda: stack.runs("status = 'STARTED'"), 120)
+            wait_for_a_run_at_work(stack, "before-the-workers-end/")
             # A worker is told to end, and ends when its run has.
             stack.compose("up", "--detach", "--no-build", "--no-deps", "worker", seconds=600)
             stack.wait_until_well()
@@ -286,6 +291,26 @@ def test_a_dump_is_restored_and_completed_as_the_document_says(stack: Stack, tmp
     stack.landed -= 1
     stack.wait_for("everything is settled", stack.is_settled, 240, pause=5)
     assert_all_totals(stack)
+
+
+@contextmanager
+def held(stack: Stack, lock: str) -> Iterator[None]:
+    """A lock in the pipeline's database, for as long as the block runs."""
+    host = stack.address("postgres")
+    holder = psycopg2.connect(host=host, user="orders", password=SECRET, dbname="orders")
+    try:
+        holder.cursor().execute(lock)
+        yield
+    finally:
+        holder.close()
+
+
+def wait_for_a_run_at_work(stack: Stack, prefix: str) -> None:
+    """Wait until a run is at work, and let it go on. Whatever landed before may be done with, so a file lands for it
+    here; and the run cannot end unseen, for the lock under which it takes files is held until it waits for it."""
+    with held(stack, "SELECT pg_advisory_lock(3557, 2)"):
+        stack.land(MORE[:1], prefix)
+        stack.wait_for("a run is at work", lambda: stack.query(WAITS_TO_TAKE_FILES)["waits"][0], 180)
 
 
 @contextmanager
