@@ -151,58 +151,51 @@ def status(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("key")
-@click.option("--loaded", is_flag=True, help="The file is loaded; read it anew all the same.")
-def retry(key: str, loaded: bool) -> None:
-    """Read a file again at the next sync or tick: one that is quarantined or failing. KEY is the whole key.
+@click.argument("keys", nargs=-1, required=True)
+@click.option("--loaded", is_flag=True, help="The files are loaded; read them again all the same.")
+def retry(keys: tuple[str, ...], loaded: bool) -> None:
+    """Read files again at the next sync or tick: those that are quarantined or failing.
 
-    A loaded file may be named as well, should the lake have lost its object; or with --loaded, after a change of
-    ORDERS_COLUMN_ALIASES. It is read anew from S3."""
+    Each of KEYS is a whole key, or a pattern like 'landing/2026-03-*' (in quotes; * crosses slashes). A loaded file may
+    be named as well, should the lake have lost its object; or with --loaded, after a change of ORDERS_COLUMN_ALIASES.
+    It is read again from S3."""
+    from orders_pipeline import present
     from orders_pipeline.definitions import postgres, s3
-    from orders_pipeline.landing import source_table
-    from orders_pipeline.ledger import active, files
+    from orders_pipeline.landing import manual
 
-    if not source_table.is_table_key(key) and s3.current(key) is None:
-        raise OrdersPipelineError(f"S3 holds no {key!r} in the bucket {s3.bucket!r} to be read again.")
-    bucket, lake = _bucket(s3.bucket, key), s3.lake()
-    with postgres.ledger().begin() as transaction:
-        found = files.try_again(transaction, bucket, key)
-        standing = active.of_keys(transaction, [(bucket, key)])
-        lost = lake.missing([file.raw.path for file in standing])
-        again = bool(lost or (loaded and standing)) and not found and files.read_anew(transaction, bucket, key)
-    if not found and not again:
-        raise OrdersPipelineError(
-            f"{key!r} is neither quarantined nor failing, nor has the lake lost its object. `orders-pipeline status`"
-            " lists what is set aside; --loaded reads a loaded file anew."
-        )
-    click.echo(f"{key} is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
+    pending = manual.retry(postgres.ledger(), s3, keys, loaded=loaded)
+    present.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
 
 
 @main.command()
-@click.argument("key")
-def retract(key: str) -> None:
-    """Take a file's orders out of every table, without an upload. KEY is the whole key.
+@click.argument("keys", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, help="Let files count again that were retracted.")
+def retract(keys: tuple[str, ...], undo: bool) -> None:
+    """Take the orders of files out of every table, without an upload.
 
-    A quarantined or failing version is dismissed first: then the file is no longer reported. A new version of the file,
-    once uploaded, counts again."""
+    Each of KEYS is a whole key, or a pattern like 'landing/_temporary/*' (in quotes; * crosses slashes). A quarantined
+    or failing version is dismissed: the file is no longer reported. A new version, once uploaded, counts again.
+
+    With --undo files count again as they did before: from the lake, or else read again from S3. A version that was
+    dismissed is read again."""
     import logging
 
+    from orders_pipeline import present
     from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing import manual
     from orders_pipeline.landing.ingest import ingesting
-    from orders_pipeline.ledger import active, files
-    from orders_pipeline.metadata import list_days
     from orders_pipeline.settings import read_settings
 
-    bucket, zone = _bucket(s3.bucket, key), read_settings().timezone
-    with ingesting(postgres.ledger(), s3.lake(), zone, "retract", logging.getLogger(__name__)) as ingest:
-        dismissed = files.dismiss(ingest.connection, bucket, key, "Dismissed by hand.")
-        ingest.connection.commit()
-        if not active.of_keys(ingest.connection, [(bucket, key)]) and not dismissed:
-            raise OrdersPipelineError(
-                f"{key!r} is neither loaded nor set aside. `orders-pipeline status` lists what is set aside."
-            )
-        touched = ingest.retract(bucket, key, "Retracted by hand.")
-    click.echo(f"{key} counts no more; {list_days(touched)} will be rebuilt by `orders-pipeline sync` or the sensors.")
+    zone, log = read_settings().timezone, logging.getLogger(__name__)
+    with ingesting(postgres.ledger(), s3.lake(), zone, "retract", log) as ingest:
+        if undo:
+            counting, pending, touched = manual.undo_retract(ingest, s3, keys)
+            present.each(counting, "counts again.")
+            present.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
+        else:
+            retracted, touched = manual.retract(ingest, s3, keys)
+            present.each(retracted, "no longer counts.")
+    present.to_be_rebuilt(touched)
 
 
 @main.command()
@@ -319,12 +312,6 @@ def stop() -> None:
 def _key(landing_prefix: str, folder: str, file: Path) -> str:
     folder = folder.removeprefix(landing_prefix).strip("/")
     return f"{landing_prefix}{folder}{'/' if folder else ''}{file.name}"
-
-
-def _bucket(bucket: str, key: str) -> str:
-    from orders_pipeline.landing import source_table
-
-    return source_table.BUCKET if source_table.is_table_key(key) else bucket
 
 
 def _only_embedded(settings: Any, command: str, on_my_services: bool) -> None:

@@ -1,7 +1,8 @@
 """What the command line shows: bars on a terminal, plain lines otherwise, and tables of results."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ _SIDES: Final = {
     Side.BEFORE_START: "before ORDERS_START_DATE. To count them, set it to {first} or earlier and sync again.",
     Side.AFTER_TODAY: "after today. Each is built when it comes.",
 }
+_LISTED_KEYS: Final = 20
 _LINE_EVERY: Final = 100  # without a terminal: a line per so many
 
 
@@ -81,6 +83,20 @@ def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str],
             _console.print(escape(f"s3://{bucket}/{key}"))
     if read_settings().s3_bucket is None:
         say("The embedded S3 keeps objects in memory: load them (`orders-pipeline sync`) before it is stopped.")
+
+
+def each(keys: Sequence[str], what: str) -> None:
+    """What was done, for each key; of many, how many more there are."""
+    for key in keys[:_LISTED_KEYS]:
+        _console.print(f"{escape(key)} {what}")
+    if len(keys) > _LISTED_KEYS:
+        _console.print(f"and {len(keys) - _LISTED_KEYS} more.")
+
+
+def to_be_rebuilt(touched: Collection[date]) -> None:
+    """Which days a change of files makes stale."""
+    if touched:
+        _console.print(f"{list_days(touched)} will be rebuilt by `orders-pipeline sync` or the sensors.")
 
 
 def synced(result: Synced) -> None:

@@ -98,17 +98,23 @@ class Ingest:
         """Let versions count that the ledger knows, with these objects, in one transaction."""
         return self._commit(made, {}, [])
 
-    def retract(self, bucket: str, key: str, message: str, *, forget: bool = False) -> set[date]:
-        """Let a key contribute nothing from now on, until a new version lands. Returns the touched days.
+    def retract(
+        self, keys: Sequence[tuple[str, str]], message: str, *, dismissing: str | None = None, forget: bool = False
+    ) -> set[date]:
+        """Let (bucket, key) pairs contribute nothing from now on, until a new version lands. Returns the touched days.
 
-        `forget`: a version that was seen before may come back, and counts as new then."""
-        standing = active.of_keys(self.connection, [(bucket, key)])
+        `dismissing`: with this message, quarantined and failing versions are reported no longer. `forget`: a version
+        that was seen before may come back, and counts as new then."""
+        standing = active.of_keys(self.connection, keys)
         effects = of_going(self.connection, self.lake, standing, self.log)
         with self.transaction():
-            files.retract(self.connection, bucket, key, message)
+            for bucket, key in keys:
+                if dismissing is not None:
+                    files.dismiss(self.connection, bucket, key, dismissing)
+                files.retract(self.connection, bucket, key, message)
+                if forget:
+                    files.forget(self.connection, bucket, key, *Status)
             effects.record(self.connection)
-            if forget:
-                files.forget(self.connection, bucket, key, *Status)
         return effects.touched
 
     def wait_for(self, version: FileVersion, message: str) -> None:

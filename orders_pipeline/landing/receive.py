@@ -114,7 +114,7 @@ def table_trouble(connection: Connection) -> str | None:
 
 def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report) -> None:
     for key in _gone_days(ingest.connection, listed):
-        report.touched |= ingest.retract(source_table.BUCKET, key, "The day is gone from the table.", forget=True)
+        report.touched |= ingest.retract([(source_table.BUCKET, key)], "The day is gone from the table.", forget=True)
         report.remarks.append(f"{key} is gone from the source table.")
 
 

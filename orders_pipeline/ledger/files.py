@@ -17,6 +17,8 @@ MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE: Final = 10  # seconds; each further pause is four times as long
 OUTAGE: Final = "outage"
 INTERRUPTED: Final = "interrupted"  # in the hands of a process, or left by one that died
+RETRACTED: Final = "retracted"  # it counted, until a person took it out
+DISMISSED: Final = "dismissed"  # it was set aside, until a person wanted it reported no longer
 _OUTAGE_PAUSES: Final = 6
 _LONGEST_MESSAGE: Final = 2_000
 
@@ -213,7 +215,7 @@ def retract(connection: Connection, bucket: str, key: str, message: str) -> None
     connection.execute(
         sa.update(landed_files)
         .where(_t.bucket == bucket, _t.key == key, _t.active)
-        .values(active=False, status=Status.IGNORED, reason="retracted", message=message, settled_at=sa.func.now())
+        .values(active=False, status=Status.IGNORED, reason=RETRACTED, message=message, settled_at=sa.func.now())
     )
 
 
@@ -253,15 +255,13 @@ def read_anew(connection: Connection, bucket: str, key: str) -> bool:
     return path is not None
 
 
-def dismiss(connection: Connection, bucket: str, key: str, message: str) -> bool:
-    """Ignore the latest version of a key that is quarantined or failing. False: there is no such version."""
-    found = connection.execute(
+def dismiss(connection: Connection, bucket: str, key: str, message: str) -> None:
+    """Ignore the latest version of a key, if it is quarantined or failing."""
+    connection.execute(
         sa.update(landed_files)
         .where(_t.id == _newest(bucket, key), _t.status.in_([Status.QUARANTINED, Status.FAILING]))
-        .values(status=Status.IGNORED, reason="dismissed", message=message, settled_at=sa.func.now())
-        .returning(_t.id)
+        .values(status=Status.IGNORED, reason=DISMISSED, message=message, settled_at=sa.func.now())
     )
-    return found.one_or_none() is not None
 
 
 @dataclass(frozen=True)

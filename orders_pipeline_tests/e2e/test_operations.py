@@ -89,6 +89,16 @@ def test_of_a_wrong_day_files_and_rejects_are_found_and_a_file_is_taken_back(pip
     assert pipeline.revenue() == {}
 
 
+def test_a_retraction_by_mistake_is_undone(pipeline: Pipeline) -> None:
+    pipeline.land_rows(FILE, f"1,ann,1.50,{DAY}")
+    pipeline.sync()
+    shell(blocks("A day is wrong")[0])
+    assert pipeline.revenue() == {}
+
+    assert "Up to date" in shell(blocks("A retraction was a mistake")[0])
+    assert pipeline.revenue() == {DAY: ("1.50", 1)}
+
+
 def test_why_a_day_has_no_orders_is_found_and_mended(pipeline: Pipeline) -> None:
     pipeline.land_rows(FILE, f"1,,1.50,{DAY}")
     pipeline.sync()

@@ -1,0 +1,148 @@
+"""What a person decides about landed files, by key or pattern: read again, take out, count again. Each is done for all
+that was named, or, where a name stands for nothing, for none."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.engine import Engine
+
+from orders_pipeline.errors import OrdersPipelineError
+from orders_pipeline.landing import raw
+from orders_pipeline.landing.ingest import Ingest
+from orders_pipeline.landing.side_files import WHY
+from orders_pipeline.landing.versions import TABLE, FileVersion
+from orders_pipeline.ledger import active, files, retractions
+from orders_pipeline.ledger.landed import ActiveFile, RawObject
+from orders_pipeline.ledger.retractions import Key, Removed
+
+if TYPE_CHECKING:
+    from orders_pipeline.resources import S3Resource
+
+_HEADS_AT_ONCE: Final = 8
+_RETRACTED: Final = "Retracted with `orders-pipeline retract`; with --undo it counts again."
+_DISMISSED: Final = "Dismissed with `orders-pipeline retract`; with --undo it is read again."
+
+
+def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: bool) -> list[str]:
+    """Let files be read again: quarantined and failing ones, those whose object the lake has lost, and with `loaded`
+    every one that counts. Returns their keys.
+
+    Raises:
+        OrdersPipelineError: a name stands for no such file that S3 still holds.
+        ServiceUnavailableError: S3 or the lake did not answer.
+    """
+    with engine.begin() as transaction:
+        known = retractions.removable(transaction, [s3.bucket, TABLE])
+
+        def readable(keys: Collection[Key]) -> list[Key]:
+            paths = {(f.version.bucket, f.version.key): f.raw.path for f in active.of_keys(transaction, keys)}
+            lost = set(s3.lake().missing([*paths.values()]))
+            asked = [key for key in keys if known[key] or loaded or paths[key] in lost]
+            return [key for key, is_there in zip(asked, _are_on_s3(s3, asked), strict=True) if is_there]
+
+        what = "file on S3 that is to be read again: quarantined, failing, or (with --loaded) loaded"
+        keys = _chosen(named, known, readable, what)
+        for bucket, key in keys:
+            if not files.try_again(transaction, bucket, key):
+                files.read_anew(transaction, bucket, key)
+    return [key for _, key in keys]
+
+
+def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], set[date]]:
+    """Take the orders of files out of every table, and report quarantined and failing ones no longer. Returns their
+    keys, and the days that this touches.
+
+    Raises:
+        OrdersPipelineError: a name stands for no file that counts or is set aside.
+    """
+    known = retractions.removable(ingest.connection, [s3.bucket, TABLE])
+    ingest.connection.rollback()
+    keys = _chosen(named, known, list, "file that counts, is quarantined or failing")
+    return [key for _, key in keys], ingest.retract(keys, _RETRACTED, dismissing=_DISMISSED)
+
+
+def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], list[str], set[date]]:
+    """Let files count again as they did before they were retracted. Returns the keys that count again, those that are
+    to be read again (the lake no longer has what was read of them, or they were only dismissed), and the touched days.
+
+    Raises:
+        OrdersPipelineError: a name stands for no retracted file, or neither the lake nor S3 has it any more.
+        ServiceUnavailableError: S3 or the lake did not answer.
+    """
+    removed = retractions.removed(ingest.connection, [s3.bucket, TABLE])
+    ingest.connection.rollback()
+    keys = _chosen(named, removed, list, "retracted file of which no newer version counts")
+    back: list[ActiveFile] = []
+    to_read: list[FileVersion] = []
+    for one in (one for key in keys for one in removed[key]):
+        made = None if one.is_dismissed else _from_lake(ingest, one)
+        if made is not None:
+            back.append(ActiveFile(one.version, made))
+        else:
+            _require_on_s3(s3, one.version)
+            to_read.append(one.version)
+    with ingest.transaction():
+        for version in to_read:
+            retractions.make_pending(ingest.connection, version)
+    report = ingest.count(back)
+    return [file.version.key for file in back], [version.key for version in to_read], report.touched
+
+
+def _chosen(
+    named: Sequence[str], known: Collection[Key], eligible: Callable[[Collection[Key]], list[Key]], what: str
+) -> list[Key]:
+    """The eligible keys that the names stand for. A name is a key or else a pattern, in which `*` crosses slashes."""
+    chosen: dict[Key, None] = {}
+    unmatched = []
+    for name in named:
+        exact = [key for key in known if key[1] == name]
+        found = eligible(exact or sorted(key for key in known if fnmatchcase(key[1], name)))
+        chosen.update(dict.fromkeys(found))
+        if not found:
+            unmatched.append(name)
+    if unmatched:
+        raise OrdersPipelineError(
+            f"Nothing was changed: {', '.join(map(repr, unmatched))} names no {what}. Give whole keys, or patterns in"
+            " quotes. `orders-pipeline status` lists what is set aside."
+        )
+    return list(chosen)
+
+
+def _are_on_s3(s3: "S3Resource", keys: Sequence[Key]) -> Iterable[bool]:
+    """Of each key whether S3 holds it; days of the source table are asked of the table."""
+    with ThreadPoolExecutor(_HEADS_AT_ONCE) as threads:
+        return list(threads.map(lambda key: key[0] == TABLE or s3.current(key[1]) is not None, keys))
+
+
+def _require_on_s3(s3: "S3Resource", version: FileVersion) -> None:
+    if version.bucket == TABLE:
+        return
+    current = s3.current(version.key)
+    if current != version:
+        raise OrdersPipelineError(
+            f"Nothing was changed: neither the lake nor S3 has the retracted version of {version.key!r} any more. Land"
+            " it again."
+        )
+    if current.is_side_file:
+        raise OrdersPipelineError(
+            f"Nothing was changed: {version.key!r} would have to be read again, and is left out, since {WHY}. Land it"
+            " under another name."
+        )
+
+
+def _from_lake(ingest: Ingest, one: Removed) -> RawObject | None:
+    """What was read of a version, validated by today's rules. None: the lake no longer has it."""
+    made = active.same_bytes(ingest.connection, one.version, ingest.zone)
+    ingest.connection.rollback()
+    if made is not None and not ingest.lake.missing([made.path]):
+        return made
+    if one.path is None or ingest.lake.missing([one.path]):
+        return None
+    try:
+        return raw.judge_again(ingest.lake, one.path, one.version, ingest.zone)
+    except raw.DAMAGE as error:
+        ingest.log.warning("The object of %s cannot be read: %s", one.version.key, error)
+        return None

@@ -1,0 +1,77 @@
+"""What was retracted or dismissed manually, and what may be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.landing.versions import FileVersion, Status
+from orders_pipeline.ledger.files import DISMISSED, RETRACTED
+from orders_pipeline.ledger.landed import is_version, version_of
+from orders_pipeline.ledger.tables import landed_files
+
+Key = tuple[str, str]  # bucket and key
+
+_t: Final = landed_files.c
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A version that was retracted, or dismissed. `path`: its object in the lake, if it was ever read."""
+
+    version: FileVersion
+    path: str | None
+    is_dismissed: bool
+
+
+def removable(connection: Connection, buckets: Sequence[str]) -> dict[Key, bool]:
+    """The keys that count, and those whose latest version is quarantined or failing; of each whether the latter."""
+    latest = (
+        sa.select(_t.bucket, _t.key, _t.status, _any_of_key(_t.active).label("counts"))
+        .ext(distinct_on(_t.bucket, _t.key))
+        .where(_t.bucket.in_(buckets))
+        .order_by(_t.bucket, _t.key, _t.id.desc())
+        .subquery()
+    )
+    is_set_aside = latest.c.status.in_([Status.QUARANTINED, Status.FAILING])
+    query = sa.select(latest, is_set_aside.label("is_set_aside")).where(sa.or_(latest.c.counts, is_set_aside))
+    return {(row.bucket, row.key): row.is_set_aside for row in connection.execute(query)}
+
+
+def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Removed]]:
+    """By key what its last retraction took out; keys of which another version counts by now are left out."""
+    is_removed = sa.and_(_t.status == Status.IGNORED, _t.reason.in_([RETRACTED, DISMISSED]))
+    last = sa.func.max(sa.case((is_removed, _t.settled_at))).over(partition_by=[_t.bucket, _t.key])
+    rows = (
+        sa.select(
+            *_t,
+            is_removed.label("is_removed"),
+            _any_of_key(_t.active).label("counts"),
+            (_t.settled_at == last).label("is_last"),  # one transaction, one time
+        )
+        .where(_t.bucket.in_(buckets))
+        .subquery()
+    )
+    query = sa.select(rows).where(rows.c.is_removed, rows.c.is_last, ~rows.c.counts).order_by(rows.c.id)
+    found: dict[Key, list[Removed]] = {}
+    for row in connection.execute(query):
+        removed_one = Removed(version_of(row), row.path, row.reason == DISMISSED)
+        found.setdefault((row.bucket, row.key), []).append(removed_one)
+    return found
+
+
+def _any_of_key(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether it holds for any version of a row's key."""
+    return sa.func.bool_or(condition).over(partition_by=[_t.bucket, _t.key])
+
+
+def make_pending(connection: Connection, version: FileVersion) -> None:
+    """Let a version be read again that was retracted or dismissed."""
+    connection.execute(
+        sa.update(landed_files)
+        .where(*is_version(version))
+        .values(status=Status.FAILING, reason="retry", message=None, attempts=0, next_attempt=sa.func.now())
+    )
