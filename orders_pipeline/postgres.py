@@ -94,9 +94,8 @@ def _begin_session(connection: Any, url: str) -> None:
     ):
         connection.close()
         raise SettingsError(
-            "ORDERS_DATABASE_URL leads to a connection pooler that does not keep sessions (transaction or statement"
-            " mode), and the locks of this pipeline belong to a session. Use the pooler's session mode, or the port of"
-            " the Postgres server itself."
+            "ORDERS_DATABASE_URL leads to a connection pooler in transaction mode, which keeps no session for the locks"
+            " of this pipeline. Use the pooler's session mode, or the port of the Postgres server itself."
         )
     with connection.cursor() as cursor:
         cursor.execute(_SESSION)
