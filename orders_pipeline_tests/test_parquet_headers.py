@@ -1,6 +1,7 @@
 """What is read of Parquet's headers is what Arrow reads of them: else a limit would be held against other figures."""
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +19,9 @@ MOST = 1_000
 
 def orders(path: Path) -> Path:
     columns = ("order_id", "customer_id", "amount", "order_date")
-    pq.write_table(pa.table({name: [str(number) for number in range(ROWS)] for name in columns}), path)
+    pq.write_table(
+        pa.table({name: [str(number) for number in range(ROWS)] for name in columns}), path, store_schema=False
+    )
     return path
 
 
@@ -74,3 +77,15 @@ def test_a_structure_ends_where_it_ends_for_arrow(tmp_path: Path, end: bytes) ->
 
     assert pq.read_table(path).num_rows == ROWS
     assert parquet_headers.check(path, Reading(), MOST).steps == [MOST]
+
+
+@pytest.mark.parametrize("byte", [0x00, 0x18, 0x1C, 0xFF])
+def test_a_damaged_byte_of_the_footer_is_at_most_a_reason(tmp_path: Path, byte: int) -> None:
+    """Wherever it is: a text where a structure is due, a list without end, a number of another type."""
+    path = orders(tmp_path / "a.parquet")
+    whole = path.read_bytes()
+    (length,) = struct.unpack("<I", whole[-8:-4])
+    for at in range(len(whole) - 8 - length, len(whole) - 8):
+        path.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
+        with suppress(QuarantineError):
+            parquet_headers.check(path, Reading(), MOST)

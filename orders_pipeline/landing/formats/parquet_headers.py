@@ -27,6 +27,8 @@ _DECODED_AT_A_TIME: Final = 32 << 20
 _DELTAS: Final = frozenset({6, 7})  # encodings of texts by their lengths, and by what they share with the one before
 _DEEPEST: Final = 20
 _MOST_VALUES: Final = 2_000_000  # of a footer or header, each some dozens of bytes in memory
+# Headers that end too early, are no structure, or have a value of another type than Parquet's.
+_DAMAGE: Final = (TException, EOFError, LookupError, TypeError, AttributeError, ValueError, OverflowError, struct.error)
 
 # Field numbers of the Parquet format.
 _SCHEMA, _ROW_COUNT, _ROW_GROUPS, _GROUP_COLUMNS, _COLUMN_META, _COLUMN_FILE = 2, 3, 4, 1, 3, 1
@@ -75,16 +77,7 @@ def check(path: Path, reading: Reading, most_rows: int) -> Plan:
             groups = footer.get(_ROW_GROUPS, [])
             steps = [pages.step(group, most_rows) for group in groups]
             return Plan(steps, frozenset(pages.delta))
-        except (
-            TException,
-            EOFError,
-            KeyError,
-            IndexError,
-            TypeError,
-            ValueError,
-            OverflowError,
-            struct.error,
-        ) as error:
+        except _DAMAGE as error:
             raise _broken(f"its headers cannot be read ({type(error).__name__})") from error
 
 
@@ -176,7 +169,7 @@ class _Structs:
     """Structures of Thrift's compact protocol, as `{field number: value}`.
 
     Raises:
-        TException, EOFError, ValueError, KeyError: there is no such structure, or a larger one than a file needs.
+        one of _DAMAGE: there is no such structure, or a larger one than a file needs.
     """
 
     def __init__(self, file: IO[bytes], most: int) -> None:
