@@ -79,6 +79,35 @@ def test_a_structure_ends_where_it_ends_for_arrow(tmp_path: Path, end: bytes) ->
     assert parquet_headers.check(path, Reading(), MOST).steps == [MOST]
 
 
+def test_a_file_without_rows_is_no_contradiction(tmp_path: Path) -> None:
+    """Nor are lists, which have more values than rows, or none."""
+    for name, groups in (("no-group.parquet", 0), ("empty-group.parquet", 1)):
+        with pq.ParquetWriter(tmp_path / name, pa.schema([("order_id", pa.string())])) as writer:
+            for _ in range(groups):
+                writer.write_table(pa.table({"order_id": pa.array([], pa.string())}))
+        assert parquet_headers.check(tmp_path / name, Reading(), MOST).steps == [MOST] * groups
+    pq.write_table(pa.table({"order_id": ["1", "2", None], "lines": [[1, 2, 3], [], None]}), tmp_path / "lists.parquet")
+    assert parquet_headers.check(tmp_path / "lists.parquet", Reading(), MOST).steps == [MOST]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ROW_COUNT + ROW_GROUPS, b"\x16\x90\x03" + ROW_GROUPS),  # 200 rows in the file
+        (ROW_COUNT + ROW_GROUPS, b"\x16\x02" + ROW_GROUPS),  # 1
+        (ROW_COUNT + ROW_GROUPS, b"\x16\x00" + ROW_GROUPS),  # none
+        (ROW_COUNT + b"\x26", b"\x16\x64\x26"),  # 50 in the row group
+        (b"\x16\xc8\x01\x16", b"\x16\x64\x16"),  # 50 values of the first column
+    ],
+)
+def test_a_file_whose_counts_of_rows_differ_is_quarantined(tmp_path: Path, before: bytes, after: bytes) -> None:
+    path = orders(tmp_path / "a.parquet")
+    with_footer(path, before, after)
+
+    with pytest.raises(QuarantineError, match=r"footer counts|a column has"):
+        parquet_headers.check(path, Reading(), MOST)
+
+
 @pytest.mark.parametrize("byte", [0x00, 0x18, 0x1C, 0xFF])
 def test_a_damaged_byte_of_the_footer_is_at_most_a_reason(tmp_path: Path, byte: int) -> None:
     """Wherever it is: a text where a structure is due, a list without end, a number of another type."""

@@ -31,7 +31,7 @@ _MOST_VALUES: Final = 2_000_000  # of a footer or header, each some dozens of by
 _DAMAGE: Final = (TException, EOFError, LookupError, TypeError, AttributeError, ValueError, OverflowError, struct.error)
 
 # Field numbers of the Parquet format.
-_SCHEMA, _ROW_COUNT, _ROW_GROUPS, _GROUP_COLUMNS, _COLUMN_META, _COLUMN_FILE = 2, 3, 4, 1, 3, 1
+_SCHEMA, _ROW_COUNT, _ROW_GROUPS, _GROUP_COLUMNS, _GROUP_ROWS, _COLUMN_META, _COLUMN_FILE = 2, 3, 4, 1, 3, 3, 1
 _ENCODINGS, _PATH, _VALUES, _PACKED, _DATA_AT, _DICTIONARY_AT = 2, 3, 5, 7, 9, 11
 _PAGE_EXPANDED, _PAGE_PACKED, _PAGE_V1, _PAGE_DICTIONARY, _PAGE_V2, _PAGE_VALUES = 2, 3, 5, 7, 8, 1
 
@@ -74,7 +74,10 @@ def check(path: Path, reading: Reading, most_rows: int) -> Plan:
             if len(footer[_SCHEMA]) > 4 * MOST_COLUMNS:
                 raise QuarantineError("too_many_columns", f"More than {MOST_COLUMNS} columns: is that orders?")
             pages = _Pages(file, path.stat().st_size, reading)
-            groups = footer.get(_ROW_GROUPS, [])
+            groups = footer[_ROW_GROUPS]
+            rows = sum(group[_GROUP_ROWS] for group in groups)
+            if rows != footer[_ROW_COUNT]:  # Arrow would read those of the groups, and the others be missing
+                raise _broken(f"its footer counts {footer[_ROW_COUNT]:,} rows, and {rows:,} in its row groups")
             steps = [pages.step(group, most_rows) for group in groups]
             return Plan(steps, frozenset(pages.delta))
         except _DAMAGE as error:
@@ -95,7 +98,10 @@ class _Pages:
         for column in group[_GROUP_COLUMNS]:
             if _COLUMN_FILE in column:
                 raise _broken("its columns are in other files")
-            largest, rows = self._column(column[_COLUMN_META])
+            meta = column[_COLUMN_META]
+            if meta[_VALUES] < group[_GROUP_ROWS]:  # nulls and empty lists are values, too
+                raise _broken(f"a column has {meta[_VALUES]:,} values for {group[_GROUP_ROWS]:,} rows")
+            largest, rows = self._column(meta)
             largest_pages += largest
             step = min(step, rows)
         if largest_pages > _LARGEST_PAGES:
