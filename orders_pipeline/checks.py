@@ -14,7 +14,8 @@ from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
 from orders_pipeline.conservation import EXAMPLES
 from orders_pipeline.io_managers import FULL_REFRESH_TAG
-from orders_pipeline.ledger import active, days, files, shared
+from orders_pipeline.landing import notices
+from orders_pipeline.ledger import active, archive, days, files, shared
 from orders_pipeline.ledger.days import Calendar, DueDays
 from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.metadata import list_days
@@ -122,9 +123,10 @@ def order_ids_are_unique(
 
 @dg.asset_check(asset=raw_orders)
 def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """No file is quarantined, and none keeps failing."""
+    """No file is quarantined, none keeps failing, and none waits until S3 has restored it from an archive."""
     with postgres.ledger().connect() as connection:
         total, bad = files.set_aside(connection)
+        archived = archive.archived(connection)
     records = [
         dg.TableRecord(
             {
@@ -138,15 +140,21 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
         )
         for f in bad[:_LISTED_FILES]
     ]
+    sentences = []
+    if bad:
+        sentences.append(
+            f"{len(bad)} of {total} files are set aside:"
+            f" {_examples(f'{f.version.key} ({f.status}: {f.reason})' for f in bad)}. Their orders are missing, or"
+            " those of the last readable version still count. A failing file is tried again by itself. Of a quarantined"
+            " one, upload a corrected version under the same key, or run `orders-pipeline retry KEY` once the cause is"
+            " mended."
+        )
+    if archived:
+        sentences.append(notices.archived(archived))
     return dg.AssetCheckResult(
-        passed=not bad,
+        passed=not sentences,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(bad)} of {total} files are set aside:"
-        f" {_examples(f'{f.version.key} ({f.status}: {f.reason})' for f in bad)}. Their orders are missing, or those of"
-        " the last readable version still count. A failing file is tried again by itself. Of a quarantined one, upload"
-        " a corrected version under the same key, or run `orders-pipeline retry KEY` once the cause is mended."
-        if bad
-        else f"All of the {total} files that landed are settled.",
+        description=" ".join(sentences) or f"All of the {total} files that landed are settled.",
         metadata={"files": dg.MetadataValue.table(records)} if records else {},
     )
 

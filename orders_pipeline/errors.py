@@ -21,6 +21,10 @@ class ObjectChangedError(OrdersPipelineError):
     """The object is no longer the version that was listed; the new one is found by the next listing."""
 
 
+class ArchivedError(OrdersPipelineError):
+    """The object lies in an archive of S3, and can be read once it is restored: it is looked at again later."""
+
+
 class MissingInputError(OrdersPipelineError):
     """What a step needs is not there: a day that was never built, an object that the lake has lost, files to be judged
     again first."""

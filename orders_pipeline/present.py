@@ -17,6 +17,7 @@ from orders_pipeline.definitions import postgres
 from orders_pipeline.demo import Played
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
+from orders_pipeline.landing.versions import ARCHIVED
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.lost import blocked_reason
 from orders_pipeline.metadata import list_days
@@ -29,7 +30,7 @@ from orders_pipeline.waiting import Side, Waiting
 
 _console: Final = Console(highlight=False, soft_wrap=True)
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
-_COUNTED_REASONS: Final = {SIDE_FILE}  # ignored files that are told of in one sentence, not one by one
+_COUNTED_REASONS: Final = {ARCHIVED, SIDE_FILE}  # ignored files that are told of in one sentence, not one by one
 _FEW: Final = 3
 _SIDES: Final = {
     Side.BEFORE_START: "before ORDERS_START_DATE. To count them, set it to {first} or earlier and sync again.",
@@ -114,7 +115,8 @@ def synced(result: Synced) -> None:
     for file in result.failing:
         tried = f"tried {file.attempts} of {MAX_ATTEMPTS} times"
         _console.print(f"  [red]failing[/red] {escape(file.version.key)}: {_below(file.message)} ({tried})")
-    _notices(result.notices)
+    warned = "\n".join(result.failed_checks.values())
+    _notices([notice for notice in result.notices if notice not in warned])  # once is enough
     if result.left:
         stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
         if result.left.pending or stale or result.left.table_error is None:  # that stands among the failing

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orders_pipeline import embedded
-from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError
+from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.lake import Lake, open_lake
 from orders_pipeline.landing.versions import FileVersion, is_side_file
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.postgres import column_types, copy_frame, database_url, engine_for
 from orders_pipeline.printable import printable
-from orders_pipeline.s3 import landing_client, outages
+from orders_pipeline.s3 import MAY_BE_ARCHIVED, is_archived, landing_client, outages
 from orders_pipeline.settings import read_settings
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
                         size=item["Size"],
                         last_modified=item["LastModified"].astimezone(UTC).replace(microsecond=0),
                         is_side_file=is_side_file(item["Key"], prefix),
+                        may_be_archived=item.get("StorageClass") in MAY_BE_ARCHIVED,
                     )
                     for item in page.get("Contents", [])
                     if _is_storable(item["Key"])
@@ -141,6 +142,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
             size=head["ContentLength"],
             last_modified=head["LastModified"].astimezone(UTC).replace(microsecond=0),
             is_side_file=is_side_file(key, self.prefix),
+            may_be_archived=head.get("StorageClass") in MAY_BE_ARCHIVED,
         )
 
     def download(self, version: FileVersion, target: Path) -> None:
@@ -148,18 +150,22 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
 
         Raises:
             ObjectChangedError: the object is gone or is another version by now.
+            ArchivedError: the object has to be restored first.
             ServiceUnavailableError: S3 did not answer, or ended early.
         """
-        client = self.client()
-        with outages(f"get s3://{version.bucket}/{version.key}"):
-            answer = client.get_object(Bucket=version.bucket, Key=version.key, IfMatch=f'"{version.etag}"')
+        client, address = self.client(), f"s3://{version.bucket}/{version.key}"
+        with outages(f"get {address}"):
+            etag = f'"{version.etag}"'
+            if version.may_be_archived and is_archived(
+                client.head_object(Bucket=version.bucket, Key=version.key, IfMatch=etag)
+            ):
+                raise ArchivedError(f"{address} is archived.")
+            answer = client.get_object(Bucket=version.bucket, Key=version.key, IfMatch=etag)
             with target.open("wb") as spool:
                 for chunk in answer["Body"].iter_chunks(1 << 20):
                     spool.write(chunk)
         if (length := target.stat().st_size) != version.size:
-            raise ServiceUnavailableError(
-                f"S3 sent {length} of the {version.size} bytes of s3://{version.bucket}/{version.key}; try again."
-            )
+            raise ServiceUnavailableError(f"S3 sent {length} of the {version.size} bytes of {address}; try again.")
 
     def upload(self, source: Path, key: str) -> None:
         """Put a file under a key of the landing zone's bucket."""

@@ -1,7 +1,7 @@
 """S3 clients, and what counts as an outage of S3."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
@@ -16,14 +16,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from orders_pipeline import embedded
-from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError, SettingsError
+from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError, SettingsError
 from orders_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _NOT_THAT_VERSION: Final = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
-
+_ARCHIVES: Final = {"GLACIER", "DEEP_ARCHIVE"}  # GLACIER_IR is read like any other class
+MAY_BE_ARCHIVED: Final = _ARCHIVES | {"INTELLIGENT_TIERING"}
 
 _PATIENT: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=60)
 # For a sensor's tick, which Dagster gives a minute: S3 is away before that is over, not the sensor.
@@ -118,18 +119,33 @@ _OBJECT: Final[dict[str, Callable[[str], Any]]] = {
     "ETag": str,
     "Size": int,
     "LastModified": read_timestamp,
+    "StorageClass": str,
 }
+
+
+def is_archived(head: Mapping[str, Any]) -> bool:
+    """Whether an object has to be restored before it can be read, by the answer to a HEAD."""
+    lies_in_archive = head.get("StorageClass") in _ARCHIVES or "ArchiveStatus" in head
+    return lies_in_archive and 'ongoing-request="false"' not in head.get("Restore", "")
 
 
 @contextmanager
 def outages(action: str) -> Iterator[None]:
-    """Tell outages from answers: what S3 says of the object itself is not an outage."""
+    """Tell outages from answers: what S3 says of the object itself is not an outage.
+
+    Raises:
+        ObjectChangedError: it is gone, or is another version.
+        ArchivedError: it has to be restored first.
+        ServiceUnavailableError: anything else.
+    """
     try:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _NOT_THAT_VERSION:
             raise ObjectChangedError(f"Could not {action}: the object changed or disappeared meanwhile.") from error
+        if code == "InvalidObjectState":
+            raise ArchivedError(f"Could not {action}: the object is archived.") from error
         raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error
     except (BotoCoreError, Boto3Error, HTTPClientError) as error:
         raise ServiceUnavailableError(f"Could not {action}: {error}") from error

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline import progress
 from orders_pipeline.errors import (
+    ArchivedError,
     EmptyFileError,
     ObjectChangedError,
     QuarantineError,
@@ -28,7 +29,7 @@ from orders_pipeline.landing import drift, raw
 from orders_pipeline.landing.effects import of_coming, of_going
 from orders_pipeline.landing.outages import blaming_no_file, is_outage, said
 from orders_pipeline.landing.versions import FileVersion, Status, pending
-from orders_pipeline.ledger import active, files
+from orders_pipeline.ledger import active, archive, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.landed import ActiveFile, RawObject
 from orders_pipeline.ledger.locks import Lock, exclusive
@@ -48,6 +49,7 @@ class Report:
     loaded: list[ActiveFile] = field(default_factory=list)
     settled: list[tuple[FileVersion, Status, str]] = field(default_factory=list)
     touched: set[date] = field(default_factory=set)
+    archived: list[FileVersion] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
@@ -55,6 +57,7 @@ class Report:
         self.loaded += other.loaded
         self.settled += other.settled
         self.touched |= other.touched
+        self.archived += other.archived
         self.remarks += other.remarks
 
 
@@ -110,8 +113,8 @@ class Ingest:
         with self.transaction():
             for bucket, key in keys:
                 if dismissing is not None:
-                    files.dismiss(self.connection, bucket, key, dismissing)
-                files.retract(self.connection, bucket, key, message)
+                    retractions.dismiss(self.connection, bucket, key, dismissing)
+                retractions.retract(self.connection, bucket, key, message)
                 if forget:
                     files.forget(self.connection, bucket, key, *Status)
             effects.record(self.connection)
@@ -219,11 +222,15 @@ class Ingest:
             files.discard(self.connection, version)
             report.remarks.append(f"{version.key} changed or went while it was read: what S3 holds then is taken next.")
             return
+        if isinstance(error, ArchivedError) and archive.wait_for_restore(self.connection, version, self.run_id):
+            report.archived.append(version)
+            return
         if isinstance(error, QuarantineError):
             status, reason, message = Status.QUARANTINED, error.code, str(error)
         elif isinstance(error, EmptyFileError):
             status, reason, message = Status.IGNORED, "empty", str(error)
         else:
+            is_last_attempt |= isinstance(error, ArchivedError)  # it counts, and what was read of it may do
             status = Status.QUARANTINED if is_last_attempt else Status.FAILING
             reason, message = "gave_up" if is_last_attempt else "failed", f"{type(error).__name__}: {said(error)}"
         self.log.warning("%s is %s (%s): %s", version.key, status, reason, message)

@@ -27,8 +27,8 @@ _DISMISSED: Final = "Dismissed with `orders-pipeline retract`; with --undo it is
 
 
 def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: bool) -> list[str]:
-    """Let files be read again: quarantined and failing ones, those whose object the lake has lost, and with `loaded`
-    every one that counts. Returns their keys.
+    """Let files be read again: quarantined, failing and archived ones, those whose object the lake has lost, and with
+    `loaded` every one that counts. Returns their keys.
 
     Raises:
         OrdersPipelineError: a name stands for no such file that S3 still holds.
@@ -52,7 +52,7 @@ def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: boo
 
 
 def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], set[date]]:
-    """Take the orders of files out of every table, and report quarantined and failing ones no longer. Returns their
+    """Take the orders of files out of every table, and report those that are set aside no longer. Returns their
     keys, and the days that this touches.
 
     Raises:
@@ -60,7 +60,7 @@ def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[lis
     """
     known = retractions.removable(ingest.connection, [s3.bucket, TABLE])
     ingest.connection.rollback()
-    keys = _chosen(named, known, list, "file that counts, is quarantined or failing")
+    keys = _chosen(named, known, list, "file that counts, is quarantined, failing or archived")
     return [key for _, key in keys], ingest.retract(keys, _RETRACTED, dismissing=_DISMISSED)
 
 

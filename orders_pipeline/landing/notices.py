@@ -1,12 +1,14 @@
 """What is no error, and yet may not be what the sender meant: sentences for `sync`, `status` and the sensor."""
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing import side_files
-from orders_pipeline.ledger import keys
+from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger import archive, keys
 from orders_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ _EXAMPLES: Final = 3
 def of_landing_zone(connection: Connection, s3: "S3Resource", settings: Settings, *, is_settled: bool) -> list[str]:
     """What is to be known of the landing zone. `is_settled`: a complete listing showed nothing that is pending."""
     found = [nothing_landed(connection, s3, settings) if is_settled else None]
+    waiting = archive.archived(connection)
+    found.append(archived(waiting) if waiting else None)
     found.append(_side_files_that_count(side_files.that_count(connection, s3)))
     return [sentence for sentence in found if sentence]
 
@@ -31,6 +35,18 @@ def nothing_landed(connection: Connection, s3: "S3Resource", settings: Settings)
     return (
         f"No file has landed under s3://{s3.bucket}/{s3.prefix} yet. If some should have, check ORDERS_S3_BUCKET and"
         " ORDERS_LANDING_PREFIX: keys are case-sensitive."
+    )
+
+
+def archived(versions: Sequence[FileVersion]) -> str:
+    """One sentence for all files that S3 has to restore before they can be read; there is at least one."""
+    example = versions[0]
+    return (
+        f"Archived on S3, so that they cannot be read: {shortened([version.key for version in versions])}"
+        f" ({len(versions)} in all). Their orders do not count, or an earlier version's still do. Restore them, for"
+        f" example `aws s3api restore-object --bucket {quote(example.bucket)} --key {quote(example.key)}"
+        " --restore-request Days=7`: they are loaded within an hour after that, or at once by `orders-pipeline sync`."
+        " Take those that you do not need off this list with `orders-pipeline retract KEY...`."
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
-from orders_pipeline.landing import side_files, source_table
+from orders_pipeline.landing import notices, side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.second_look import discard_vanished
 from orders_pipeline.landing.versions import FileVersion
@@ -30,6 +30,13 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
         SettingsError: a key lies outside the landing zone.
         ServiceUnavailableError: S3 did not answer.
     """
+    report = _receive(ingest, s3, keys)
+    if report.archived:
+        report.remarks.append(notices.archived(report.archived))
+    return report
+
+
+def _receive(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
     if not keys:
         listed = [version for page in s3.list_pages() for version in page]
         report = discard_vanished(ingest, s3.bucket, [version.key for version in listed])

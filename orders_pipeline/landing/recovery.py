@@ -82,8 +82,8 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
     what S3 lists will do.
 
     A copy should count if the ledger has not seen its version, and what it saw last is not newer. Of that last version
-    itself, if the backup shows it in hand or quarantined: that there is an object of it says that it was read later.
-    What was retracted or dismissed by hand before the backup stays so."""
+    itself, if the backup shows it in hand, archived or quarantined: that there is an object of it says that it was read
+    later. What was retracted or dismissed by hand before the backup stays so."""
     latest = history[-1] if history else None
     seen = {entry.version for entry in history}
 
@@ -91,7 +91,7 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
         if latest is None:
             return True
         if copy.version == latest.version:
-            return latest.status in (Status.FAILING, Status.QUARANTINED)
+            return latest.is_archived or latest.status in (Status.FAILING, Status.QUARANTINED)
         return copy.version not in seen and copy.version.last_modified >= latest.version.last_modified
 
     def rank(copy: Copy) -> tuple[object, ...]:
@@ -99,7 +99,12 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
 
     found = sorted(filter(should_count, copies), key=rank, reverse=True)
     known = {latest.version.key: latest} if latest else {}
-    is_taken_by_sync = bool(found) and listed == found[0].version and bool(pending([listed], known))
+    is_taken_by_sync = (
+        bool(found)
+        and listed == found[0].version
+        and not listed.may_be_archived  # S3 may give it to nobody, while the lake has it
+        and bool(pending([listed], known))
+    )
     return [] if is_taken_by_sync else found
 
 

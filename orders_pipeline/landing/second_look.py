@@ -25,12 +25,12 @@ def judge_outdated(ingest: Ingest) -> Report:
 
 
 def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Report:
-    """Wait no more for failing files that a complete listing of their bucket does not show any more. Of one that
-    counts, and was to be read anew, what the lake has goes on counting."""
+    """Wait no more for failing and archived files that a complete listing of their bucket does not show any more. Of
+    one that counts, and was to be read anew, what the lake has goes on counting."""
     with ingest.transaction():
         for key in files.vanished(ingest.connection, bucket, listed):
             ingest.log.info("%s is gone before it could be read.", key)
-            files.forget(ingest.connection, bucket, key, Status.FAILING)
+            files.forget_unread(ingest.connection, bucket, key)
     there, waiting = set(listed), active.outdated(ingest.connection, ingest.zone, Status.FAILING)
     ingest.connection.rollback()
     gone = [file for file in waiting if file.version.bucket == bucket and file.version.key not in there]

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 TABLE: Final = ""  # the source table's bucket: it has none
+ARCHIVED: Final = "archived"  # why a version is ignored that S3 has to restore before it can be read
 LOST: Final = "lost"  # why a version is set aside that counts, and whose rows are nowhere any more
 
 
@@ -34,18 +35,20 @@ class FileVersion:
     last_modified: datetime
     # What a listing says besides; it makes no other version.
     is_side_file: bool = field(default=False, compare=False, repr=False)
+    may_be_archived: bool = field(default=False, compare=False, repr=False)  # one has to look before it is read
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The ledger's latest word on a key. `due`: a failing version may be tried now. `is_lost`: its rows are lost, and
-    nobody has tried to read it anew. `counts`: a version of its key counts, this one or an older one."""
+    """The ledger's latest word on a key. `due`: a failing or archived version may be tried now. `is_lost`: its rows
+    are lost, and nobody has tried to read it anew. `counts`: a version of its key counts, this one or an older one."""
 
     version: FileVersion
     status: Status
     attempts: int
     due: bool
     is_lost: bool = False
+    is_archived: bool = False
     counts: bool = False
 
 
@@ -58,8 +61,8 @@ def is_side_file(key: str, prefix: str) -> bool:
 
 def pending(listed: Iterable[FileVersion], known: Mapping[str, Entry]) -> list[FileVersion]:
     """The listed versions that have yet to be settled: those that differ from the ledger's latest entry of their key,
-    whatever its status, failing ones whose next attempt is due, and lost ones that are back. Side files are left out,
-    unless their key counts already."""
+    whatever its status, failing and archived ones whose next attempt is due, and lost ones that are back.
+    Side files are left out, unless their key counts already."""
     return [version for version in listed if _is_pending(version, known.get(version.key))]
 
 
@@ -68,4 +71,4 @@ def _is_pending(version: FileVersion, entry: Entry | None) -> bool:
         return False
     if entry is None or entry.version != version:
         return True
-    return entry.is_lost or (entry.status is Status.FAILING and entry.due)
+    return entry.is_lost or (entry.due and (entry.status is Status.FAILING or entry.is_archived))

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import LOST, Entry, FileVersion, Status
+from orders_pipeline.landing.versions import ARCHIVED, LOST, Entry, FileVersion, Status
+from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.landed import IDENTITY, ActiveFile, identity, is_version, pairs, version_of
 from orders_pipeline.ledger.tables import landed_files
 from orders_pipeline.schema import RULES
@@ -17,8 +18,6 @@ MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE: Final = 10  # seconds; each further pause is four times as long
 OUTAGE: Final = "outage"
 INTERRUPTED: Final = "interrupted"  # in the hands of a process, or left by one that died
-RETRACTED: Final = "retracted"  # it counted, until a person took it out
-DISMISSED: Final = "dismissed"  # it was set aside, until a person wanted it reported no longer
 _OUTAGE_PAUSES: Final = 6
 _LONGEST_MESSAGE: Final = 2_000
 
@@ -38,8 +37,12 @@ def settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tup
 
     Nearly all of a listing, most of the time, and to look at their `entries` takes several times as long."""
     named = _t.key, _t.etag, _t.size, _t.last_modified
-    latest = _latest_of(bucket, keys, *named, _t.status, _t.reason).subquery()
-    waits_for_nothing = sa.and_(latest.c.status != Status.FAILING, latest.c.reason.is_distinct_from(LOST))
+    latest = _latest_of(bucket, keys, *named, _t.status, _t.reason, _t.next_attempt).subquery()
+    waits_for_nothing = sa.and_(
+        latest.c.status != Status.FAILING,
+        latest.c.reason.is_distinct_from(LOST),
+        sa.or_(latest.c.reason.is_distinct_from(ARCHIVED), latest.c.next_attempt > sa.func.now()),
+    )
     query = sa.select(*(latest.c[column.name] for column in named)).where(waits_for_nothing)
     return set(map(tuple, connection.execute(query)))
 
@@ -105,10 +108,13 @@ def _forgive(connection: Connection, which: Sequence[sa.ColumnElement[bool]], me
 
 
 def end_pauses(connection: Connection) -> None:
-    """Let files that an outage held up, or the death of a process, be tried at once: somebody asks for it. Attempts
-    keep their count. Those that another transaction changes just now are in somebody's hands, and are not waited for:
-    the rows come in no particular order, so that to wait for one while holding another could be a deadlock."""
-    paused = sa.select(_t.id).where(_t.status == Status.FAILING, _t.reason.in_([OUTAGE, INTERRUPTED]))
+    """Let files that an outage held up, or the death of a process, be tried at once, and archived ones be looked at:
+    somebody asks for it. Attempts keep their count. Those that another transaction changes just now are in
+    somebody's hands, and are not waited for: the rows come in no particular order, so that to wait for one while
+    holding another could be a deadlock."""
+    paused = sa.select(_t.id).where(
+        sa.or_(sa.and_(_t.status == Status.FAILING, _t.reason.in_([OUTAGE, INTERRUPTED])), is_archived(_t))
+    )
     connection.execute(
         sa.update(landed_files)
         .where(_t.id.in_(paused.with_for_update(skip_locked=True)))
@@ -117,11 +123,10 @@ def end_pauses(connection: Connection) -> None:
 
 
 def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list[str]:
-    """The keys of failing files that a complete listing does not show: they will never be read."""
-    failing = _latest(landed_files)
-    query = sa.select(failing.c.key).where(
-        failing.c.bucket == bucket, failing.c.status == Status.FAILING, failing.c.active.is_(False)
-    )
+    """The keys of failing and archived files that a complete listing does not show: they will never be read."""
+    latest = _latest(landed_files)
+    waits = sa.or_(latest.c.status == Status.FAILING, is_archived(latest.c))
+    query = sa.select(latest.c.key).where(latest.c.bucket == bucket, waits, latest.c.active.is_(False))
     return sorted(set(connection.execute(query).scalars()) - set(listed))
 
 
@@ -209,16 +214,6 @@ def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, ru
         )
 
 
-def retract(connection: Connection, bucket: str, key: str, message: str) -> None:
-    """Let a key contribute nothing, until a version lands that the ledger has not seen. The touched days are the
-    caller's to touch, in the same transaction."""
-    connection.execute(
-        sa.update(landed_files)
-        .where(_t.bucket == bucket, _t.key == key, _t.active)
-        .values(active=False, status=Status.IGNORED, reason=RETRACTED, message=message, settled_at=sa.func.now())
-    )
-
-
 def forget(connection: Connection, bucket: str, key: str, *statuses: Status) -> None:
     """Forget the versions of a key that are of these statuses and do not count."""
     connection.execute(
@@ -226,11 +221,20 @@ def forget(connection: Connection, bucket: str, key: str, *statuses: Status) -> 
     )
 
 
+def forget_unread(connection: Connection, bucket: str, key: str) -> None:
+    """Forget the failing and archived versions of a key that do not count."""
+    unread = sa.or_(_t.status == Status.FAILING, is_archived(_t))
+    connection.execute(sa.delete(landed_files).where(_t.bucket == bucket, _t.key == key, _t.active.is_(False), unread))
+
+
 def try_again(connection: Connection, bucket: str, key: str) -> bool:
-    """Make the latest version of a key due, if it is quarantined or failing. False: there is no such version."""
+    """Make the latest version of a key due, if it is quarantined, failing or archived. False: there is none such."""
     found = connection.execute(
         sa.update(landed_files)
-        .where(_t.id == _newest(bucket, key), _t.status.in_([Status.QUARANTINED, Status.FAILING]))
+        .where(
+            _t.id == _newest(bucket, key),
+            sa.or_(_t.status.in_([Status.QUARANTINED, Status.FAILING]), is_archived(_t)),
+        )
         .values(status=Status.FAILING, reason="retry", message=None, attempts=0, next_attempt=sa.func.now())
         .returning(_t.id)
     )
@@ -253,15 +257,6 @@ def read_anew(connection: Connection, bucket: str, key: str) -> bool:
         sa.update(landed_files).where(_t.bucket == bucket, _t.key == key, _t.path == path).values(rules=0)
     )
     return path is not None
-
-
-def dismiss(connection: Connection, bucket: str, key: str, message: str) -> None:
-    """Ignore the latest version of a key, if it is quarantined or failing."""
-    connection.execute(
-        sa.update(landed_files)
-        .where(_t.id == _newest(bucket, key), _t.status.in_([Status.QUARANTINED, Status.FAILING]))
-        .values(status=Status.IGNORED, reason=DISMISSED, message=message, settled_at=sa.func.now())
-    )
 
 
 @dataclass(frozen=True)
@@ -323,7 +318,8 @@ def standing_keys(connection: Connection, bucket: str) -> set[str]:
 
 def _entry(row: Any, due: bool) -> Entry:
     is_lost = row.reason == LOST and row.attempts == 0  # an attempt since was in vain
-    return Entry(version_of(row), Status(row.status), row.attempts, due, is_lost, row.counts)
+    waits_for_s3 = row.status == Status.IGNORED and row.reason == ARCHIVED
+    return Entry(version_of(row), Status(row.status), row.attempts, due, is_lost, waits_for_s3, row.counts)
 
 
 def _newest(bucket: str, key: str) -> sa.ScalarSelect[int]:

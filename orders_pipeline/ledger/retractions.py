@@ -1,19 +1,22 @@
-"""What was retracted or dismissed manually, and what may be."""
+"""Versions that a person takes out: retracted ones counted, dismissed ones were quarantined, failing or archived."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing.versions import FileVersion, Status
-from orders_pipeline.ledger.files import DISMISSED, RETRACTED
+from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.landed import is_version, version_of
 from orders_pipeline.ledger.tables import landed_files
 
 Key = tuple[str, str]  # bucket and key
+
+_RETRACTED: Final = "retracted"  # why the ledger ignores a version
+_DISMISSED: Final = "dismissed"
 
 _t: Final = landed_files.c
 
@@ -27,23 +30,44 @@ class Removed:
     is_dismissed: bool
 
 
+def retract(connection: Connection, bucket: str, key: str, message: str) -> None:
+    """Let a key contribute nothing, until a version lands that the ledger has not seen. The touched days are the
+    caller's to touch, in the same transaction."""
+    connection.execute(
+        sa.update(landed_files)
+        .where(_t.bucket == bucket, _t.key == key, _t.active)
+        .values(active=False, status=Status.IGNORED, reason=_RETRACTED, message=message, settled_at=sa.func.now())
+    )
+
+
+def dismiss(connection: Connection, bucket: str, key: str, message: str) -> None:
+    """Ignore the latest version of a key for good, if it is quarantined, failing or archived."""
+    newest = sa.select(sa.func.max(_t.id)).where(_t.bucket == bucket, _t.key == key).scalar_subquery()
+    connection.execute(
+        sa.update(landed_files)
+        .where(_t.id == newest, _is_set_aside(_t))
+        .values(status=Status.IGNORED, reason=_DISMISSED, message=message, settled_at=sa.func.now())
+    )
+
+
 def removable(connection: Connection, buckets: Sequence[str]) -> dict[Key, bool]:
-    """The keys that count, and those whose latest version is quarantined or failing; of each whether the latter."""
+    """The keys that count, and those whose latest version is quarantined, failing or archived; of each whether the
+    latter."""
     latest = (
-        sa.select(_t.bucket, _t.key, _t.status, _any_of_key(_t.active).label("counts"))
+        sa.select(_t.bucket, _t.key, _t.status, _t.reason, _any_of_key(_t.active).label("counts"))
         .ext(distinct_on(_t.bucket, _t.key))
         .where(_t.bucket.in_(buckets))
         .order_by(_t.bucket, _t.key, _t.id.desc())
         .subquery()
     )
-    is_set_aside = latest.c.status.in_([Status.QUARANTINED, Status.FAILING])
+    is_set_aside = _is_set_aside(latest.c)
     query = sa.select(latest, is_set_aside.label("is_set_aside")).where(sa.or_(latest.c.counts, is_set_aside))
     return {(row.bucket, row.key): row.is_set_aside for row in connection.execute(query)}
 
 
 def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Removed]]:
     """By key what its last retraction took out; keys of which another version counts by now are left out."""
-    is_removed = sa.and_(_t.status == Status.IGNORED, _t.reason.in_([RETRACTED, DISMISSED]))
+    is_removed = sa.and_(_t.status == Status.IGNORED, _t.reason.in_([_RETRACTED, _DISMISSED]))
     last = sa.func.max(sa.case((is_removed, _t.settled_at))).over(partition_by=[_t.bucket, _t.key])
     rows = (
         sa.select(
@@ -58,9 +82,13 @@ def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Re
     query = sa.select(rows).where(rows.c.is_removed, rows.c.is_last, ~rows.c.counts).order_by(rows.c.id)
     found: dict[Key, list[Removed]] = {}
     for row in connection.execute(query):
-        removed_one = Removed(version_of(row), row.path, row.reason == DISMISSED)
+        removed_one = Removed(version_of(row), row.path, row.reason == _DISMISSED)
         found.setdefault((row.bucket, row.key), []).append(removed_one)
     return found
+
+
+def _is_set_aside(columns: Any) -> sa.ColumnElement[bool]:
+    return sa.or_(columns.status.in_([Status.QUARANTINED, Status.FAILING]), is_archived(columns))
 
 
 def _any_of_key(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

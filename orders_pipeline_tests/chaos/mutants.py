@@ -51,6 +51,15 @@ MUTANTS = [
         "overwrite or header_alone",
     ),
     Mutant(
+        "1 complete",
+        "an archived file is not looked at again",
+        "ledger/files.py",
+        "sa.or_(latest.c.reason.is_distinct_from(ARCHIVED), latest.c.next_attempt > sa.func.now()),",
+        "",
+        "test_archived.py",
+        "once_an_hour",
+    ),
+    Mutant(
         "2 exactly once",
         "a side file of another tool is taken for orders",
         "landing/versions.py",
