@@ -42,13 +42,26 @@ JUDGEMENT: Final = (REASON, AMOUNT, ORDER_DATE, UPDATED_AT, DAY)
 # Texts that say "no value", in any case, spaces around them ignored.
 NULL_TEXTS: Final = ("", "NULL", "N/A", "\\N")  # the last one is Postgres's, MySQL's and Snowflake's
 
+# What programs write where an id has no value: pandas and numpy, Python, JavaScript, Go and Ruby, tools that show a
+# database; also in lower or upper case. Orders that have such an "id" in common are not the same order.
+NO_IDS: Final = (
+    *("NaN", "-NaN", "NaT", "<NA>", "None", "nil", "undefined", "inf", "-inf", "Infinity", "-Infinity"),
+    *("<null>", "(null)", "[null]", "<nil>", "#N/A", "#NA", "#NV", "#YOK", "#GETTING_DATA"),
+)
+# These only as they are written here. `NA` is what R and pandas write for a missing value; `Na` may be a person's name.
+NO_IDS_AS_WRITTEN: Final = ("NA", "[object Object]", "#HI\u00c1NYZIK", *(f"Err:{code}" for code in range(501, 541)))
+# The error values of spreadsheets in any language (`#REF!`, `#\u00a1VALOR!`, `#DIV/0!`, `#NAME?`, `#N/D`), and a column
+# too narrow for its value (`#####`). An id like `#1001` or `#A-17` is none.
+ERROR_VALUE: Final = r"^#(?:#*|[^\s0-9a-z#/!?-]+(?:/0)?[!?]|[^\s0-9a-z#/!?-]{1,2}/[^\s0-9a-z#/!?-]!?)$"
+
 # Why a row is rejected, first match wins. Codes are fixed: people count and search by them.
 REASONS: Final = {
-    "field_count": "the row has more or fewer fields than the header",
+    "field_count": "the row has more or fewer fields than the header, or a JSON object more than 1,000 fields or a"
+    " name of more than 500 characters",
     "not_utf8": "the row has bytes that are not UTF-8",
     "json_unreadable": "the line is not valid JSON",
     "not_an_object": "the line is JSON, but not an object",
-    "key_twice": "the JSON object has a key twice",
+    "key_twice": "the JSON object has a key twice, or two keys for one column of an order",
     "nested_value": "a column of the order holds a list or an object",
     "nul_character": "an id contains the character U+0000, which Postgres cannot store",
     "order_id_missing": "no order_id",
@@ -77,7 +90,7 @@ UNREADABLE_FILE_ROWS: Final = 20
 # Why a file is quarantined. Codes are fixed here too; the message with them says what was found.
 QUARANTINES: Final = {
     "column_missing": "a column of an order is missing; the message lists what was found",
-    "column_twice": "two columns have the name of one column of an order, by itself or by an alias",
+    "column_twice": "two columns are the same column of an order: both by its name, or both by an alias",
     "column_type": "a Parquet column of an order has a type that is no single value",
     "compressed_twice": "the file is compressed, and what is in it is too",
     "compression_broken": "the file is cut short, damaged, or has something after its compressed end",
@@ -87,7 +100,8 @@ QUARANTINES: Final = {
     "expands_too_far": "it expands beyond ORDERS_MAX_EXPANDED_BYTES or ORDERS_MAX_EXPANSION_RATIO",
     "field_too_long": "a value is longer than ORDERS_MAX_FIELD_CHARS",
     "file_too_large": "it is larger than ORDERS_MAX_FILE_BYTES; it was not downloaded",
-    "format_unsupported": "it is another kind of file: a workbook, an archive, a web page, ...",
+    "format_unsupported": "it is another kind of file: a workbook, an archive, a web page, a log of changes that"
+    " deletes, ...",
     "gave_up": "it failed every time for a reason that its bytes do not explain",
     "header_unreadable": "the quotes of the header do not match, or a column's name is far too long",
     "json_truncated": "the last line ends in the middle of a JSON object",
@@ -103,7 +117,7 @@ QUARANTINES: Final = {
 
 # Rules versions: raise one by hand when what the table means changes; its days (or files) are then rebuilt.
 RULES: Final = {
-    "raw_orders": 1,
+    "raw_orders": 2,
     "cleaned_orders": 1,
     "rejected_orders": 1,
     "daily_revenue": 1,

@@ -14,9 +14,12 @@ from orders_pipeline.schema import (
     AMOUNT,
     CLEAN_COLUMNS,
     DAY,
+    ERROR_VALUE,
     JUDGEMENT,
     LANDED_AT,
     MONEY,
+    NO_IDS,
+    NO_IDS_AS_WRITTEN,
     NULL_TEXTS,
     ORDER_COLUMNS,
     ORDER_DATE,
@@ -41,7 +44,7 @@ _OTHER_DAY: Final = (
     r"(?:19|2[01])[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 )
-_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
+_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"  # beyond microseconds, digits are cut
 _OFFSET: Final = r" ?(?:Z|UTC|[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?))"
 TIME: Final = rf"^(?:{_LEAP_DAY}|{_OTHER_DAY})(?:[T ]{_CLOCK}(?:{_OFFSET})?)?$"
 
@@ -49,6 +52,11 @@ LONGEST_TEXT: Final = 2_000  # of a reject, in characters; what is longer ends i
 _NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 _MISSING: Final = [  # every spelling: cheaper than to write every text of every file in upper case
     "".join(letters) for text in NULL_TEXTS for letters in product(*({letter.lower(), letter} for letter in text))
+]
+_NO_ID: Final = [
+    *_MISSING,
+    *NO_IDS_AS_WRITTEN,
+    *sorted({spelling for text in NO_IDS for spelling in (text, text.lower(), text.upper(), text.capitalize())}),
 ]
 # Formats that most files keep to from end to end, and how they are told among texts that match TIME.
 _PLAIN_TIMES: Final = {
@@ -125,7 +133,8 @@ def judge(frame: Frame, zone: str) -> Frame:
     ids = ("order_id", "customer_id")
     reasons: dict[str, nw.Expr] = {
         "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ids), ignore_nulls=True),
-        **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS},
+        **{f"{name}_missing": _has_no_id(frame, name) for name in ids},
+        **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS if name not in ids},
         "amount_not_decimal": ~amount.str.contains(AMOUNT_TEXT),
         "order_date_unreadable": ~order_date.str.contains(TIME),
         "updated_at_unreadable": ~_is_missing("updated_at") & ~updated_at.str.contains(TIME),
@@ -195,6 +204,14 @@ def _by_day(orders: Any) -> Frame:
 
 def _is_missing(name: str) -> nw.Expr:
     return nw.col(name).is_null() | nw.col(name).str.strip_chars().is_in(_MISSING)
+
+
+def _has_no_id(frame: Frame, name: str) -> nw.Expr:
+    text = nw.col(name).str.strip_chars()
+    is_missing = text.is_null() | text.is_in(_NO_ID)
+    if isinstance(frame, nw.DataFrame) and not frame[name].str.contains("#", literal=True).any():
+        return is_missing  # as nearly always, and sooner
+    return is_missing | text.str.contains(ERROR_VALUE)
 
 
 def _contains_nul(name: str) -> nw.Expr:

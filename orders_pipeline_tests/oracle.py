@@ -215,7 +215,7 @@ def is_missing(text: str) -> bool:
 def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
     before = 0
     for row in reader:
-        if len(row) > 1 or (row and row[0].strip()):
+        if "".join(row).strip():
             yield before, row
         before = reader.line_num
 

@@ -23,7 +23,7 @@ from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing.formats import plain
 from orders_pipeline.landing.formats.detect import read_rows
 from orders_pipeline.landing.reading import Reading
-from orders_pipeline.schema import NULL_TEXTS, REQUIRED_COLUMNS
+from orders_pipeline.schema import NO_IDS, NO_IDS_AS_WRITTEN, NULL_TEXTS, REQUIRED_COLUMNS
 from orders_pipeline_tests.driver import HEADER, gzipped
 from orders_pipeline_tests.fuzz.any_bytes import check
 
@@ -46,7 +46,8 @@ def test_the_corpus_is_small_and_not_all_of_it_is_refused(tmp_path: Path) -> Non
 _PIECES = st.sampled_from(
     [",", ";", "\t", "|", '"', '""', "\n", "\r", "\r\n", "\x00", "\ufeff", "é", "\ud800", "[", "]", "{", "}", ":", "1",
      "order_id", "2026-03-04", "1.00", " ", "null", '{"order_id": 1, "customer_id": 2, "amount": 3.0, "order_date": 4}',
-     "1,ann,1.00,2026-03-04\n", '"a\nb",ann,1e3,x\r\n', "\\ud83d", "NaN", "-", "1E+5"]
+     "1,ann,1.00,2026-03-04\n", '"a\nb",ann,1e3,x\r\n', "\\ud83d", "NaN", "-", "1E+5",
+     '{\n"order_id": 1.0, "customer_id": 1e3,\n"amount": 3.0, "order_date": 4}', '"Order_ID":']
 )  # fmt: skip
 
 
@@ -54,7 +55,9 @@ _ROWS = st.sampled_from(
     ["1,ann,1.00,2026-03-04\n", "2,bob,2,x\n", "3,é,3,2026-03-04\r\n", ",,,\n", "1,2,3\n", "1,2,3,4,5\n", "\n",
      "\r\n", " \n", '4,"a\nb",1,2026-03-04\n', "5,a\rb,1,x\n", "\ufeff6,ann,1,2026-03-04\n", "7,\udcff,1,x\n",
      "8,\x00,1,x\n", f"9,{'x' * 1100},1,x\n", '"10","a, b","",""\n', '11,"a ""b"" c","""",x\r\n', '12,a"b,1,x\n',
-     '13,"a"b,1,x\n', '14, "a",1,x\n', '15,"a\rb",1,x\n', '16,"a\n', '17,"""a,1,x\n', '18,"",1,""\n']
+     '13,"a"b,1,x\n', '14, "a",1,x\n', '15,"a\rb",1,x\n', '16,"a\n', '17,"""a,1,x\n', '18,"",1,""\n',
+     " , ,\t,\n", '"","","",""\n', ",,\n", '"=""019""",a,1,x\n',
+     '="020",a,1,x\n', '"=""a"" & b",a,1,x\n', "\u3000,,,\n"]
 )  # fmt: skip
 
 
@@ -108,8 +111,11 @@ def test_no_row_is_lost_or_invented(start: str, pieces: list[str], is_packed: bo
         assert check(gzipped(content) if is_packed else content, Path(folder))
 
 
-_IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20).filter(
-    lambda text: text.strip().upper() not in NULL_TEXTS
+_NO_IDS = {text.upper() for text in (*NULL_TEXTS, *NO_IDS, *NO_IDS_AS_WRITTEN)}
+_IDS = (
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20)
+    .filter(lambda text: text.strip().upper() not in _NO_IDS)
+    .filter(lambda text: not text.strip().startswith(("#", '="')))
 )
 _ORDERS = st.lists(
     st.tuples(

@@ -1,6 +1,8 @@
 """Bytes in, rows as text out; or a reason why not."""
 
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO
@@ -13,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.formats import plain
 from orders_pipeline.landing.formats.detect import read_rows
+from orders_pipeline.landing.reading import Reading, parse_aliases
 from orders_pipeline.schema import PROBLEM, ROW_NUMBER, TEXT
 from orders_pipeline_tests.driver import gzipped
 
@@ -79,6 +83,104 @@ def test_row_numbers_are_the_lines_that_an_editor_shows(tmp_path: Path) -> None:
         ("1", "two\nlines", 2),
         ("2", "b", 5),
     ]
+
+
+@pytest.mark.parametrize("blank", [",,,", ",,", ",,,,", " , ,\t,", '"","","",""', '" ",,,""', ",,,\n,,,", ",,,\n\n,,,"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("piece", [60, 1 << 20])
+def test_the_empty_rows_of_spreadsheets_are_blank_lines(
+    tmp_path: Path, blank: str, delimiter: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "_PIECE", piece)
+    lines = f"{blank}\n{HEADER.decode()}1,a,1,d\n{blank}\n2,a,1,d\n{blank}\n{blank}\n{blank}"
+    content = lines.replace("\t", " ").replace(",", delimiter)
+
+    rows = read(tmp_path, content.encode())
+
+    below = blank.count("\n") + 1
+    assert [(row["order_id"], row[PROBLEM], row[ROW_NUMBER]) for row in rows] == [
+        ("1", None, below + 2),
+        ("2", None, 2 * below + 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "sep=;",
+        '"sep=;"',
+        "SEP=;",
+        "Sep=;",
+        "sep=;;;;",
+        '"sep=;";;;',
+        "\ufeffsep=;",
+        '\ufeff"SEP=;"',
+        "sep=\t",
+        "sep=,",
+        "sep=; ",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_that_tells_excel_the_delimiter_is_no_header(tmp_path: Path, first: str, end: str) -> None:
+    content = end.join([first, "order_id;customer_id;amount;order_date", "007;ann;1.50;2026-03-04", ""])
+
+    assert fields(read(tmp_path, content.encode())) == ONE_ROW
+
+
+ALIASES = 'Name=order_id,Nummer=order_id,"Total, EUR"=amount,"a=b"=customer_id'
+
+
+def as_csv(header: list[str], row: list[str]) -> bytes:
+    return ("\n".join(";".join(line) for line in (header, row)) + "\n").encode()
+
+
+def as_parquet(header: list[str], row: list[str]) -> bytes:
+    return parquet(**{name: [value] for name, value in zip(header, row, strict=True)})
+
+
+@pytest.mark.parametrize("write", [as_csv, as_parquet])
+@pytest.mark.parametrize("alias", ["name", "Name", " NUMMER "])
+def test_the_name_of_a_column_wins_over_its_aliases(
+    tmp_path: Path, write: Callable[[list[str], list[str]], bytes], alias: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(write([alias, *ORDER], ["Smith", *ONE_ROW[0]]))
+
+    rows = [row for batch in read_rows(file, Reading(aliases=parse_aliases(ALIASES))) for row in batch.to_dicts()]
+
+    assert fields(rows) == ONE_ROW
+    assert rows[0][alias.strip()] == "Smith"
+
+
+@pytest.mark.parametrize("write", [as_csv, as_parquet])
+def test_aliases_with_commas_and_equals_signs_are_read(
+    tmp_path: Path, write: Callable[[list[str], list[str]], bytes]
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(write(["nummer", "A=B", "Total, EUR", "order_date"], ONE_ROW[0]))
+
+    rows = [row for batch in read_rows(file, Reading(aliases=parse_aliases(ALIASES))) for row in batch.to_dicts()]
+
+    assert fields(rows) == ONE_ROW
+
+
+@pytest.mark.parametrize("write", [as_csv, as_parquet])
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        (["Name", "nummer", *ORDER[1:]], "'Name' (an alias of order_id) and 'nummer' (an alias of order_id)"),
+        (["order_id", "Order_ID", *ORDER[1:]], "'order_id' and 'Order_ID'. Remove or rename all but one."),
+        (["Name", "order_id", " ORDER_ID", *ORDER[1:]], "'order_id' and 'ORDER_ID'"),
+    ],
+)
+def test_two_columns_that_are_one_are_named_as_written(
+    tmp_path: Path, write: Callable[[list[str], list[str]], bytes], header: list[str], named: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(write(header, ["1"] * len(header)))
+
+    with pytest.raises(QuarantineError, match=f"column_twice: More than one column order_id: .*{re.escape(named)}"):
+        list(read_rows(file, Reading(aliases=parse_aliases(ALIASES))))
 
 
 def test_a_row_that_cannot_be_split_is_kept_as_text_with_its_problem(tmp_path: Path) -> None:

@@ -89,6 +89,33 @@ def test_a_row_without_a_required_value_is_rejected(kind: str, missing: str | No
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "nan", "NaN", "-nan", "NaT", "<NA>", "None", "none", "NONE", " None ", "undefined", "nil", "inf", "NA",
+        "(null)", "[object Object]", "#N/A", "#n/a", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NV",
+        "#BEZUG!", "#WERT!", "#\u00dcBERLAUF!", "#\u00a1REF!", "#\u00bfNOMBRE?", "#N/D", "#I/T", "#DIVISION/0!",
+        "#\u0417\u041d\u0410\u0427!", "#\u041d/\u0414", "#####", "Err:502",
+    ],
+)  # fmt: skip
+def test_what_programs_write_in_place_of_an_id_is_no_id(kind: str, text: str) -> None:
+    assert reason_of(kind, text, "a", "1", "2026-03-04") == "order_id_missing"
+    assert reason_of(kind, "1", text, "1", "2026-03-04") == "customer_id_missing"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["#1001", "#A-17", "#A17", "#AB", "#1/2", "#ok!", "NA-17", "Na", "na", "Nancy", "nano", "None-1", "Inf-1", "1.0"],
+)
+def test_an_id_that_looks_like_one_of_them_stays(kind: str, text: str) -> None:
+    assert reason_of(kind, text, text, "1", "2026-03-04") is None
+
+
+def test_in_an_amount_they_are_no_number_and_not_missing(kind: str) -> None:
+    assert reason_of(kind, "1", "a", "#REF!", "2026-03-04") == "amount_not_decimal"
+    assert reason_of(kind, "1", "a", "None", "2026-03-04") == "amount_not_decimal"
+
+
+@pytest.mark.parametrize(
     ("text", "utc", "london"),
     [
         ("2026-07-04", "2026-07-04 00:00:00", "2026-07-04 00:00:00"),
@@ -98,6 +125,9 @@ def test_a_row_without_a_required_value_is_rejected(kind: str, missing: str | No
         ("2026-07-04T23:30:00-05:00", "2026-07-05 04:30:00", "2026-07-05 05:30:00"),
         ("2026-07-04 23:30:00.5+0200", "2026-07-04 21:30:00.500000", "2026-07-04 22:30:00.500000"),
         ("2026-07-04 23:30+02", "2026-07-04 21:30:00", "2026-07-04 22:30:00"),
+        ("2026-07-04T23:30:05.1234567Z", "2026-07-04 23:30:05.123456", "2026-07-05 00:30:05.123456"),
+        ("2026-07-04 23:30:05.999999999", "2026-07-04 23:30:05.999999", "2026-07-04 23:30:05.999999"),
+        ("2026-07-04T23:30:05.12345678-05:00", "2026-07-05 04:30:05.123456", "2026-07-05 05:30:05.123456"),
         ("2028-02-29", "2028-02-29 00:00:00", "2028-02-29 00:00:00"),
     ],
 )
@@ -114,7 +144,7 @@ def test_a_time_without_offset_is_in_the_zone_and_one_with_an_offset_is_converte
     "text",
     [
         "2026-02-29", "2026-13-01", "2026-04-31", "1899-12-31", "2200-01-01", "2100-02-29", "04.07.2026", "07/04/2026",
-        "2026-7-4", "2026-07-04T25:00", "2026-07-04T10:61", "2026-07-04T10:00:00.1234567", "2026-07-04T10", "20260704",
+        "2026-7-4", "2026-07-04T25:00", "2026-07-04T10:61", "2026-07-04T10:00:00.", "2026-07-04T10", "20260704",
         "2026-07-04+02:00", "2026-07-04T10:00:00+15:00", "1751587200", "tomorrow",
     ],
 )  # fmt: skip

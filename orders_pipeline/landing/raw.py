@@ -14,7 +14,9 @@ from more_itertools import constrained_batches
 from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.lake import Lake
-from orders_pipeline.landing.formats.detect import read_rows
+from orders_pipeline.landing.advice import Unreadable
+from orders_pipeline.landing.change_log import Deletions
+from orders_pipeline.landing.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.origin import Origin
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger.landed import ActiveFile, IdRange, RawObject
@@ -31,7 +33,6 @@ from orders_pipeline.schema import (
     SOURCE,
     TEXT,
     UNREADABLE_FILE_ROWS,
-    UNREADABLE_REASONS,
     UPDATED_AT,
 )
 from orders_pipeline.settings import read_settings
@@ -66,7 +67,9 @@ class _Tally:
     """What is worth knowing of a file's rows, gathered batch by batch."""
 
     def __init__(self) -> None:
-        self.rows = self.clean_rows = self.unreadable = 0
+        self.rows = self.clean_rows = 0
+        self.unreadable = Unreadable()
+        self.deletions = Deletions()
         self.days: set[date] = set()
         self.ids: IdRange | None = None
         self.unused_columns: tuple[str, ...] = ()
@@ -74,7 +77,8 @@ class _Tally:
     def add(self, batch: pl.DataFrame) -> None:
         self.rows += batch.height
         self.unused_columns = _unused(batch.columns)
-        self.unreadable += int(batch[REASON].is_in(UNREADABLE_REASONS).sum())
+        self.unreadable.add(batch)
+        self.deletions.add(batch)
         clean = batch.filter(pl.col(DAY).is_not_null())
         if not clean.height:
             return
@@ -105,12 +109,10 @@ def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawO
     def write(target: Path) -> None:
         batches = (transforms.annotate(batch, zone) for batch in read_rows(file, read_settings().reading))
         _write(target, batches, _origin(version, zone), tally)
-        if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable * 2 > tally.rows:
-            raise QuarantineError(
-                "mostly_unreadable",
-                f"{tally.unreadable} of {tally.rows} rows cannot be read (field count, encoding, amount or date):"
-                " it is the file that is wrong. Correct it and upload it again.",
-            )
+        if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
+            raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file)))
+        if version.bucket != TABLE:
+            tally.deletions.refuse(place_of_rows(file))
 
     return _made(lake.write("raw_orders", write), tally)
 

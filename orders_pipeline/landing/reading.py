@@ -1,7 +1,10 @@
 """How files are to be read, as the configuration says: how much of one is too much, which columns have other names."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import StringIO
+from itertools import chain
 from typing import Final
 
 from orders_pipeline.errors import QuarantineError
@@ -56,14 +59,16 @@ class Reading:
 
 
 def parse_aliases(text: str) -> dict[str, str]:
-    """Aliases written as `orderId=order_id,total=amount`, by their name in lower case.
+    """Aliases written as `orderId=order_id,"Total, EUR"=amount`, by their name in lower case. A name with a comma is
+    quoted as in CSV; of several `=`, the last one separates.
 
     Raises:
         ValueError: the text cannot be read so, or says two things about one name.
     """
     aliases: dict[str, str] = {}
-    for pair in filter(None, (pair.strip() for pair in text.split(","))):
-        written, separator, column = (part.strip() for part in pair.partition("="))
+    fields = csv.reader(StringIO(text), skipinitialspace=True)
+    for pair in filter(None, (pair.strip() for pair in chain.from_iterable(fields))):
+        written, separator, column = (part.strip() for part in pair.rpartition("="))
         name = written.casefold()
         if not separator or not name:
             raise ValueError(f"{pair!r} is not an alias like 'orderId=order_id'")

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+from contextlib import suppress
+from decimal import Decimal
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
@@ -82,16 +85,32 @@ def _plainly(content: bytes) -> list[tuple[Any, ...]]:
     if start.startswith("["):
         return _objects(_loaded(text, lenient=False))
     if start.startswith("{"):
-        lines = [line for line in StringIO(text, newline=None) if line.strip()]
-        return _objects([_loaded(line) if _is_text(line) else None for line in lines])
+        return _objects(_json(text, start))
     return _csv(text)
+
+
+def _json(text: str, start: str) -> list[Any]:
+    """The values of JSON lines; or, where the first line is none by itself, of objects in a row."""
+    lines = [line for line in StringIO(text, newline=None) if line.strip()]
+    if _loaded(lines[0]) is None:
+        decoder = json.JSONDecoder(**_DECODING)
+        with suppress(ValueError, RecursionError):
+            _, end = decoder.raw_decode(start)
+            if re.search(r"[\r\n]", start[:end]) or re.match(r"[ \t]+\{", start[end:]):
+                values = []
+                while rest := start.strip(" \t\r\n"):
+                    value, end = decoder.raw_decode(rest)
+                    values.append(value)
+                    start = rest[end:]
+                return values
+    return [_loaded(line) if _is_text(line) else None for line in lines]
 
 
 def _csv(text: str) -> list[tuple[Any, ...]]:
     lines = StringIO(text, newline="")
     skipped = 0
     for line in lines:
-        if line.strip():
+        if re.sub(r'"\s*"', "", line).strip(" \t\r\n\ufeff,;|"):
             break
         skipped += len(line)
     for delimiter in ",;\t|":
@@ -103,18 +122,28 @@ def _csv(text: str) -> list[tuple[Any, ...]]:
         if set(ORDER_COLUMNS[:4]) <= set(names):
             places = [names.index(name) for name in ORDER_COLUMNS if name in names]
             return [
-                tuple(row[place] for place in places) if len(row) == len(names) and _is_text("".join(row)) else ()
+                tuple(_unwrapped(row[place]) for place in places)
+                if len(row) == len(names) and _is_text("".join(row))
+                else ()
                 for row in rows
-                if len(row) > 1 or (row and row[0].strip())
+                if "".join(row).strip()
             ]
     raise AssertionError("the plain reader finds no header")
+
+
+def _unwrapped(field: str) -> str:
+    """What a spreadsheet shows for `="00777"`."""
+    found = re.fullmatch(r'\s*="((?:[^"]|"")*)"\s*', field)
+    return found[1].replace('""', '"') if found else field
 
 
 def _objects(values: list[Any]) -> list[tuple[Any, ...]]:
     objects = [{_name(key): field for key, field in value} if isinstance(value, tuple) else None for value in values]
     names = [name for name in ORDER_COLUMNS if name != "updated_at" or any(name in o for o in objects if o)]
     return [
-        () if fields is None or not _is_row(value, fields) else tuple(_written(fields.get(name)) for name in names)
+        ()
+        if fields is None or not _is_row(value, fields)
+        else tuple(_written(fields.get(name), name) for name in names)
         for value, fields in zip(values, objects, strict=True)
     ]
 
@@ -131,7 +160,7 @@ def _is_row(pairs: tuple[tuple[str, Any], ...], fields: dict[str, Any]) -> bool:
 
 def _has_twice(value: Any) -> bool:
     if isinstance(value, tuple):
-        keys = [key for key, _ in value]
+        keys = [key if _name(key) not in ORDER_COLUMNS else _name(key) for key, _ in value]
         return len(set(keys)) < len(keys) or any(_has_twice(field) for _, field in value)
     return isinstance(value, list) and any(map(_has_twice, value))
 
@@ -139,13 +168,29 @@ def _has_twice(value: Any) -> bool:
 def _loaded(text: str, *, lenient: bool = True) -> Any:
     """A value, its numbers as texts and its objects as tuples of pairs; None where there is none."""
     try:
-        return json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=tuple)
+        return json.loads(text, **_DECODING)
     except (ValueError, RecursionError):
         assert lenient
         return None
 
 
-def _written(field: Any) -> Any:
+class _Number(str):
+    __slots__ = ()
+
+
+_DECODING: Final[Any] = {
+    "parse_float": _Number,
+    "parse_int": _Number,
+    "parse_constant": str,
+    "object_pairs_hook": tuple,
+}
+
+
+def _written(field: Any, name: str) -> Any:
+    if isinstance(field, _Number) and name.endswith("_id") and abs(Decimal(field).adjusted()) < 300:
+        digits = format(Decimal(field), "f")
+        plain = digits.rstrip("0").rstrip(".") if "." in digits else digits
+        return "0" if plain == "-0" else plain
     return {True: "true", False: "false"}[field] if isinstance(field, bool) else field
 
 

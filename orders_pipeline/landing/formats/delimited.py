@@ -3,53 +3,38 @@
 import csv
 import re
 from codecs import BOM_UTF8
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
-from io import BytesIO, StringIO
+from collections.abc import Generator, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.plain import pieces
-from orders_pipeline.landing.formats.rows import (
-    BATCH_ROWS,
-    Row,
-    column_names,
-    csv_text,
-    frame,
-    missing_columns,
-    printable,
-    required,
-    to_batch,
-)
-from orders_pipeline.landing.formats.text import BATCH_CHARS, Lines, as_text, open_text
-from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
+from orders_pipeline.landing.formats.header import MOST_BLANK_LINES, Header, is_blank, read_header
+from orders_pipeline.landing.formats.plain import filled_rows, pieces
+from orders_pipeline.landing.formats.rows import BATCH_ROWS, Row, frame, to_batch
+from orders_pipeline.landing.formats.text import BATCH_CHARS, Lines, as_text, csv_reader, csv_text
+from orders_pipeline.landing.reading import Reading
+from orders_pipeline.schema import ORDER_COLUMNS
 
-_DELIMITERS: Final = ",;\t|"
-_EXCELS_OWN: Final = re.compile(r"\ufeff?sep=.\s*")  # a first line that tells it the delimiter
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
-_HEADER_LINES: Final = 20  # a column's name may hold a line end
-_MOST_BLANK_LINES: Final = 1_000_000
 _PLAIN_ROWS: Final = 250_000  # of a piece, which bounds their bytes
-_NO_LIMIT: Final = 1 << 30
+_AS_TEXT: Final = r'^\s*="((?:[^"]|"")*)"\s*$'  # how spreadsheets are made to take digits for text: ="00777"
 
 
 def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
-    with open_text(path) as text:
-        header = _header(Lines(text, reading), reading)
-    lines, blank, is_first = header.lines, 0, True
+    header = read_header(path, reading)
+    blank, lines, is_first = _BlankLines(), header.lines, True
     with path.open("rb") as file:
         file.seek(header.size + (len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0))
         for piece in pieces(file):
             is_first = False
             if columns := piece.columns(header.columns, header.delimiter, reading.field_chars):
-                lines += yield from _sliced(header.columns, columns, lines + 1)
+                lines += yield from _sliced(header.columns, columns, lines + 1, blank, has_formulas=piece.has_formulas)
             elif piece.stands_alone(header.delimiter):
                 text = as_text(BytesIO(piece.content))
-                taken, blank = yield from _batches(Lines(text, reading), lines, blank, header, reading)
-                lines += taken
+                lines += yield from _batches(Lines(text, reading), lines, blank, header, reading)
             else:
                 file.seek(piece.start)
                 yield from _batches(Lines(as_text(file), reading), lines, blank, header, reading)
@@ -58,90 +43,39 @@ def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
         yield frame(header.columns, [()] * len(header.columns), [])
 
 
-def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _NO_LIMIT) -> Any:
-    """A reader that takes no liberties: broken quoting is an error, and so is a field beyond the limit."""
-    csv.field_size_limit(field_chars)  # the module's own default is 128 KiB, for all readers of the process
-    return csv.reader(lines, delimiter=delimiter, strict=True)
+class _BlankLines:
+    """The blank lines of a file: they make no rows, so that no other limit bounds them."""
+
+    def __init__(self) -> None:
+        self._found = 0
+
+    def add(self, found: int) -> None:
+        self._found += found
+        if self._found > MOST_BLANK_LINES:
+            raise QuarantineError("too_many_rows", f"More than {MOST_BLANK_LINES:,} lines are blank.")
 
 
-@dataclass(frozen=True)
-class _Header:
-    """The header of a file; `lines` and `size` (bytes) are its own and those of blank lines before it."""
-
-    lines: int
-    size: int
-    delimiter: str
-    columns: list[str]
-
-
-def _header(lines: Iterable[str], reading: Reading) -> _Header:
-    """The header of a file.
-
-    Raises:
-        QuarantineError: no delimiter finds the columns of an order, or more than one does.
-    """
-    header, begun, size = "", 0, 0
-    for number, line in enumerate(lines, start=1):
-        size += len(line.encode("utf-8", "surrogateescape"))
-        if not header and (not line.strip() or _EXCELS_OWN.fullmatch(line)):
-            if number > _MOST_BLANK_LINES:
-                raise QuarantineError("too_many_rows", f"More than {_MOST_BLANK_LINES:,} lines are blank.")
-            continue
-        header, begun = header + line, begun or number
-        if len(header) > reading.row_chars:
-            raise reading.row_beyond("The header")
-        found = _split(header, reading)
-        if len(found) == len(_DELIMITERS) or _fitting(found) or number - begun >= _HEADER_LINES:
-            return _Header(number, size, *_columns(header, found))
-    return _Header(begun, size, *_columns(header, _split(header, reading)))
-
-
-def _split(header: str, reading: Reading) -> dict[str, list[str]]:
-    """The header's column names by delimiter; none where quotes do not match, perhaps because a name goes on in the
-    next line."""
-    found: dict[str, list[str]] = {}
-    for delimiter in _DELIMITERS:
-        try:
-            (fields,) = csv_reader(StringIO(header, newline=""), delimiter, reading.field_chars)
-        except (csv.Error, ValueError):
-            continue
-        if len(fields) > MOST_COLUMNS:
-            raise QuarantineError("too_many_columns", f"More than {MOST_COLUMNS} columns: is that an export of orders?")
-        found[delimiter] = column_names(fields, reading.aliases)
-    return found
-
-
-def _fitting(found: dict[str, list[str]]) -> list[str]:
-    return [delimiter for delimiter, names in found.items() if not missing_columns(names)]
-
-
-def _columns(header: str, found: dict[str, list[str]]) -> tuple[str, list[str]]:
-    if printable(header) != header:
-        raise QuarantineError("encoding_not_utf8", "The header is not UTF-8. Save the file as UTF-8.")
-    if not header:
-        required([])
-    if not found:
-        raise QuarantineError("header_unreadable", "The first line is not a CSV header: its quotes do not match.")
-    if len(fitting := _fitting(found)) > 1:
-        raise QuarantineError("delimiter_unclear", f"The header can be read with {' and '.join(map(repr, fitting))}.")
-    likely = min(found, key=lambda delimiter: len(missing_columns(found[delimiter])))
-    return likely, required(found[likely])
-
-
-def _sliced(names: list[str], columns: list[pl.Series], line: int) -> Generator[pl.DataFrame, None, int]:
+def _sliced(
+    names: list[str], columns: list[pl.Series], line: int, blank: _BlankLines, *, has_formulas: bool
+) -> Generator[pl.DataFrame, None, int]:
     """Columns as batches; their first row is line `line`. Returns how many lines they take."""
-    rows = len(columns[0])
-    for first in range(0, rows, _PLAIN_ROWS):
+    lines = len(columns[0])
+    numbers: Sequence[int] | pl.Series = range(line, line + lines)
+    if (are_rows := filled_rows(columns)) is not None:
+        numbers = pl.Series(numbers, dtype=pl.Int64).filter(are_rows)
+        columns = [column.filter(are_rows) for column in columns]
+        blank.add(lines - len(numbers))
+    for first in range(0, max(len(numbers), 1), _PLAIN_ROWS):
         parts = [column.slice(first, _PLAIN_ROWS) for column in columns]
-        yield frame(names, parts, range(line + first, line + first + len(parts[0])))
-    return rows
+        batch = frame(names, parts, numbers[first : first + _PLAIN_ROWS])
+        yield _unwrapped(batch) if has_formulas else batch
+    return lines
 
 
 def _batches(
-    lines: Lines, before: int, blank: int, header: _Header, reading: Reading
-) -> Generator[pl.DataFrame, None, tuple[int, int]]:
-    """Lines as batches. `before`: the lines of the file before them, of which `blank` were found to be blank. Returns
-    how many lines they are, and how many were blank until then."""
+    lines: Lines, before: int, blank: _BlankLines, header: Header, reading: Reading
+) -> Generator[pl.DataFrame, None, int]:
+    """Lines as batches. `before`: the lines of the file before them. Returns how many lines they are."""
     columns, delimiter = header.columns, header.delimiter
     reader = csv_reader(lines, delimiter, reading.field_chars)
     rows: list[list[str]] = []
@@ -152,9 +86,7 @@ def _batches(
             if len(rows) == BATCH_ROWS or lines.spent > BATCH_CHARS:
                 yield _batch(columns, rows, before + begun + 1, reader.line_num - begun, delimiter)
                 begun, seen, lines.spent = reader.line_num, seen + len(rows), 0
-                blank += sum(not "".join(row).strip() for row in rows) if min(map(len, rows)) < 2 else 0
-                if blank > _MOST_BLANK_LINES:
-                    raise QuarantineError("too_many_rows", f"More than {_MOST_BLANK_LINES:,} lines are blank.")
+                blank.add(sum(map(is_blank, rows)))
                 rows = []
     except csv.Error as error:
         line = before + reader.line_num
@@ -171,25 +103,35 @@ def _batches(
         raise QuarantineError("csv_unreadable", f"Line {line} cannot be split into fields: {error}.") from error
     if rows or not seen:
         yield _batch(columns, rows, before + begun + 1, reader.line_num - begun, delimiter)
-    return int(reader.line_num), blank
+    return int(reader.line_num)
 
 
 def _batch(columns: list[str], rows: list[list[str]], line: int, lines: int, delimiter: str) -> pl.DataFrame:
     """Rows as a batch; the first of them begins in line `line`, and they take `lines` lines."""
-    if lines == len(rows) and {len(columns)}.issuperset(map(len, rows)):
+    if lines == len(rows) and {len(columns)}.issuperset(map(len, rows)) and not any(map(is_blank, rows)):
         fields = list(zip(*rows, strict=True)) or [()] * len(columns)
         try:
-            return frame(columns, fields, range(line, line + lines))
+            return _unwrapped(frame(columns, fields, range(line, line + lines)))
         except UnicodeEncodeError:
             pass  # to be found row by row
-    return to_batch(columns, list(_numbered(rows, line, len(columns), delimiter)))
+    return _unwrapped(to_batch(columns, list(_numbered(rows, line, len(columns), delimiter))))
+
+
+def _unwrapped(batch: pl.DataFrame) -> pl.DataFrame:
+    """The batch with `="00777"` read as 00777, as a spreadsheet would, in the columns of an order. Anything else that
+    begins like a formula stays as it is written."""
+    columns = [pl.col(name) for name in ORDER_COLUMNS if name in batch.columns]
+    texts = [column.str.extract(_AS_TEXT).str.replace_all('""', '"', literal=True) for column in columns]
+    return batch.with_columns(pl.coalesce(text, column) for text, column in zip(texts, columns, strict=True))
 
 
 def _numbered(rows: list[list[str]], line: int, width: int, delimiter: str) -> Iterator[Row]:
     for row in rows:
-        if len(row) == width:
+        if is_blank(row):
+            pass
+        elif len(row) == width:
             yield line, None, None, row
-        elif len(row) > 1 or (row and row[0].strip()):
+        else:
             yield line, "field_count", csv_text(row, delimiter), [None] * width
         line += _lines_of(row)
 

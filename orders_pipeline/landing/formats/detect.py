@@ -10,11 +10,12 @@ from orders_pipeline.errors import EmptyFileError, QuarantineError
 from orders_pipeline.landing.formats.delimited import read_csv
 from orders_pipeline.landing.formats.expand import expand
 from orders_pipeline.landing.formats.foreign import name_foreign, refuse_utf16
-from orders_pipeline.landing.formats.jsons import read_json_array, read_json_lines
+from orders_pipeline.landing.formats.jsons import read_json
 from orders_pipeline.landing.formats.parquet import read_parquet
 from orders_pipeline.landing.reading import Reading
 
 _PARQUET: Final = b"PAR1"
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
 
 def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFrame]:
@@ -46,10 +47,17 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
         raise name_foreign(start, error) from error
 
 
+def place_of_rows(path: Path) -> str:
+    """What the row numbers of a file that was read count: `line`, or `row` where a row is no line of it."""
+    with path.open("rb") as file:
+        start = file.read(512).lstrip(_BLANK)
+    return "row" if start.startswith((_PARQUET, b"[")) else "line"
+
+
 def _reader(start: bytes) -> Callable[[Path, Reading], Iterator[pl.DataFrame]]:
     if start.startswith(_PARQUET):
         return read_parquet
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    text = start.lstrip(_BLANK)
     if text.startswith((b"{", b"[")):
-        return read_json_array if text.startswith(b"[") else read_json_lines
+        return read_json
     return read_csv

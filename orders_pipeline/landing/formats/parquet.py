@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +13,11 @@ import pyarrow.parquet as pq
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing.formats import parquet_headers
-from orders_pipeline.landing.formats.rows import BATCH_ROWS, column_names, frame, required, to_batch
+from orders_pipeline.landing.formats.columns import column_names, required
+from orders_pipeline.landing.formats.rows import BATCH_ROWS, frame, to_batch
+from orders_pipeline.landing.formats.values import id_texts, plain
 from orders_pipeline.landing.reading import Reading
-from orders_pipeline.schema import ORDER_COLUMNS
+from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
 
 _BATCH_BYTES: Final = 16 << 20
 _BUFFER: Final = 1 << 20
@@ -53,7 +54,7 @@ def _batches(path: Path, plan: parquet_headers.Plan, reading: Reading) -> Iterat
     with pq.ParquetFile(path) as described:
         schema: Any = described.schema_arrow
         _require_no_blocks(described.schema)
-    names = required(column_names(schema.names, reading.aliases))
+    names = required(column_names(schema.names, reading.aliases), schema.names)
     _require_values(schema, names)
     # Read as dictionaries, texts take no more memory than the file's own pages; so one that is there a million times
     # can be found too long before it is written out.
@@ -83,7 +84,9 @@ def _require_no_blocks(schema: Any) -> None:
 
 def _require_values(schema: Any, names: list[str]) -> None:
     for field, name in zip(schema, names, strict=True):
-        if name in ORDER_COLUMNS and pa.types.is_nested(field.type):
+        # A duration is a count of a unit that its text does not name: 5 seconds would pass for an amount of 5.
+        is_no_value = pa.types.is_nested(field.type) or pa.types.is_duration(field.type)
+        if name in ORDER_COLUMNS and is_no_value:
             raise QuarantineError("column_type", f"The column {name} is of type {field.type}: no value of an order.")
 
 
@@ -123,6 +126,8 @@ def _column(values: Any, name: str, reading: Reading) -> Any:
         if isinstance(kind, pa.BaseExtensionType):
             return [_one_text(value, name, reading) for value in values]  # a UUID's bytes are no text
         texts: Any = _without_exponent(pc.cast(values, pa.large_string()), kind)
+        if name in ID_COLUMNS:
+            texts = id_texts(texts, kind)
     except pa.ArrowException:
         return [_one_text(value, name, reading) for value in values]
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > reading.field_chars:
@@ -132,13 +137,11 @@ def _column(values: Any, name: str, reading: Reading) -> Any:
 
 def _without_exponent(texts: Any, kind: Any) -> Any:
     """Numbers by their digits: 12345678901, not 1.2345678901e+10."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return texts
     if not pc.any(pc.match_substring(texts, "e", ignore_case=True)).as_py():
         return texts
-    plain = [format(Decimal(text), "f") if text and "e" in text.lower() else text for text in texts.to_pylist()]
-    return pa.array(plain, pa.large_string())
+    return pa.array([text and plain(text) for text in texts.to_pylist()], pa.large_string())
 
 
 def _one_text(value: Any, name: str, reading: Reading) -> str | None:
@@ -154,7 +157,8 @@ def _one_text(value: Any, name: str, reading: Reading) -> str | None:
         return found
     if isinstance(found, bytes):
         return found.decode(errors="surrogateescape")
-    text = json.dumps(found, ensure_ascii=False, default=str) if isinstance(found, dict | list) else str(found)
+    is_json = isinstance(found, dict | list | bool)
+    text = json.dumps(found, ensure_ascii=False, default=str) if is_json else str(found)
     _require_short(len(text), name, reading)
     return text
 

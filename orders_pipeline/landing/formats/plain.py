@@ -20,6 +20,7 @@ _DENSE: Final = 3  # bytes for each quote: with more quotes, to look at each tak
 # What the compiled reader would take without a word for a row of empty fields, or leave out.
 _BLANK: Final = (b"\n\n", b"\n\r", b"\r\r")
 _BLANK_OR_MARK: Final = (b"\n", b"\r", BOM_UTF8)
+_SPACES: Final = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Piece:
         return columns if max(map(_longest, columns)) <= field_chars else None
 
     @property
+    def has_formulas(self) -> bool:
+        """Whether a field may be a formula that stands for a text: `="00777"`."""
+        return b'="' in self.content
+
+    @property
     def _is_odd(self) -> bool:
         return self.content.startswith(_BLANK_OR_MARK) or any(blank in self.content for blank in _BLANK)
 
@@ -78,6 +84,15 @@ def pieces(file: BinaryIO) -> Iterator[Piece]:
         start, rest = start + (cut or len(rest)), rest[cut:] if cut else b""
     if rest:
         yield Piece(start, rest, is_whole=True)
+
+
+def filled_rows(columns: list[pl.Series]) -> pl.Series | None:
+    """Which rows have anything but spaces in a field; None: all of them, which costs hardly a look."""
+    first = columns[0]
+    if not ((first < "!") | (first > "~")).any():  # nothing begins with a space: those beyond ASCII sort last
+        return None
+    filled = pl.any_horizontal(pl.all().str.strip_chars(_SPACES) != "")
+    return pl.DataFrame(columns).select(filled=filled)["filled"]
 
 
 def _longest(column: pl.Series) -> int:

@@ -1,15 +1,17 @@
-"""Text read piece by piece: no line, however long, is held beyond the limit."""
+"""Text as files have it, read piece by piece so that no line is held beyond the limit, and as it is shown."""
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO, TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from orders_pipeline.landing.reading import Reading
 
 BATCH_CHARS: Final = 8 << 20
 _BLOCK: Final = 1 << 20
+_NO_LIMIT: Final = 1 << 30
 
 
 def open_text(path: Path) -> TextIOWrapper:
@@ -21,6 +23,27 @@ def open_text(path: Path) -> TextIOWrapper:
 def as_text(content: BinaryIO) -> TextIOWrapper:
     """The same of bytes from within a file."""
     return TextIOWrapper(content, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def printable(text: str) -> str:
+    """The text with lone surrogates spelled out: bytes that were not UTF-8, or half a character in JSON."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _NO_LIMIT) -> Any:
+    """A reader that takes no liberties: broken quoting is an error, and so is a field beyond the limit."""
+    csv.field_size_limit(field_chars)  # the module's own default is 128 KiB, for all readers of the process
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def csv_text(fields: Sequence[str], delimiter: str = ",") -> str:
+    """Fields as a line of CSV."""
+    text = StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(fields)  # it quotes what ends a line
+    return printable(text.getvalue().removesuffix("\r\n"))
 
 
 class Lines:

@@ -1,0 +1,119 @@
+"""What a file most of whose rows cannot be read is told: the commonest reason, where it is seen first, what to do."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from orders_pipeline.landing.formats.envelopes import MONGO
+from orders_pipeline.landing.formats.text import csv_reader
+from orders_pipeline.printable import printable
+from orders_pipeline.schema import REASON, REASONS, ROW_NUMBER, TEXT, UNREADABLE_REASONS
+
+_EXAMPLES: Final = 3
+_LONGEST_VALUE: Final = 40  # characters of a value that are shown
+# Which value a message shows: an amount or a date, but no id and no whole row, which may be a person's.
+_SHOWN: Final = {"amount_not_decimal": "amount", "order_date_unreadable": "order_date"}
+
+_DAY: Final = r"(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})(?!\d)"
+_MONTHS: Final = "jan|feb|mar|m\u00e4r|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
+_KINDS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "amount_not_decimal": (
+        (r"[^\d,.]*\d+,\d{1,2}[^\d,.]*|[^\d,]*\d{1,3}(?:[. '\u00a0\u202f]\d{3})+,\d+[^\d,.]*",
+         "The amounts have a decimal comma. Write 1234.50 for 1.234,50."),
+        (r"[^\d,.]*\d{1,3}(?:[,' ]\d{3})+(?:\.\d+)?[^\d,.]*",
+         "The amounts have thousands separators. Write 1234.50 for 1,234.50."),
+        (r"[^\w\s.,+-]\s*[+-]?\d[\d.]*|[+-]?\d[\d.]*\s*[^\w\s.,+-]|[A-Z]{3}\s*\d[\d.]*|\d[\d.]*\s*[A-Z]{3}",
+         "The amounts have a currency in them. Write the number alone."),
+        (r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+", "The amounts have an exponent. Write 1000.00 for 1e3."),
+        (r"[+-]?\d+\.\d{3,}", "The amounts have more than 2 decimals. Round them where they are made."),
+    ),
+    "order_date_unreadable": (
+        (r"\d{10}|\d{13}", "The dates are seconds or milliseconds since 1970. Write 2026-03-05T14:30:00Z."),
+        (r"\d{8}", "The dates have no hyphens. Write 2026-03-05 for 20260305."),
+        (rf"(?i).*\b(?:{_MONTHS})[a-z]*\b.*", "The dates have names of months. Write 2026-03-05 for 05-Mar-2026."),
+    ),
+}  # fmt: skip
+_DAY_FIRST: Final = "The dates are written day first. Write 2026-03-31 for 31.03.2026."
+_MONTH_FIRST: Final = "The dates are written month first. Write 2026-03-31 for 03/31/2026."
+_EITHER_FIRST: Final = "The dates are written day first or month first, which cannot be told apart. Write 2026-03-05."
+_EXTENDED_JSON: Final = re.compile(r'"\$(?:oid|date|number[A-Z]\w*)"')
+
+
+@dataclass
+class Unreadable:
+    """The rows of a file that cannot be read, counted by reason, and the first few of each."""
+
+    rows: int = 0
+    width: int = 0  # how many fields a row has to have
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # row number, value or text
+
+    @property
+    def count(self) -> int:
+        return self.reasons.total()
+
+    def add(self, batch: pl.DataFrame) -> None:
+        """Look at validated rows."""
+        self.rows += batch.height
+        self.width = sum(not name.startswith("_") for name in batch.columns)
+        found = batch.filter(pl.col(REASON).is_in(UNREADABLE_REASONS))
+        self.reasons.update(found[REASON].to_list())
+        for reason in found[REASON].unique():
+            known = self.examples.setdefault(reason, [])
+            value = pl.col(_SHOWN[reason]) if reason in _SHOWN else pl.col(TEXT)
+            rows = found.filter(pl.col(REASON) == reason).head(_EXAMPLES - len(known))
+            known += rows.select(ROW_NUMBER, value).rows()
+
+    def message(self, place: str) -> str:
+        """What was found, and what to do. `place`: what row numbers count, `line` or `row`."""
+        reason, count = self.reasons.most_common(1)[0]
+        examples = self.examples[reason]
+        shown = ", ".join(f"{place} {number}{_value(reason, text, self.width)}" for number, text in examples)
+        advice = _advice(reason, [text for _, text in examples]) or "Correct the file and upload it again."
+        return (
+            f"{self.count} of {self.rows} rows cannot be read, so the file as a whole seems to be wrong. Most often"
+            f" ({count} rows): {REASONS[reason]}. First seen in {shown}. {advice}"
+        )
+
+
+def _value(reason: str, text: str, width: int) -> str:
+    if reason == "field_count":
+        return f" ({_fields(text, width)} fields instead of {width})"
+    if reason not in _SHOWN:
+        return ""
+    value = text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    return f" ({_SHOWN[reason]} '{printable(value)}')"
+
+
+def _fields(text: str, width: int) -> int:
+    """How many fields a row has. Its delimiter is the one that splits it at all; of several, the likelier one."""
+    counts = []
+    for delimiter in ",;\t|":
+        try:
+            counts += [len(row) for row in csv_reader([text], delimiter)]
+        except csv.Error:
+            continue
+    return min(set(counts) - {1, width} or {1}, key=lambda count: abs(count - width))
+
+
+def _advice(reason: str, texts: Sequence[str]) -> str | None:
+    """What to do about values of a kind that is known; None: it is not."""
+    if reason == "nested_value" and all(map(_EXTENDED_JSON.search, texts)):
+        return f"{MONGO[0].upper()}{MONGO[1:]}"
+    values = [text.strip() for text in texts]
+    for pattern, advice in _KINDS.get(reason, ()):
+        if all(re.fullmatch(pattern, value) for value in values):
+            return advice
+    days = [re.match(_DAY, value) for value in values] if reason == "order_date_unreadable" else [None]
+    first = max((int(day[1]) for day in days if day), default=0)
+    second = max((int(day[2]) for day in days if day), default=0)
+    if not all(days):
+        return None
+    if max(first, second) <= 12:
+        return _EITHER_FIRST
+    return _DAY_FIRST if first > 12 else _MONTH_FIRST

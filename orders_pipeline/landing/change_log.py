@@ -1,0 +1,66 @@
+"""Files that are a log of changes, as database replication writes them: a row of theirs may delete an order.
+
+That order must not count, and to leave out the row alone would let the row count that inserted it, here or in another
+file. So a log that deletes is refused as a whole.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.schema import ROW_NUMBER
+
+# Columns that tools add, in lower case. What they say of a row is compared in lower case too.
+_FLAGS: Final = ("__deleted", "_fivetran_deleted")  # Debezium's flattened events; Fivetran
+_TIMES: Final = ("_ab_cdc_deleted_at", "_sdc_deleted_at")  # Airbyte; Stitch: any time says "deleted"
+# AWS DMS; Debezium; GoldenGate; Qlik; Delta; Snowflake. Some of these names are common ones: they count only where all
+# values are operations of a log.
+_OPERATIONS: Final = ("op", "__op", "op_type", "header__change_oper", "operation", "_change_type", "metadata$action")
+_TRUE: Final = ("true", "t", "1", "y", "yes")
+_DELETE: Final = ("d", "delete")
+_OTHERS: Final = (
+    *("i", "u", "c", "r", "b", "insert", "update", "create", "read"),
+    *("update_preimage", "update_postimage"),
+)
+
+
+class Deletions:
+    """What the rows of a file say of deleted orders, batch by batch."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}  # by column, the row that says so first
+        self._no_operations: set[str] = set()
+
+    def add(self, batch: pl.DataFrame) -> None:
+        for name in batch.columns:
+            column = _written(name).casefold()
+            if column not in (*_FLAGS, *_TIMES, *_OPERATIONS):
+                continue
+            said = pl.col(name).str.strip_chars().str.to_lowercase()
+            values = batch.select(ROW_NUMBER, said=said).filter(pl.col("said") != "")
+            if column in _OPERATIONS and not values["said"].is_in((*_DELETE, *_OTHERS)).all():
+                self._no_operations.add(name)
+            if column not in _TIMES:
+                values = values.filter(pl.col("said").is_in(_TRUE if column in _FLAGS else _DELETE))
+            if values.height:
+                self._first.setdefault(name, values[ROW_NUMBER][0])
+
+    def refuse(self, place: str) -> None:
+        """Raise what a log that deletes calls for; `place`: what row numbers count.
+
+        Raises:
+            QuarantineError: a row says that its order was deleted.
+        """
+        found = {name: number for name, number in self._first.items() if name not in self._no_operations}
+        for name, number in found.items():
+            raise QuarantineError(
+                "format_unsupported",
+                f"The file is a log of changes: its column {_written(name)} says in {place} {number} that an order was"
+                " deleted. The orders that are left cannot be told from it. Land a full export of the table instead.",
+            )
+
+
+def _written(name: str) -> str:
+    """A column's name as the file has it: a batch has an `x` before an underscore."""
+    return name.removeprefix("x") if name.startswith("x_") else name

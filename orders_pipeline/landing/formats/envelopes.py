@@ -1,0 +1,57 @@
+"""JSON that is no order itself, but holds one: what it seems to be, and how to get the orders out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_EXTENDED: Final = re.compile(r"\$(oid|date|number[A-Z]\w*|uuid|binary|timestamp)")
+_DEPTH: Final = 5
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHOWN: Final = 60  # characters of a key
+
+MONGO: Final = (
+    "the values are MongoDB Extended JSON ($numberDecimal, $date, $oid). Export plain values: `mongoexport --type=csv`,"
+    " or $toString in the query."
+)
+
+
+def recognize(value: Mapping[str, Any]) -> str | None:
+    """The rest of a sentence about an object in which no order was found; None: it is of no known kind.
+
+    Args:
+        value: the object, its own lists and objects decoded.
+    """
+    for path, event in ((".", value), (".payload.", value.get("payload"))):
+        if isinstance(event, Mapping) and "after" in event and ("op" in event or "before" in event):
+            return (
+                f"the objects are Debezium change events, and their orders lie under `{path}after`. Unwrap them with"
+                f" Debezium's ExtractNewRecordState; or, if no order was deleted, `jq -c '{path}after // empty' FILE`."
+            )
+    if any(_is_extended(field) for field in value.values()):
+        return MONGO
+    if array := _array_of_objects(value, ""):
+        return (
+            f"the orders seem to lie in the array `{array}`, and only an array under a single key is read by itself."
+            f" Write one order a line: `jq -c '{array}[]' FILE`."
+        )
+    return None
+
+
+def _is_extended(value: Any) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and bool(_EXTENDED.fullmatch(next(iter(value))))
+
+
+def _array_of_objects(value: Mapping[str, Any], above: str) -> str | None:
+    """The path, as jq writes it, of the first array of objects; those nearest to the top first."""
+    if above.count(".") >= _DEPTH:
+        return None
+    paths = {key: f"{above}.{key if _NAME.fullmatch(key) else _quoted(key)}" for key in value}
+    for key, field in value.items():
+        if isinstance(field, list) and field and isinstance(field[0], Mapping):
+            return paths[key]
+    inner = (_array_of_objects(field, paths[key]) for key, field in value.items() if isinstance(field, Mapping))
+    return next((path for path in inner if path), None)
+
+
+def _quoted(key: str) -> str:
+    return '"' + key[:_SHOWN].replace("\\", "\\\\").replace('"', '\\"') + '"'

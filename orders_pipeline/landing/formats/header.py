@@ -1,0 +1,140 @@
+"""The header of a CSV file: where it is, its delimiter, its columns."""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.landing.formats.columns import OTHER_NAMES, column_names, missing_columns, required
+from orders_pipeline.landing.formats.text import Lines, csv_reader, open_text, printable
+from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
+from orders_pipeline.schema import REQUIRED_COLUMNS
+
+MOST_BLANK_LINES: Final = 2_000_000  # a sheet of Excel has 1,048,576 rows, and may be exported with all of them
+
+_DELIMITERS: Final = ",;\t|"
+# A first line that tells Excel the delimiter; saved again, it is quoted, or filled up to the width of the table.
+_EXCELS_OWN: Final = re.compile(r'\ufeff*"?sep=.?"?[,;\t|\s]*', re.IGNORECASE)
+_EMPTY_QUOTES: Final = re.compile(r'"\s*"')
+_HEADER_LINES: Final = 20  # a column's name may hold a line end; and so far a header is looked for
+_FEWEST_NAMES: Final = 3  # that make a line a header with other names
+_NAME: Final = re.compile(r"\s*[^\W\d_]")  # a letter first: no number, date or amount
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a file; `lines` and `size` (bytes) are its own and those of blank lines before it."""
+
+    lines: int
+    size: int
+    delimiter: str
+    columns: list[str]
+
+
+def read_header(path: Path, reading: Reading) -> Header:
+    """The header of a file.
+
+    Raises:
+        QuarantineError: no delimiter finds the columns of an order, or more than one does.
+    """
+    with open_text(path) as text:
+        number, size, header, found = _first_row(Lines(text, reading), reading)
+    if printable(header) != header:
+        raise QuarantineError("encoding_not_utf8", "The header is not UTF-8. Save the file as UTF-8.")
+    if len(fitting := _fitting(found, reading)) > 1:
+        raise QuarantineError("delimiter_unclear", f"The header can be read with {' and '.join(map(repr, fitting))}.")
+    likely = min(found, default="", key=lambda mark: (len(_missing(found[mark], reading)), -len(found[mark])))
+    fields = found.get(likely, [])
+    names = column_names(fields, reading.aliases)
+    if header and set(REQUIRED_COLUMNS).isdisjoint(names):
+        raise _elsewhere(path, reading, len(names))
+    return Header(number, size, likely, required(names, fields))
+
+
+def is_blank(row: Sequence[str]) -> bool:
+    """Whether nothing is in any field of a row: a blank line, or one of the empty rows that spreadsheets export."""
+    return not (row and row[0].strip()) and not "".join(row).strip()
+
+
+def _first_row(lines: Iterable[str], reading: Reading) -> tuple[int, int, str, dict[str, list[str]]]:
+    """The first row that is not blank: lines and bytes up to its end, its text, and its fields by delimiter."""
+    header, begun, size = "", 0, 0
+    first: tuple[int, int, str, dict[str, list[str]]] | None = None
+    for number, line in enumerate(lines, start=1):
+        size += len(line.encode("utf-8", "surrogateescape"))
+        if not header and (_is_blank_line(line) or _EXCELS_OWN.fullmatch(line)):
+            if number > MOST_BLANK_LINES:
+                raise QuarantineError("too_many_rows", f"More than {MOST_BLANK_LINES:,} lines are blank.")
+            continue
+        header, begun = header + line, begun or number
+        if len(header) > reading.row_chars:
+            raise reading.row_beyond("The header")
+        found = _split(header, reading)
+        row = number, size, header, found
+        if len(found) == len(_DELIMITERS) or _fitting(found, reading):
+            return row
+        first = first or (row if found else None)
+        if number - begun >= _HEADER_LINES:
+            break
+    return first or (begun, size, header, {})
+
+
+def _is_blank_line(line: str) -> bool:
+    return not _EMPTY_QUOTES.sub("", line).strip(f"{_DELIMITERS}\ufeff \t\r\n")
+
+
+def _split(header: str, reading: Reading) -> dict[str, list[str]]:
+    """The header's fields by delimiter; none where quotes do not match, perhaps because a name goes on in the next
+    line."""
+    found: dict[str, list[str]] = {}
+    for delimiter in _DELIMITERS:
+        try:
+            (fields,) = csv_reader(StringIO(header, newline=""), delimiter, reading.field_chars)
+        except (csv.Error, ValueError):
+            continue
+        if len(fields) > MOST_COLUMNS:
+            raise QuarantineError("too_many_columns", f"More than {MOST_COLUMNS} columns: is that an export of orders?")
+        found[delimiter] = fields
+    return found
+
+
+def _missing(fields: list[str], reading: Reading) -> list[str]:
+    return missing_columns(column_names(fields, reading.aliases))
+
+
+def _fitting(found: dict[str, list[str]], reading: Reading) -> list[str]:
+    return [delimiter for delimiter, fields in found.items() if not _missing(fields, reading)]
+
+
+def _elsewhere(path: Path, reading: Reading, names: int) -> QuarantineError:
+    """The error of a file whose first row has no name of an order's column: where the header seems to be."""
+    with open_text(path) as text:
+        lines = list(islice(Lines(text, reading), _HEADER_LINES))
+    rows = [_split(line, reading) for line in lines]
+    texts = [number for number, line in enumerate(lines) if not (_is_blank_line(line) or _EXCELS_OWN.fullmatch(line))]
+    fitting = next((number for number in texts if _fitting(rows[number], reading)), None)
+    named = next((number for number in texts if any(map(_are_names, rows[number].values()))), None)
+    # What is found may be a row, and what is in it a person's: it is counted, not shown.
+    found = f"No column {', '.join(REQUIRED_COLUMNS)}. Found: {names} other name{'s' * (names != 1)}"
+    if fitting is not None:
+        advice = (
+            f". The header seems to be in line {fitting + 1}. Remove the lines before it and upload the file again."
+        )
+    elif named is not None:
+        before = " Remove the lines before it." if named > texts[0] else ""
+        advice = f". The header seems to be in line {named + 1}, with other names.{before} {OTHER_NAMES}"
+    elif not names:
+        return QuarantineError("header_unreadable", "The first line is not a CSV header: its quotes do not match.")
+    else:
+        advice = "; is the header missing? Put the names of the columns into the first line."
+    return QuarantineError("column_missing", f"{found}{advice}")
+
+
+def _are_names(fields: list[str]) -> bool:
+    filled = [field for field in fields if field.strip()]
+    return len(filled) >= _FEWEST_NAMES and all(map(_NAME.match, filled))

@@ -1,0 +1,96 @@
+"""JSON objects as rows of an order's columns. Numbers stay as they are written."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+from orders_pipeline.landing.formats.columns import column_of, own_column
+from orders_pipeline.landing.formats.values import id_number
+from orders_pipeline.landing.reading import LONGEST_COLUMN_NAME, MOST_COLUMNS, Reading
+from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
+
+# Row number, problem, text, fields: by the column of an order, or by their key where no order has them.
+JsonRow = tuple[int, str | None, str | None, dict[str, str | None]]
+
+
+class Decoder(json.JSONDecoder):
+    """Keeps numbers as written: an amount must not pass through a float. Notices keys that an object has twice."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(
+            parse_float=_Number, parse_int=_Number, parse_constant=self._constant, object_pairs_hook=self._object
+        )
+        self._reading = reading
+        self._names = lru_cache(maxsize=100)(partial(_names, aliases=reading.aliases))
+        self._has_twice = self._has_infinity = False
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        self._has_twice = self._has_infinity = False
+        return super().raw_decode(s, idx)
+
+    def row(self, number: int, value: Any, said: str) -> JsonRow:
+        """The row that a value makes, which was decoded just now from what is said."""
+        if self._has_infinity:
+            return number, "json_unreadable", said, {}
+        if not isinstance(value, dict):
+            return number, "not_an_object", said, {}
+        if len(value) > MOST_COLUMNS or any(len(key) > LONGEST_COLUMN_NAME for key in value):
+            return number, "field_count", said, {}
+        names = self._names(tuple(value))
+        if self._has_twice or len(set(names)) < len(names):
+            return number, "key_twice", said, dict.fromkeys(names)
+        named = dict(zip(names, value.values(), strict=True))
+        if any(isinstance(named.get(column), dict | list) for column in ORDER_COLUMNS):
+            return number, "nested_value", said, dict.fromkeys(names)
+        try:
+            fields = {name: _text(name, field) for name, field in named.items()}
+        except RecursionError:
+            return number, "json_unreadable", said, {}
+        if len(said) > self._reading.field_chars:
+            self._require_short(number, fields)
+        return number, None, None, fields
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        self._has_twice |= len(value) < len(pairs)
+        return value
+
+    def _constant(self, written: str) -> None:
+        """NaN is what pandas writes where there is no value; JSON has neither that nor infinities."""
+        self._has_infinity |= written != "NaN"
+
+    def _require_short(self, number: int, fields: dict[str, str | None]) -> None:
+        if any(field is not None and len(field) > self._reading.field_chars for field in fields.values()):
+            raise self._reading.beyond("field_chars", f"A field of row {number} is longer")
+
+
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def _names(keys: tuple[str, ...], aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """What the keys of one object stand for: a column of an order, or else themselves. An alias gives way where its
+    column is there under its own name."""
+    own = {own_column(key) for key in keys}
+    columns = {key: own_column(key) or column_of(key, aliases) for key in keys}
+    return tuple(column if (column := columns[key]) and (own_column(key) or column not in own) else key for key in keys)
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, _Number):
+        return id_number(value) if name in ID_COLUMNS else str(value)
+    return str(value) if isinstance(value, str) else _nested(value)
+
+
+def _nested(value: Any) -> str:
+    """JSON of a decoded value, its numbers as they were written."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_nested(key)}: {_nested(field)}" for key, field in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_nested, value)) + "]"
+    return value if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
