@@ -20,7 +20,7 @@ from orders_pipeline.jobs import daily_pipeline_job, s3_arrival_job, stale_days_
 from orders_pipeline.metadata import linked_to_code
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schedules import daily_schedule
-from orders_pipeline.sensors import run_failure_sensor, s3_arrival_sensor, stale_days_sensor
+from orders_pipeline.sensors import lost_runs_sensor, run_failure_sensor, s3_arrival_sensor, stale_days_sensor
 
 postgres = PostgresResource()
 s3 = S3Resource()
@@ -48,7 +48,7 @@ defs = dg.Definitions(
     ],
     jobs=[daily_pipeline_job, s3_arrival_job, stale_days_job],
     schedules=[daily_schedule],
-    sensors=[s3_arrival_sensor, stale_days_sensor, run_failure_sensor],
+    sensors=[s3_arrival_sensor, stale_days_sensor, lost_runs_sensor, run_failure_sensor],
     resources={
         "postgres": postgres,
         "s3": s3,

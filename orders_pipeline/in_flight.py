@@ -1,6 +1,5 @@
-"""Which runs are on their way, which locks they hold, and which only look alive."""
+"""Which runs are on their way, which locks they hold, and which have lost their process."""
 
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -8,13 +7,12 @@ from typing import Final
 import dagster as dg
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.locks import Lock, is_held
-from orders_pipeline.partitions import DAILY_PIPELINE, JOBS, days_of
+from orders_pipeline.ledger.locks import Lock, is_run_at_work
+from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.schema import TABLES
 
 _LAUNCH_TIME: Final = timedelta(minutes=5)  # a run that got no further in that time is not counted on
 _BEGINNING: Final = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-_SECOND_LOOK: Final = 5.0  # seconds: from the end of a run's lock to the word that it has ended
 
 
 def locks_of(run: dg.DagsterRun) -> list[Lock]:
@@ -35,47 +33,37 @@ def is_on_its_way(context: dg.SensorEvaluationContext, job: str) -> bool:
     return any(_runs(context, runs) for runs in (queued, beginning))
 
 
-def fail_lost_runs(context: dg.SensorEvaluationContext, connection: Connection) -> None:
-    """Mark runs as failed that Dagster takes for running, though none of their locks is held and they have long been
-    silent.
+def without_process(context: dg.SensorEvaluationContext, connection: Connection) -> list[dg.DagsterRun]:
+    """Runs that Dagster takes for running and whose own lock is free, though they began long enough ago to hold it.
 
-    A code server tells of the runs whose processes die; where it died with them, as when a machine is switched off,
-    they would keep their places in the queue until their longest time is over."""
-    lost = _lost(context, connection)
-    if not lost:
-        return
-    time.sleep(_SECOND_LOOK)
-    still = _lost(context, connection)
-    for run_id in lost.keys() & still.keys():
-        context.instance.report_run_failed(
-            still[run_id], "Nobody holds the lock in Postgres that this run would hold: its process is gone."
-        )
-
-
-def _lost(context: dg.SensorEvaluationContext, connection: Connection) -> dict[str, dg.DagsterRun]:
+    One observation proves nothing: a run that just ends is among them, and one whose session with Postgres was lost
+    until it takes the lock again. A run that is still among them half a minute later has no process any more."""
     long_ago = datetime.now(UTC) - _LAUNCH_TIME
     started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], updated_before=long_ago)
-    return {
-        run.run_id: run
+    jobs = context.repository_def
+    return [
+        run
         for run in _runs(context, started)
-        if _takes_locks(run)
-        and not any(is_held(connection, lock) for lock in locks_of(run))
-        and _last_said(context.instance, run) < long_ago
-    }
+        if jobs is not None
+        and jobs.has_job(run.job_name)
+        and _takes_its_lock(run, jobs.get_job(run.job_name))
+        and not is_run_at_work(connection, run.run_id)
+    ]
 
 
-def _takes_locks(run: dg.DagsterRun) -> bool:
-    """Whether it is a run of the six assets: one of checks alone, or of assets of your own, takes no lock."""
-    return run.job_name in JOBS if run.asset_selection is None else _of_the_six(run.asset_selection)
+def _takes_its_lock(run: dg.DagsterRun, job: dg.JobDefinition) -> bool:
+    """Whether a run holds its own lock from its first step to its last. The IO manager `lake` takes it: for a run that
+    has a step of the six assets, not for one of checks alone or of assets of your own. Where each step has a process of
+    its own, the lock is free between steps."""
+    if job.executor_def.name != dg.in_process_executor.name:
+        return False
+    assets = job.asset_layer.selected_asset_keys if run.asset_selection is None else run.asset_selection
+    retried = run.step_keys_to_execute
+    return _of_the_six(assets) and (retried is None or any(step in TABLES for step in retried))
 
 
 def _of_the_six(assets: Iterable[dg.AssetKey]) -> bool:
     return any(asset.to_user_string() in TABLES for asset in assets)
-
-
-def _last_said(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
-    said = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
-    return datetime.fromtimestamp(said[0].timestamp, UTC) if said else datetime.min.replace(tzinfo=UTC)
 
 
 def is_of_here(context: dg.SensorEvaluationContext, run: dg.DagsterRun) -> bool:

@@ -52,7 +52,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if context.run is None:
             yield self
             return
-        with locks.shared(self.postgres.ledger(), locks_of(context.run), context.run.run_id):
+        with (
+            locks.at_work(self.postgres.engine(), context.run.run_id),  # before anything that it may have to wait for
+            locks.shared(self.postgres.ledger(), locks_of(context.run)),
+        ):
             yield self
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame:

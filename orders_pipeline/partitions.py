@@ -12,7 +12,6 @@ MAX_DAYS_PER_RUN: Final = 31
 DAILY_PIPELINE: Final = "daily_pipeline"  # name of the job that brings everything up to date
 ARRIVALS: Final = "s3_arrival"  # of the one for what landed
 STALE_DAYS: Final = "stale_days"  # and of the one for the partitioned chain
-JOBS: Final = (DAILY_PIPELINE, ARRIVALS, STALE_DAYS)
 
 
 def _daily() -> dg.DailyPartitionsDefinition:

@@ -1,7 +1,7 @@
 """The sensors compare what is with what should be, and ask for what is missing. They remember nothing: a lost event, a
 failed run or a restart loses no work. What was asked for in vain is asked for again after a pause.
 
-One asks for nothing: it tells of what failed."""
+Two ask for nothing: one fails runs whose process is gone, one tells of what failed."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.alerts.delivery import tell
 from orders_pipeline.assets.ingestion import raw_orders
-from orders_pipeline.in_flight import fail_lost_runs, is_of_here, is_on_its_way
+from orders_pipeline.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.ingest import due as due_files
 from orders_pipeline.landing.notices import nothing_landed
@@ -35,6 +35,7 @@ _TICK_SECONDS: Final = 30  # of the 60 that Dagster allows; a page that is begun
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_PAUSE_OF_FILES: Final = timedelta(minutes=5)  # an outage holds them up no longer than that when it is over
 _AFTER: Final = "after:"  # and the key to go on after; never empty, since Dagster keeps the old cursor then
+_OBSERVED: Final = "observed:"  # and the runs that had no process at the last tick; never empty either
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,29 @@ def stale_days_sensor(
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def lost_runs_sensor(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult:
+    """Fail runs that were lost with their machine, so that they free their places in the queue and are retried.
+
+    A run is failed when two ticks in a row find it without a process."""
+    with postgres.engine().connect() as connection:
+        found = without_process(context, connection)
+    observed = (context.cursor or "").split()
+    lost = [run for run in found if run.run_id in observed]
+    for run in lost:
+        context.instance.report_run_failed(
+            run,
+            "The process of this run is gone: it no longer holds the run's lock in Postgres. You need not do anything:"
+            " the run is retried, and the sensors ask for what it left undone.",
+        )
+    said = [f"Failed run {run.run_id}: its process is gone." for run in lost]
+    said += [f"Run {run.run_id} seems to have no process: the next tick decides." for run in found if run not in lost]
+    return dg.SensorResult(
+        skip_reason="\n".join(said) or "No run has lost its process.",
+        cursor=" ".join([_OBSERVED, *(run.run_id for run in found)]),
+    )
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def run_failure_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Tell ORDERS_ALERT_WEBHOOK_URL of failed runs and of failed checks of severity ERROR, once for each cause."""
     location, ours = context.code_location_origin, context.repository_def
@@ -214,6 +238,5 @@ def _listed_up_to(cursor: str | None) -> str:
 
 
 def _is_busy(context: dg.SensorEvaluationContext, connection: Connection, lock: Lock, job: str) -> bool:
-    """Whether a run of this chain is at work, or on its way. Runs that were lost without a word are told of."""
-    fail_lost_runs(context, connection)
+    """Whether a run of this chain is at work, or on its way."""
     return is_held(connection, lock) or is_on_its_way(context, job)

@@ -60,6 +60,7 @@ def test_the_inventory() -> None:
     assert {(s.name, s.default_status) for s in repository.sensor_defs} == {
         ("s3_arrival_sensor", dg.DefaultSensorStatus.RUNNING),
         ("stale_days_sensor", dg.DefaultSensorStatus.RUNNING),
+        ("lost_runs_sensor", dg.DefaultSensorStatus.RUNNING),
         ("run_failure_sensor", dg.DefaultSensorStatus.RUNNING),
     }
     assert set(repository.get_top_level_resources()) == {"postgres", "s3", "lake", "marts"}

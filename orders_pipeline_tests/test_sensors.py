@@ -4,22 +4,21 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.runs.schema import RunsTable
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 
-from orders_pipeline import in_flight, sensors
+from orders_pipeline import sensors
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import ServiceUnavailableError
-from orders_pipeline.in_flight import fail_lost_runs, is_on_its_way, locks_of
+from orders_pipeline.in_flight import is_on_its_way, locks_of
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger.locks import Lock, shared
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.sensors import range_tags, ranges, read_listing, s3_arrival_sensor, stale_days_sensor
+from orders_pipeline_tests.begun import begin_run
 from orders_pipeline_tests.driver import Pipeline
 
 NEVER = float("inf")
@@ -227,38 +226,6 @@ def test_a_run_of_assets_of_your_own_holds_no_lock_of_a_chain(assets: list[str] 
     assert locks_of(dg.DagsterRun("a_job", asset_selection=selection, tags=tags)) == locks
 
 
-def silent(*_: object) -> datetime:
-    """When a run that was made just now, with all its events, last said something."""
-    return datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@dg.asset
-def partners() -> None:
-    """An asset of somebody's own, in the same code location."""
-
-
-PARTNERS = dg.Definitions([partners], jobs=[dg.define_asset_job("partners", [partners])])
-
-
-def begin_run(
-    pipeline: Pipeline,
-    job: str,
-    status: dg.DagsterRunStatus,
-    minutes: int,
-    definitions: dg.Definitions = defs,
-    **how: Any,
-) -> str:
-    """A run that came so far, so many minutes ago."""
-    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("orders"), "r").get_job_origin(job)
-    run = pipeline.instance.create_run_for_job(definitions.resolve_job_def(job), remote_job_origin=origin, **how)
-    then = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=minutes)
-    storage: Any = pipeline.instance.run_storage
-    with storage.connect() as connection:
-        this = RunsTable.update().where(RunsTable.c.run_id == run.run_id)
-        connection.execute(this.values(status=status.value, create_timestamp=then, update_timestamp=then))
-    return run.run_id
-
-
 @pytest.mark.parametrize(
     ("status", "minutes", "asked"),
     [
@@ -274,9 +241,8 @@ def begin_run(
     ],
 )
 def test_a_run_on_its_way_is_not_asked_for_again_unless_it_died(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, status: dg.DagsterRunStatus, minutes: int, asked: int
+    pipeline: Pipeline, status: dg.DagsterRunStatus, minutes: int, asked: int
 ) -> None:
-    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     begin_run(pipeline, "s3_arrival", status, minutes)
     begin_run(pipeline, "stale_days", dg.DagsterRunStatus.QUEUED, 1)  # the other chain is no hindrance
@@ -285,111 +251,15 @@ def test_a_run_on_its_way_is_not_asked_for_again_unless_it_died(
     assert pipeline.revenue() == ({"2026-03-04": ("1.00", 1)} if asked else {})
 
 
-@pytest.mark.parametrize(
-    ("sensor", "lock", "job"),
-    [
-        (s3_arrival_sensor, Lock.UNPARTITIONED_RUN, "s3_arrival"),
-        (stale_days_sensor, Lock.PARTITIONED_RUN, "stale_days"),
-        (s3_arrival_sensor, Lock.UNPARTITIONED_RUN, "daily_pipeline"),
-    ],
-    ids=["arrival", "stale", "daily"],
-)
-def test_a_run_that_was_lost_with_its_machine_is_failed_and_makes_room(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, sensor: dg.SensorDefinition, lock: Lock, job: str
-) -> None:
-    def status(run: str) -> dg.DagsterRunStatus:
-        found = pipeline.instance.get_run_by_id(run)
-        assert found is not None
-        return found.status
-
-    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
-    monkeypatch.setattr(in_flight, "_last_said", silent)
-    tags = {"dagster/partition": "2026-03-04"} if job == "stale_days" else {}
-    lost = begin_run(pipeline, job, dg.DagsterRunStatus.STARTED, 10, tags=tags)
-    young = begin_run(pipeline, job, dg.DagsterRunStatus.STARTED, 1, tags=tags)
-    with shared(postgres.ledger(), [lock]):
-        tick(pipeline, sensor)
-        assert status(lost) is dg.DagsterRunStatus.STARTED  # perhaps it is the one that holds the lock
-
-    tick(pipeline, sensor)
-    assert status(lost) is dg.DagsterRunStatus.FAILURE
-    assert status(young) is dg.DagsterRunStatus.STARTED
-
-
-def test_a_run_that_lives_is_not_taken_for_lost(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not one that holds the other chain's lock, nor one that lost its lock with Postgres and goes on to speak, nor one
-    that takes no lock."""
-    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
-    other_chain = begin_run(pipeline, "daily_pipeline", dg.DagsterRunStatus.STARTED, 10)
-    checking = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10, asset_selection=frozenset())
-    yours = [
-        begin_run(pipeline, "partners", dg.DagsterRunStatus.STARTED, 10, PARTNERS, **how)
-        for how in ({}, {"asset_selection": frozenset({partners.key})})
-    ]
-    speaking = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10)
-    last_said = in_flight._last_said
-    monkeypatch.setattr(
-        in_flight, "_last_said", lambda i, run: last_said(i, run) if run.run_id == speaking else silent()
+def test_the_runs_of_another_code_location_are_not_waited_for(pipeline: Pipeline) -> None:
+    context = dg.SensorEvaluationContext(
+        None, instance=pipeline.instance, code_location_origin=RegisteredCodeLocationOrigin("here")
     )
-    running = {
-        other_chain: "daily_pipeline",
-        checking: "checks",
-        speaking: "speaking",
-        **dict(zip(yours, ("job", "asset"), strict=True)),
-    }
+    begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.QUEUED, 0, location="elsewhere")
+    assert not is_on_its_way(context, "s3_arrival")
 
-    def living() -> set[str]:
-        runs = pipeline.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-        return {running[run.run_id] for run in runs}
-
-    with shared(postgres.ledger(), [Lock.UNPARTITIONED_RUN]):
-        tick(pipeline, stale_days_sensor)
-    assert living() == {"daily_pipeline", "checks", "speaking", "job", "asset"}
-    tick(pipeline, s3_arrival_sensor)
-    assert living() == {"checks", "speaking", "job", "asset"}
-
-
-def test_a_run_that_just_ends_is_not_taken_for_lost(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    ending = begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.STARTED, 10)
-
-    def end(_: float) -> None:
-        run = pipeline.instance.get_run_by_id(ending)
-        assert run is not None
-        pipeline.instance.report_run_canceled(run)
-
-    monkeypatch.setattr(in_flight, "time", SimpleNamespace(sleep=end))
-    monkeypatch.setattr(in_flight, "_last_said", silent)
-    tick(pipeline, s3_arrival_sensor)
-
-    run = pipeline.instance.get_run_by_id(ending)
-    assert run is not None
-    assert run.status is dg.DagsterRunStatus.CANCELED
-
-
-def test_the_runs_of_another_code_location_are_not_ours(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_flight, "_SECOND_LOOK", 0)
-    monkeypatch.setattr(in_flight, "_LAUNCH_TIME", timedelta(seconds=-1))  # a run counts as old at once
-    monkeypatch.setattr(in_flight, "_last_said", silent)
-    job = defs.resolve_job_def("s3_arrival")
-    with dg.DagsterInstance.ephemeral() as instance:
-
-        def begin(place: str, status: dg.DagsterRunStatus) -> str:
-            origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(place), "r").get_job_origin(job.name)
-            return instance.create_run_for_job(job, status=status, remote_job_origin=origin).run_id
-
-        context = dg.SensorEvaluationContext(
-            None, None, None, None, None, instance=instance, code_location_origin=RegisteredCodeLocationOrigin("here")
-        )
-        ours, theirs = (begin(place, dg.DagsterRunStatus.STARTED) for place in ("here", "elsewhere"))
-        with pipeline.connect() as connection:
-            fail_lost_runs(context, connection)
-        left = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))}
-        assert (ours in left, theirs in left) == (False, True)
-
-        begin("elsewhere", dg.DagsterRunStatus.QUEUED)
-        assert not is_on_its_way(context, job.name)
-        begin("here", dg.DagsterRunStatus.QUEUED)
-        assert is_on_its_way(context, job.name)
+    begin_run(pipeline, "s3_arrival", dg.DagsterRunStatus.QUEUED, 0, location="here")
+    assert is_on_its_way(context, "s3_arrival")
 
 
 def test_a_run_over_stale_days_is_not_asked_for_again_while_one_waits(pipeline: Pipeline) -> None:

@@ -21,7 +21,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from orders_pipeline import health, workers
 from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.errors import SettingsError
-from orders_pipeline.ledger.locks import is_run_at_work, shared
+from orders_pipeline.ledger.locks import at_work, is_run_at_work
 from orders_pipeline.pools import PARTITIONED_POOL, UNPARTITIONED_POOL
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.workers import WorkerRunLauncher, celery_app
@@ -93,7 +93,7 @@ def test_a_run_that_holds_its_lock_lives(
 ) -> None:
     monkeypatch.setattr(workers, "_PATIENCE", 0.0)
     run, other = begin(instance, tags), begin(instance, tags)
-    with shared(postgres.ledger(), [], run.run_id):
+    with at_work(postgres.ledger(), run.run_id):
         assert health_of(instance, run) is WorkerStatus.RUNNING
         assert health_of(instance, other) is WorkerStatus.FAILED
     assert health_of(instance, run) is WorkerStatus.FAILED
@@ -131,7 +131,7 @@ def test_silence_that_ends_is_forgotten(
     run = begin(instance)
     assert health_of(instance, run) is WorkerStatus.RUNNING
     clock.now = 30.0
-    with shared(postgres.ledger(), [], run.run_id):
+    with at_work(postgres.ledger(), run.run_id):
         assert health_of(instance, run) is WorkerStatus.RUNNING
     clock.now = 60.0
     assert health_of(instance, run) is WorkerStatus.RUNNING

@@ -1,8 +1,9 @@
 """Advisory locks in Postgres: who is at work. They end with the session that took them, however it ends."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
+from threading import Event, Thread
 from typing import Final
 from zlib import crc32
 
@@ -11,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 _SPACE: Final = 0x0DE5  # first half of the keys of these locks
 _RUN_SPACE: Final = 0x0DE6  # and of the lock that each run has to itself
+_SECONDS: Final = 5.0  # between two looks at the session of a run's lock; far less than between two observations of it
 
 
 class Lock(IntEnum):
@@ -36,9 +38,9 @@ def exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
 
 
 @contextmanager
-def shared(engine: Engine, locks: list[Lock], run_id: str | None = None) -> Iterator[None]:
-    """Hold locks together with others of the same kind, to be seen at work; and a run's own, if one is named."""
-    keys = [(_SPACE, int(lock)) for lock in locks] + ([_key_of_run(run_id)] if run_id is not None else [])
+def shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
+    """Hold locks together with others of the same kind, to be seen at work."""
+    keys = [(_SPACE, int(lock)) for lock in locks]
     with engine.connect() as connection:
         for key in keys:
             connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*key)))
@@ -50,14 +52,53 @@ def shared(engine: Engine, locks: list[Lock], run_id: str | None = None) -> Iter
                 _release(connection, sa.func.pg_advisory_unlock_shared(*key))
 
 
+@contextmanager
+def at_work(engine: Engine, run_id: str) -> Iterator[None]:
+    """Hold a run's own lock until the end of the block: `is_run_at_work` answers yes for as long as this process lives.
+
+    It does not end with its session: when Postgres restarts or drops the connection, another session takes the lock
+    within seconds. Where Postgres cannot be reached, the block runs all the same, and the lock is taken later."""
+    tried, ended = Event(), Event()
+    # A daemon thread: it must not keep alive the process that it vouches for.
+    keeper = Thread(target=_keep, args=(engine, _key_of_run(run_id), tried, ended), daemon=True)
+    keeper.start()
+    tried.wait()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join(_SECONDS)
+
+
 def is_held(connection: Connection, lock: Lock) -> bool:
     """Whether any session holds the lock, or waits for it."""
     return _is_held(connection, (_SPACE, int(lock)))
 
 
 def is_run_at_work(connection: Connection, run_id: str) -> bool:
-    """Whether the process of this run holds its lock."""
+    """Whether the process of this run is alive: whether it holds the lock of `at_work`.
+
+    A process that lives may lose the lock for a moment, with its session. Act on a second "no" some time later."""
     return _is_held(connection, _key_of_run(run_id))
+
+
+def _keep(engine: Engine, key: tuple[int, int], tried: Event, ended: Event) -> None:
+    try:
+        while not ended.is_set():
+            with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+                connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*key)))
+                connection.commit()
+                tried.set()
+                try:
+                    while not ended.wait(_SECONDS):
+                        connection.execute(sa.select(1))  # fails if the session is lost
+                        connection.commit()
+                finally:
+                    _release(connection, sa.func.pg_advisory_unlock_shared(*key))
+            tried.set()
+            ended.wait(_SECONDS)
+    finally:
+        tried.set()
 
 
 def _key_of_run(run_id: str) -> tuple[int, int]:

@@ -39,7 +39,8 @@ def test_plain_dagster_dev_with_nothing_set_starts_what_it_needs() -> None:
 
         def all_ticked() -> bool:
             last = {name: ticks[0][0] for name, ticks in dev.ticks().items() if ticks}
-            return last == dict.fromkeys(("s3_arrival_sensor", "stale_days_sensor", "run_failure_sensor"), "SKIPPED")
+            sensors = ("s3_arrival_sensor", "stale_days_sensor", "lost_runs_sensor", "run_failure_sensor")
+            return last == dict.fromkeys(sensors, "SKIPPED")
 
         dev.wait_for("every sensor finds nothing to do", all_ticked)
         dev.end()
