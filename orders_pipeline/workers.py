@@ -7,37 +7,38 @@ import time
 from typing import Any, Final
 
 import dagster as dg
-from celery import Celery, signals, states  # type: ignore[import-untyped]  # it has none
+from celery import Celery, Task, signals, states  # type: ignore[import-untyped]  # it has none
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._serdes import unpack_value
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task, create_resume_job_task
+from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.health import ALIVE
 
-_PATIENCE: Final = 40.0  # seconds in which neither lock nor worker answers for a run, before it counts as lost
-_ANSWER_TIME: Final = 2.0  # seconds for a worker to say what it has in hand
+_PATIENCE: Final = 40.0  # seconds in which no process holds a run's lock, before the run is failed
 
 
 class WorkerRunLauncher(CeleryRunLauncher):
     """Dagster's launcher of runs as Celery tasks, which notices that a worker was lost together with its run.
 
     Celery takes a task for started until its worker says otherwise, which one that is gone never does; and a task that
-    is handed out twice ends well at once, since Dagster lets a run begin only once. So it is asked who answers for a
-    run: its process, by the lock that it holds in Postgres, or a worker, by the tasks in its hands."""
+    is handed out twice ends well at once, since Dagster lets a run begin only once. So the lock answers that each run's
+    process holds in Postgres (`RunTask`)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._silent_since: dict[str, float] = {}
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """RUNNING while somebody answers for the run, or lately did; else FAILED."""
+        """RUNNING while the run's process holds its lock, or lately did; else FAILED."""
         task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
         state = self.celery.AsyncResult(task_id).state if task_id else None
         if state == states.FAILURE:  # the worker's own word
             return self._failed(run, "The process of this run died; its worker says so.")
-        if self._is_at_work(run) or (task_id and self._is_in_hand(task_id)):
+        if self._is_at_work(run):
             self._silent_since.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         now = time.monotonic()
@@ -46,8 +47,8 @@ class WorkerRunLauncher(CeleryRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return self._failed(
             run,
-            f"For {silent:.0f} seconds nobody has held the lock of this run, and no worker has had its task: its worker"
-            " is gone.",
+            f"No process has held the lock of this run in Postgres for {silent:.0f} seconds: its worker is gone. You"
+            " need not do anything: the run is retried.",
         )
 
     def terminate(self, run_id: str) -> bool:
@@ -66,15 +67,22 @@ class WorkerRunLauncher(CeleryRunLauncher):
 
     def _is_at_work(self, run: dg.DagsterRun) -> bool:
         from orders_pipeline.ledger.locks import is_run_at_work
-        from orders_pipeline.postgres import database_url, engine_for
-        from orders_pipeline.settings import read_settings
 
-        with engine_for(database_url(read_settings())).connect() as connection:
+        with _engine().connect() as connection:
             return is_run_at_work(connection, run.run_id)
 
-    def _is_in_hand(self, task_id: str) -> bool:
-        answers = self.celery.control.inspect(timeout=_ANSWER_TIME).query_task(task_id)
-        return any((answers or {}).values())
+
+class RunTask(Task):  # type: ignore[misc]  # Celery has no types
+    """A run as a task. It holds the run's lock from before the run starts until after it has ended, whatever the run
+    executes: a run of checks alone, or of assets of your own, takes no lock itself."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from orders_pipeline.ledger.locks import at_work
+
+        (packed,) = (*args, *kwargs.values())
+        of_run: Any = unpack_value(packed)  # the arguments of one of Dagster's two tasks
+        with at_work(_engine(), of_run.run_id):
+            return self.run(*args, **kwargs)
 
 
 def celery_app(instance: dg.DagsterInstance) -> Celery:
@@ -90,7 +98,7 @@ def celery_app(instance: dg.DagsterInstance) -> Celery:
             f" {WorkerRunLauncher.__name__}, as in deploy/dagster.yaml."
         )
     for create in (create_execute_job_task, create_resume_job_task):
-        create(launcher.celery)
+        create(launcher.celery, base=RunTask)  # type: ignore[arg-type]  # its annotation is that of all options
     return launcher.celery
 
 
@@ -104,6 +112,13 @@ def work(runs_at_once: int) -> None:
     app.worker_main(
         ["worker", f"--concurrency={runs_at_once}", "--loglevel=INFO", "--without-gossip", "--without-mingle"]
     )
+
+
+def _engine() -> Engine:
+    from orders_pipeline.postgres import database_url, engine_for
+    from orders_pipeline.settings import read_settings
+
+    return engine_for(database_url(read_settings()))
 
 
 def _warm_up(**_: object) -> None:

@@ -1,10 +1,9 @@
-"""The launcher for Celery workers: who answers for a run, and what is taken from silence."""
+"""The launcher for Celery workers: a run lives while its process holds its lock."""
 
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -14,8 +13,11 @@ import pytest
 import yaml
 from billiard.exceptions import WorkerLostError
 from celery import states
-from celery.contrib.testing.worker import start_worker
+from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.launcher import WorkerStatus
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._grpc.types import ExecuteRunArgs, ResumeRunArgs
+from dagster._serdes import pack_value
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from orders_pipeline import health, workers
@@ -38,7 +40,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
     settings["run_launcher"]["config"] |= {"broker": "memory://", "backend": "cache+memory://"}
     settings["local_artifact_storage"]["config"]["base_dir"] = str(tmp_path)
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(settings))
-    monkeypatch.setattr(workers, "_ANSWER_TIME", 0.5)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with dg.DagsterInstance.from_config(str(tmp_path)) as found:
         yield found
 
@@ -59,6 +61,11 @@ def begin(instance: dg.DagsterInstance, tags: dict[str, str] | None = None) -> d
 
 def task_of(run: dg.DagsterRun) -> str:
     return run.tags[DAGSTER_CELERY_TASK_ID_TAG]
+
+
+def origin_of(run: dg.DagsterRun) -> JobPythonOrigin:
+    pointer = ModuleCodePointer("orders_pipeline.definitions", "defs", None)
+    return JobPythonOrigin(run.job_name, RepositoryPythonOrigin("python", pointer))
 
 
 def celery_says(instance: dg.DagsterInstance, run: dg.DagsterRun, state: str) -> None:
@@ -99,28 +106,39 @@ def test_a_run_that_holds_its_lock_lives(
     assert health_of(instance, run) is WorkerStatus.FAILED
 
 
-def test_a_run_that_a_worker_has_in_hand_lives(
-    environment: dict[str, str], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("task", "arguments", "body"),
+    [
+        ("execute_job", ExecuteRunArgs, "_execute_run_command_body"),
+        ("resume_job", ResumeRunArgs, "_resume_run_command_body"),
+    ],
+)
+@pytest.mark.parametrize("ends", [0, RuntimeError("It fails.")], ids=["in order", "with an error"])
+def test_a_run_on_a_worker_holds_its_lock_whatever_it_executes(
+    environment: dict[str, str],
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+    arguments: Any,
+    body: str,
+    ends: Any,
 ) -> None:
+    """Here it executes nothing: neither the IO manager's lock nor anything else answers for it."""
     monkeypatch.setattr(workers, "_PATIENCE", 0.0)
-    monkeypatch.setattr(workers, "_ANSWER_TIME", 5.0)
-    app = launcher_of(instance).celery
-    run = begin(instance)
+    run, seen = begin(instance), []
 
-    begun, may_end = Event(), Event()
+    def execute(instance: dg.DagsterInstance, run_id: str, **_: object) -> int:
+        seen.append((run_id, health_of(instance, run)))
+        if ends:
+            raise ends
+        return 0
 
-    @app.task(name="wait")
-    def wait() -> None:
-        begun.set()
-        may_end.wait(60)
+    monkeypatch.setattr(f"dagster_celery.tasks.{body}", execute)
+    packed = pack_value(arguments(job_origin=origin_of(run), run_id=run.run_id, instance_ref=instance.get_ref()))
+    celery_app(instance).tasks[task].apply(kwargs={f"{task}_args_packed": packed})
 
-    with start_worker(app, pool="threads", perform_ping_check=False, shutdown_timeout=30):
-        wait.apply_async(task_id=task_of(run))
-        assert begun.wait(60)
-        assert health_of(instance, run) is WorkerStatus.RUNNING
-        may_end.set()
-        wait.AsyncResult(task_of(run)).get(timeout=60, disable_sync_subtasks=False)
-        assert health_of(instance, run) is WorkerStatus.FAILED
+    assert seen == [(run.run_id, WorkerStatus.RUNNING)]
+    assert health_of(instance, run) is WorkerStatus.FAILED
 
 
 def test_silence_that_ends_is_forgotten(

@@ -660,6 +660,15 @@ MUTANTS = [
     ),
     Mutant(
         "9 no blame",
+        "a run on a worker does not hold its own lock",
+        "workers.py",
+        "with at_work(_engine(), of_run.run_id):",
+        "if at_work:",
+        "test_workers.py",
+        "whatever_it_executes",
+    ),
+    Mutant(
+        "9 no blame",
         "a disk that is full in the middle of a COPY is held against files",
         "postgres.py",
         "except psycopg2.Error as error:",

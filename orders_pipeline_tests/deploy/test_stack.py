@@ -159,7 +159,7 @@ def test_a_lost_worker_s_run_is_noticed_and_its_files_are_loaded_by_the_other(st
         stack.land(FILES)
     run = stack.wait_for("a run begins", lambda: stack.runs(f"{ARRIVAL} AND status = 'STARTED'"))[0]["run_id"]
     lost = stack.wait_for("its worker is known", lambda: stack.worker_of(run))
-    held = "SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND classid = 3558"
+    held = "SELECT count(DISTINCT objid) AS held FROM pg_locks WHERE locktype = 'advisory' AND classid = 3558"
     stack.wait_for("it holds its own lock", lambda: stack.query(held)["held"][0] == 1)
     stack.call("kill", lost)
     holder.close()
