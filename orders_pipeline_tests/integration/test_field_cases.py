@@ -1,0 +1,124 @@
+"""Small inputs in the shape of real exports and public reports, landed with nothing declared: each ends in the right
+figure, or in a clear word that names what is wrong. What a declaration is needed for is not here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from orders_pipeline.landing.versions import Status
+from orders_pipeline.status import FileStatus
+from orders_pipeline_tests.driver import Pipeline
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+
+pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the cases (../shared/cases) are not beside this checkout")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What counts of a file, and the reasons of its rejects, in the order of its rows."""
+
+    revenue: str
+    orders: int
+    rejects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Why a file is quarantined, and what its message must say for a stranger to know what to do."""
+
+    reason: str
+    words: tuple[str, ...]
+
+
+LOADED = {
+    "small_all_rejected.csv": Loaded("0", 0, ("amount_not_decimal",) * 10),
+    "wrapper.json": Loaded("2.00", 2),
+    "status.csv": Loaded("30.00", 3),
+    "cents.json": Loaded("1250.00", 1),
+    "nan_ids.csv": Loaded("0", 0, ("order_id_missing",) * 6),
+    "nan_customer.csv": Loaded("0", 0, ("customer_id_missing",) * 3),
+    "eqquote.csv": Loaded("30.00", 2),
+    "apostrophe.csv": Loaded("30.00", 2),
+    "float_ids.csv": Loaded("10.00", 1),
+    "int_ids.csv": Loaded("10.00", 1),
+    "sep_quoted.csv": Loaded("10.00", 1),
+    "sep_trailing.csv": Loaded("10.00", 1),
+    "sep_upper.csv": Loaded("10.00", 1),
+    "empty_rows.csv": Loaded("20.00", 2),
+    "total_row.csv": Loaded("30.00", 2, ("customer_id_missing",)),
+    "two_producers.jsonl": Loaded("3.00", 2),
+    "column_called_name.csv": Loaded("10.00", 1),
+}
+SET_ASIDE = {
+    "woocommerce.csv": SetAside("column_missing", ("line 1", "ORDERS_COLUMN_ALIASES")),
+    "shopify.csv": SetAside("column_missing", ("customer_id, order_date", "Financial Status", "ORDERS_COLUMN_ALIASES")),
+    "stripe.csv": SetAside("column_missing", ("Created (UTC)", "ORDERS_COLUMN_ALIASES")),
+    "etsy.csv": SetAside("column_missing", ("line 1", "ORDERS_COLUMN_ALIASES")),
+    "amazon_es.tsv": SetAside("column_missing", ("line 1", "ORDERS_COLUMN_ALIASES")),
+    "amazon_items.tsv": SetAside("column_missing", ("line 1", "ORDERS_COLUMN_ALIASES")),
+    "german_dates.csv": SetAside("mostly_unreadable", ("line 2", "05.03.2026 14:30:15", "order_date")),
+    "decimal_comma.csv": SetAside("mostly_unreadable", ("line 2", "0,50", "amount")),
+    "ebay.csv": SetAside("column_missing", ("line 2",)),
+    "preamble.csv": SetAside("column_missing", ("line 4",)),
+    "comment.csv": SetAside("column_missing", ("line 2",)),
+    "rest_api.json": SetAside("column_missing", ("total_price",)),
+    "wrapper_pretty.json": SetAside("column_missing", ("orders", "jq")),
+    "debezium.jsonl": SetAside("column_missing", ("Debezium",)),
+    "mongo.jsonl": SetAside("format_unsupported", ("MongoDB", "mongoexport")),
+}
+ALIASES = "orderId=order_id,total=amount,Name=order_id"
+
+
+def test_each_export_ends_in_the_right_figure_or_in_a_clear_message(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERS_COLUMN_ALIASES", ALIASES)
+    names = [*LOADED, *SET_ASIDE, "pretty_objects.json", "dotnet_7digits.csv", "go_nanos.jsonl", "one_odd_object.jsonl"]
+    keys = {name: pipeline.land(f"{Path(name).stem}/{name}", (CASES / name).read_bytes()) for name in names}
+
+    synced = pipeline.sync()
+
+    assert synced.is_complete
+    aside = {file.key: file for file in pipeline.status().quarantined}
+    assert {name: _told(aside.get(keys[name]), expected) for name, expected in SET_ASIDE.items()} == SET_ASIDE
+    assert {name: _found(pipeline, keys[name]) for name in LOADED} == LOADED
+    assert _found(pipeline, keys["pretty_objects.json"]).rejects == ()
+    for name in ("pretty_objects.json", "dotnet_7digits.csv", "go_nanos.jsonl"):
+        assert _found(pipeline, keys[name]).orders == _rows(name), name
+    assert _found(pipeline, keys["one_odd_object.jsonl"]).orders >= 50
+    word = synced.failed_checks["few_rows_are_rejected"]
+    for name in ("small_all_rejected.csv", "nan_ids.csv", "nan_customer.csv"):
+        assert keys[name] in word
+
+
+def test_an_order_that_a_change_log_deletes_does_not_count(pipeline: Pipeline) -> None:
+    """Whether the file is refused, or the order is left out."""
+    for name in ("dms_cdc.csv", "flattened_deleted.jsonl"):
+        pipeline.land(name, (CASES / name).read_bytes())
+
+    pipeline.sync()
+
+    assert not {"DM-2", "FD-1"} & pipeline.orders().keys()
+
+
+def _told(file: FileStatus | None, expected: SetAside) -> SetAside | str:
+    """What a message tells of what is expected; the whole message where that is not all."""
+    if file is None:
+        return f"not {Status.QUARANTINED}"
+    if file.reason == expected.reason and all(word in file.message for word in expected.words):
+        return expected
+    return f"{file.reason}: {file.message}"
+
+
+def _found(pipeline: Pipeline, key: str) -> Loaded:
+    clean = pipeline.lake_frame("cleaned_orders").filter(pl.col("_source") == key)
+    reasons = tuple(reason for source, _, reason, _ in pipeline.rejected() if source == key)
+    return Loaded(str(clean["amount"].sum()) if clean.height else "0", clean.height, reasons)
+
+
+def _rows(name: str) -> int:
+    """Each row of these files has one date, and no other line has any."""
+    return (CASES / name).read_text().count("2026-03-05")
