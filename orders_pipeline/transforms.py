@@ -209,8 +209,10 @@ def _is_missing(name: str) -> nw.Expr:
 def _has_no_id(frame: Frame, name: str) -> nw.Expr:
     text = nw.col(name).str.strip_chars()
     is_missing = text.is_null() | text.is_in(_NO_ID)
-    if isinstance(frame, nw.DataFrame) and not frame[name].str.contains("#", literal=True).any():
-        return is_missing  # as nearly always, and sooner
+    if isinstance(frame, nw.DataFrame):
+        texts = frame[name].fill_null("")
+        if not ((texts < "$") & (texts > "") | (texts > "~")).any():  # nothing begins with `#`, or a space before it
+            return is_missing
     return is_missing | text.str.contains(ERROR_VALUE)
 
 

@@ -67,7 +67,7 @@ class Piece:
     @property
     def has_formulas(self) -> bool:
         """Whether a field may be a formula that stands for a text: `="00777"`."""
-        return b'="' in self.content
+        return b'"' in self.content and b'="' in self.content  # the first is found sooner, where there is none
 
     @property
     def _is_odd(self) -> bool:
