@@ -201,8 +201,8 @@ def _answering(table: str) -> Iterator[None]:
 
 def _what_happened(error: Any) -> str:
     """The end of a sentence that begins with the table."""
-    first_line = str(error).strip().splitlines()[0]
-    if getattr(error, "pgcode", None) == _LOCKED:
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if error.pgcode == _LOCKED:
         return (
             f"did not answer: another session has locked it for more than {_LOCK_SECONDS:g} seconds (VACUUM FULL, ALTER"
             " TABLE and LOCK TABLE do that). What was taken of it before still counts, and it is asked again."
@@ -211,7 +211,7 @@ def _what_happened(error: Any) -> str:
     if error.diag.source_function == "check_enable_rls":
         return (
             f"was not read, because row level security hides rows of it: {first_line}. What was taken of it before"
-            " still counts. Grant BYPASSRLS to the user of ORDERS_SOURCE_URL, or let the table's owner provide a view"
+            " still counts. Grant BYPASSRLS to the user that reads it, or let the table's owner provide a view"
             " that shows every row and set ORDERS_SOURCE_TABLE to it."
         )
     return f"(ORDERS_SOURCE_URL, ORDERS_SOURCE_TABLE) could not be read: {first_line}"
