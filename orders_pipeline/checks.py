@@ -123,7 +123,8 @@ def order_ids_are_unique(
 
 @dg.asset_check(asset=raw_orders)
 def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """No file is quarantined, none keeps failing, and none waits until S3 has restored it from an archive."""
+    """No file is quarantined, none keeps failing, none is empty in the place of one that counts, and none waits for its
+    restoration from an archive of S3."""
     with postgres.ledger().connect() as connection:
         total, bad = files.set_aside(connection)
         archived = archive.archived(connection)
@@ -136,6 +137,7 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
                 "reason": f.reason,
                 "message": f.message,
                 "attempts": f.attempts,
+                "earlier version counts": f.still_counts,
             }
         )
         for f in bad[:_LISTED_FILES]

@@ -18,13 +18,13 @@ from orders_pipeline.demo import Played
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.landing.versions import ARCHIVED
-from orders_pipeline.ledger.files import MAX_ATTEMPTS
+from orders_pipeline.ledger.files import MAX_ATTEMPTS, SetAside
 from orders_pipeline.lost import blocked_reason
 from orders_pipeline.metadata import list_days
 from orders_pipeline.printable import printable
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
-from orders_pipeline.status import PipelineStatus
+from orders_pipeline.status import FileStatus, PipelineStatus
 from orders_pipeline.sync import Synced
 from orders_pipeline.waiting import Side, Waiting
 
@@ -33,8 +33,8 @@ _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
 _COUNTED_REASONS: Final = {ARCHIVED, SIDE_FILE}  # ignored files that are told of in one sentence, not one by one
 _FEW: Final = 3
 _SIDES: Final = {
-    Side.BEFORE_START: "before ORDERS_START_DATE. To count them, set it to {first} or earlier and sync again.",
-    Side.AFTER_TODAY: "after today. Each is built when it comes.",
+    Side.BEFORE_START: "before ORDERS_START_DATE: not counted. To count them, set it to {first} or earlier.",
+    Side.AFTER_TODAY: "after today: not counted yet. Each day is built when it comes.",
 }
 _LISTED_KEYS: Final = 20
 _LINE_EVERY: Final = 100  # without a terminal: a line per so many
@@ -114,7 +114,9 @@ def synced(result: Synced) -> None:
         _console.print(f"  [red]failed[/red] {step}: {escape(error)}")
     for file in result.failing:
         tried = f"tried {file.attempts} of {MAX_ATTEMPTS} times"
-        _console.print(f"  [red]failing[/red] {escape(file.version.key)}: {_below(file.message)} ({tried})")
+        _console.print(
+            f"  [red]failing[/red] {escape(file.version.key)}: {_below(file.message)}{_standing(file)} ({tried})"
+        )
     warned = "\n".join(result.failed_checks.values())
     _notices([notice for notice in result.notices if notice not in warned])  # once is enough
     if result.left:
@@ -129,7 +131,12 @@ def synced(result: Synced) -> None:
 
 def _rows_left_out(result: Synced) -> None:
     """Files that count in part or not at all, though nothing is left to do with them."""
-    _first([f"[yellow]quarantined[/yellow] {escape(f.version.key)}: {_below(f.message)}" for f in result.quarantined])
+    _first(
+        [
+            f"[yellow]{file.status}[/yellow] {escape(file.version.key)}: {_below(file.message)}{_standing(file)}"
+            for file in result.set_aside
+        ]
+    )
     if "few_rows_are_rejected" not in result.failed_checks:  # which has just named them
         _first([f"[yellow]rejected[/yellow] {escape(str(file))}" for file in result.high_reject_rate])
     _waiting(result.waiting)
@@ -138,6 +145,10 @@ def _rows_left_out(result: Synced) -> None:
 def _below(message: str) -> str:
     """What is said of a file, its further lines set off from the files that follow."""
     return escape(message).replace("\n", "\n        ")
+
+
+def _standing(file: SetAside | FileStatus) -> str:
+    return " Its last readable version still counts." if file.still_counts else ""
 
 
 def _first(lines: list[str]) -> None:
@@ -150,13 +161,14 @@ def _first(lines: list[str]) -> None:
 def _waiting(sides: list[Waiting]) -> None:
     """Orders of days that are not built, and what to do on each side of the calendar."""
     for its in sides:
-        orders = f"{its.orders:,} orders worth {its.amount:,}" if its.problem == "" else "An unknown number of orders"
+        orders = "an unknown number of orders"
+        if not its.problem:
+            orders = f"{its.orders:,} order{'s' if its.orders != 1 else ''} worth {its.amount:,}"
         files = f" (in {', '.join(its.files[:_FEW])}{', ...' if len(its.files) > _FEW else ''})" if its.files else ""
         where = _SIDES[its.side].format(first=min(its.days))
         _console.print(
-            f"  [yellow]waiting[/yellow]   {orders} on {list_days(its.days)}{escape(files)} do not count: these days"
-            f" are {where} If the dates are wrong, correct the file and upload it again under the same key."
-            f"{escape(f' {its.problem}' if its.problem else '')}"
+            f"  [yellow]waiting[/yellow]   {orders} on {list_days(its.days)}{escape(files)}, {where} If the dates are"
+            f" wrong, correct the file and upload it again under the same key.{escape(f' {its.problem}'.rstrip())}"
         )
 
 
@@ -203,7 +215,9 @@ def status(found: PipelineStatus) -> None:
             tried = f", tried {file.attempts} of {MAX_ATTEMPTS} times" if name == "failing" else ""
             if file.reason in _COUNTED_REASONS:
                 continue
-            _console.print(f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {_below(file.message)}")
+            _console.print(
+                f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {_below(file.message)}{_standing(file)}"
+            )
     for rejected in found.high_reject_rate:
         _console.print(f"    rejected: {escape(str(rejected))}")
     if found.side_files:

@@ -26,6 +26,7 @@ class FileStatus:
     reason: str
     message: str
     attempts: int
+    still_counts: bool  # the last readable version of its key
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
 
     def those(status: Status) -> list[FileStatus]:
         return [
-            FileStatus(file.version.key, file.version.size, file.reason, file.message, file.attempts)
+            FileStatus(file.version.key, file.version.size, file.reason, file.message, file.attempts, file.still_counts)
             for file in aside
             if file.status is status
         ]

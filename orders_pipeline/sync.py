@@ -39,7 +39,7 @@ class Synced:
     errors: dict[str, str] = field(default_factory=dict)  # last word of each step that failed last
     left: Outstanding | None = None
     failing: list[SetAside] = field(default_factory=list)
-    quarantined: list[SetAside] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)  # quarantined, or empty in the place of one that counts
     high_reject_rate: list[Rejected] = field(default_factory=list)  # worst first
     notices: list[str] = field(default_factory=list)  # what is left to be known, not to be done
     waiting: list[Waiting] = field(default_factory=list)
@@ -83,7 +83,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
         _, result.high_reject_rate = rejections.above(connection, settings.max_reject_share)
         result.waiting = waiting_orders(connection, s3.lake(), Calendar.of(settings))
     result.failing = [file for file in aside if file.status is Status.FAILING]
-    result.quarantined = [file for file in aside if file.status is Status.QUARANTINED]
+    result.set_aside = [file for file in aside if file.status is not Status.FAILING]
     return result
 
 

@@ -134,6 +134,35 @@ def test_a_file_none_of_whose_rows_count_is_named_for_as_long_as_it_lies_there(
     assert told in call("status").output
 
 
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"nonsense\n", "quarantined"), (b"", "ignored"), (b'{"order_id": ', "quarantined"), (b"\x1f\x8b", "quarantined")],
+)
+def test_a_file_in_whose_place_an_earlier_version_counts_is_named_with_that(
+    pipeline: Pipeline, content: bytes, status: str
+) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
+    call("sync")
+    key = pipeline.land("a.csv", content)
+
+    for output in (call("sync").output, call("sync").output, call("status").output):
+        (line, *_) = [line for line in output.splitlines() if key in line and "check landed" not in line]
+        assert line.strip().startswith(status)
+        assert line.endswith("Its last readable version still counts.")
+    assert json.loads(call("status", "--json").stdout)[status][0]["still_counts"]
+    assert pipeline.revenue() == {"2026-03-04": ("1.50", 1)}
+
+
+def test_an_empty_file_that_takes_no_place_is_no_finding(pipeline: Pipeline) -> None:
+    for name in ("folder/", "a.csv", "b.csv"):
+        pipeline.land(name, b"")
+
+    synced = pipeline.sync()
+
+    assert synced.set_aside == []
+    assert synced.failed_checks == {}
+
+
 def test_sync_names_few_of_many_files_and_says_where_the_others_are(pipeline: Pipeline) -> None:
     for number in range(12):
         pipeline.land(f"{number:02}.csv", b"nonsense\n")

@@ -63,7 +63,7 @@ def test_orders_after_today_are_counted_with_their_money(pipeline: Pipeline, day
 
     output = call("sync")
 
-    assert f"2 orders worth 3.50 on {day} (in landing/a.csv) do not count: these days are after today." in output
+    assert f"2 orders worth 3.50 on {day} (in landing/a.csv), after today: not counted yet." in output
     assert "If the dates are wrong, correct the file" in output
     assert output.count("waiting") == 1
 
@@ -74,9 +74,12 @@ def test_both_sides_are_told_apart_by_sync_and_status_for_as_long_as_they_wait(p
     pipeline.execute("INSERT INTO orders VALUES (2, 'ann', 7, '2026-03-12'), (3, 'ann', 1, '2026-03-10')")
 
     for output in (call("sync"), call("sync"), call("status")):
-        assert "1 orders worth 1,000.50 on 2025-12-30 (in landing/old.csv) do not count" in output
+        assert (
+            "1 order worth 1,000.50 on 2025-12-30 (in landing/old.csv), before ORDERS_START_DATE: not counted."
+            in output
+        )
         assert "set it to 2025-12-30 or earlier" in output
-        assert "1 orders worth 7.00 on 2026-03-12 (in table:orders/2026-03-12) do not count" in output
+        assert "1 order worth 7.00 on 2026-03-12 (in table:orders/2026-03-12), after today: not counted yet." in output
     found = json.loads(call("status", "--json"))
     assert found["out_of_range_days"] == ["2025-12-30", "2026-03-12"]
     assert found["waiting"][0] == {
@@ -169,7 +172,7 @@ def test_status_says_what_it_cannot_count_where_the_lake_has_lost_it(pipeline: P
 
     assert (its.orders, its.amount, its.days) == (None, None, [date(2062, 3, 4)])
     assert its.problem
-    assert "An unknown number of orders on 2062-03-04 do not count" in call("status")
+    assert "an unknown number of orders on 2062-03-04, after today: not counted yet." in call("status")
 
 
 def test_the_lake_is_not_read_where_nothing_waits(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,24 +261,32 @@ def read_anew(connection: Connection, bucket: str, key: str) -> bool:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count."""
+    """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count. `still_counts`:
+    whether the last readable version of its key does."""
 
     version: FileVersion
     status: Status
     reason: str
     message: str
     attempts: int
+    still_counts: bool
 
 
 def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, list[SetAside]]:
-    """The number of keys, and those whose latest version is quarantined, failing or (on demand) ignored."""
+    """The number of keys, and those whose latest version is quarantined or failing, or ignored although an earlier one
+    counts: an empty file that was put in the place of another. `ignored`: all ignored ones too."""
     latest = _latest(landed_files)
-    statuses = [Status.QUARANTINED, Status.FAILING, *([Status.IGNORED] if ignored else [])]
     total = connection.execute(sa.select(sa.func.count()).select_from(latest)).scalar_one()
-    found = connection.execute(sa.select(latest).where(latest.c.status.in_(statuses)).order_by(latest.c.key))
+    still_counts = sa.exists().where(_t.bucket == latest.c.bucket, _t.key == latest.c.key, _t.active)
+    bad = latest.c.status.in_([Status.QUARANTINED, Status.FAILING])
+    stands_in = sa.and_(still_counts, latest.c.reason.is_distinct_from(ARCHIVED))
+    empty = sa.and_(latest.c.status == Status.IGNORED, sa.or_(stands_in, sa.literal(ignored)))
+    query = sa.select(latest, still_counts.label("still_counts")).where(sa.or_(bad, empty))
     return total, [
-        SetAside(version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts)
-        for r in found
+        SetAside(
+            version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts, r.still_counts
+        )
+        for r in connection.execute(query.order_by(latest.c.key))
     ]
 
 
