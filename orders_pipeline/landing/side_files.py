@@ -23,11 +23,8 @@ def that_count(connection: Connection, s3: "S3Resource") -> list[str]:
 
 def reported(connection: Connection, s3: "S3Resource") -> list[FileVersion]:
     """Side files that are quarantined or failing, and do not count."""
-    _, aside = files.set_aside(connection)
-    found = [file.version for file in aside if file.version.bucket == s3.bucket]
-    found = [version for version in found if is_side_file(version.key, s3.prefix)]
-    counting = keys.that_count(connection, s3.bucket, [version.key for version in found]) if found else set()
-    return [version for version in found if version.key not in counting]
+    found = keys.with_side_names_set_aside(connection, s3.bucket)
+    return [version for version in found if is_side_file(version.key, s3.prefix)]
 
 
 def ignore_reported(ingest: Ingest, s3: "S3Resource") -> None:

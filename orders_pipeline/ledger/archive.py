@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing.versions import ARCHIVED, FileVersion, Status
-from orders_pipeline.ledger.landed import is_version, version_of
+from orders_pipeline.ledger.landed import is_latest, is_version, version_of
 from orders_pipeline.ledger.tables import landed_files
 
 _UNTIL_RESTORED: Final = timedelta(hours=1)  # what S3 takes at best, and a HEAD each is little
@@ -43,7 +42,5 @@ def wait_for_restore(connection: Connection, version: FileVersion, run_id: str) 
 
 def archived(connection: Connection) -> list[FileVersion]:
     """The latest versions that wait until S3 has restored them, by key."""
-    latest = sa.select(landed_files).ext(distinct_on(_t.bucket, _t.key)).order_by(_t.bucket, _t.key, _t.id.desc())
-    newest = latest.subquery()
-    found = connection.execute(sa.select(newest).where(is_archived(newest.c)).order_by(newest.c.key))
-    return [version_of(row) for row in found]
+    query = sa.select(landed_files).where(is_archived(_t), is_latest()).order_by(_t.key)
+    return [version_of(row) for row in connection.execute(query)]

@@ -1,26 +1,23 @@
 """What the ledger knows of keys, whatever became of their versions."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.landed import pairs
+from orders_pipeline.landing.versions import FileVersion, Status
+from orders_pipeline.ledger.landed import is_latest, pairs, version_of
 from orders_pipeline.ledger.tables import landed_files
 
-_t = landed_files.c
+_t: Final = landed_files.c
+_HAS_SIDE_NAME: Final = _t.key.regexp_match("(^|/)[_.]")  # more than `is_side_file`, which knows the prefix
 
 
 def knows_any(connection: Connection, bucket: str, prefix: str) -> bool:
     """Whether a version of any key below a prefix was ever taken or set aside."""
     found = sa.select(_t.id).where(_t.bucket == bucket, _t.key.startswith(prefix, autoescape=True)).limit(1)
     return connection.execute(found).one_or_none() is not None
-
-
-def below(connection: Connection, bucket: str, prefix: str) -> list[str]:
-    """All keys of a bucket that begin with a prefix, in order."""
-    query = sa.select(_t.key).distinct().where(_t.bucket == bucket, _t.key.startswith(prefix, autoescape=True))
-    return sorted(connection.execute(query).scalars())
 
 
 def that_count(connection: Connection, bucket: str, keys: Iterable[str]) -> set[str]:
@@ -32,5 +29,14 @@ def that_count(connection: Connection, bucket: str, keys: Iterable[str]) -> set[
 
 def with_side_names_that_count(connection: Connection, bucket: str) -> list[str]:
     """The keys that count and have a segment that begins with `_` or `.`, in order."""
-    query = sa.select(_t.key).where(_t.active, _t.bucket == bucket, _t.key.regexp_match("(^|/)[_.]"))
+    query = sa.select(_t.key).where(_t.active, _t.bucket == bucket, _HAS_SIDE_NAME)
     return sorted(connection.execute(query).scalars())
+
+
+def with_side_names_set_aside(connection: Connection, bucket: str) -> list[FileVersion]:
+    """The latest versions of keys with such a segment that are quarantined or failing, where none counts."""
+    is_set_aside = _t.status.in_([Status.QUARANTINED, Status.FAILING])
+    query = sa.select(landed_files).where(_t.bucket == bucket, is_set_aside, _HAS_SIDE_NAME, is_latest())
+    found = [version_of(row) for row in connection.execute(query.order_by(_t.key))]
+    counting = that_count(connection, bucket, [version.key for version in found]) if found else set()
+    return [version for version in found if version.key not in counting]
