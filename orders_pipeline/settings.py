@@ -149,7 +149,7 @@ def _names_and_gaps(environment: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environment.keys() - {*known}):
         nearest = min(known, key=lambda right: _letters_apart(name, right))
         if _letters_apart(name, nearest) <= _TYPOS:
-            yield f"{name}: there is no such variable. Did you mean {nearest}?"
+            yield f"{name}: there is no such variable (did you mean {nearest}?)"
 
 
 def _letters_apart(one: str, other: str) -> int:

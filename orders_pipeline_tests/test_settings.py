@@ -143,7 +143,7 @@ def test_a_misspelt_name_is_an_error_that_names_the_right_one(
 ) -> None:
     monkeypatch.setenv(name, "secret")
 
-    assert f"{name.upper()}: there is no such variable. Did you mean {right}?" in refusal()
+    assert f"{name.upper()}: there is no such variable (did you mean {right}?)" in refusal()
     assert "secret" not in refusal()
 
 
