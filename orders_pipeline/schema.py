@@ -109,7 +109,8 @@ QUARANTINES: Final = {
     "lost": "it counts, the lake has lost what was read of it, and it cannot be read anew, or not until it is back on"
     " S3: days in which it has a say keep their last figures",
     "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",
-    "parquet_unreadable": "it begins as Parquet and is cut short, damaged, or built to take too much memory",
+    "parquet_unreadable": "it begins as Parquet and is cut short, damaged, at odds with its own counts of rows, or"
+    " built to take too much memory",
     "row_too_long": "a row is far longer than its longest fields may be: a quote or a line end is missing",
     "too_many_columns": "it has more than 1,000 columns",
     "too_many_rows": "it has more rows than ORDERS_MAX_ROWS",

@@ -55,7 +55,7 @@ def unharmed(pipeline: Pipeline) -> Iterator[Pipeline]:
 
 def test_keys_and_values_are_data_wherever_they_go(unharmed: Pipeline) -> None:
     for number, nasty in enumerate(NASTY):
-        unharmed.land_rows(f"{nasty}/{nasty}.csv", f"{quoted(nasty)},{quoted(nasty)},{number}.00,{DAY}", ",,,")
+        unharmed.land_rows(f"{nasty}/{nasty}.csv", f"{quoted(nasty)},{quoted(nasty)},{number}.00,{DAY}", ",,,-")
         unharmed.land(f"{nasty}.bad", f"{nasty}\n")
 
     assert unharmed.sync().is_complete

@@ -39,7 +39,9 @@ def test_a_side_file_is_known_by_a_segment_below_the_prefix(name: str) -> None:
     assert is_side_file(f"_in/.x/{name}", "_in/.x/")
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a_b.csv", "x._/a.csv", "2026/a.b/c_", "-_x", ""])
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a_b.csv", "x._/a.csv", "2026/a.b/c_", "-_x", "", "../../a.csv", "./a.csv", "x/.."]
+)
 def test_other_names_are_no_side_files(name: str) -> None:
     assert not is_side_file(f"landing/{name}", "landing/")
     assert not is_side_file(f"_in/.x/{name}", "_in/.x/")  # segments of the prefix itself were chosen

@@ -46,8 +46,11 @@ def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: boo
         what = "file on S3 that is to be read again: quarantined, failing, or (with --loaded) loaded"
         keys = _chosen(named, known, readable, what)
         for bucket, key in keys:
-            if not files.try_again(transaction, bucket, key):
-                files.read_anew(transaction, bucket, key)
+            if not files.try_again(transaction, bucket, key) and not files.read_anew(transaction, bucket, key):
+                raise OrdersPipelineError(
+                    f"Nothing was changed: the latest version of {key!r} is ignored, since nothing is in it, and an"
+                    " older one counts. Upload the file again under this key."
+                )
     return [key for _, key in keys]
 
 

@@ -1,5 +1,6 @@
 """Versions of landed objects, and the pure decision which of them are due. No I/O."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,8 @@ from typing import Final
 TABLE: Final = ""  # the source table's bucket: it has none
 ARCHIVED: Final = "archived"  # why a version is ignored that S3 has to restore before it can be read
 LOST: Final = "lost"  # why a version is set aside that counts, and whose rows are nowhere any more
+
+_SIDE_NAME: Final = re.compile(r"(?:^|/)(?:_|\.(?!\.?(?:/|$)))")
 
 
 class Status(StrEnum):
@@ -54,9 +57,9 @@ class Entry:
 
 def is_side_file(key: str, prefix: str) -> bool:
     """Whether a key is a side file of another tool: a segment below the landing prefix begins with `_` or `.`. Spark,
-    Hive and Hadoop read no such files; among them are `_temporary/`, `_SUCCESS`, `_delta_log/`, `.crc`, `.DS_Store`."""
-    name = key.removeprefix(prefix)
-    return name.startswith(("_", ".")) or "/_" in name or "/." in name
+    Hive and Hadoop read no such files; among them are `_temporary/`, `_SUCCESS`, `_delta_log/`, `.crc`, `.DS_Store`.
+    The segments `.` and `..` are no names of files: to S3 they are part of a key like any other."""
+    return _SIDE_NAME.search(key.removeprefix(prefix)) is not None
 
 
 def pending(listed: Iterable[FileVersion], known: Mapping[str, Entry]) -> list[FileVersion]:

@@ -375,7 +375,7 @@ MUTANTS = [
         "11 exact",
         "a number in an id has a text of its own in each format",
         "landing/formats/json_rows.py",
-        "return id_number(value) if name in IDS else str(value)",
+        "return id_number(value) if name in ID_COLUMNS else str(value)",
         "return str(value)",
         "test_values.py",
         "json_number",
