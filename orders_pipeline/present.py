@@ -221,7 +221,8 @@ def status(found: PipelineStatus) -> None:
     for rejected in found.high_reject_rate:
         _console.print(f"    rejected: {escape(str(rejected))}")
     if found.side_files:
-        _console.print(f"    left out: {found.side_files} side files of other tools (a name begins with _ or a dot)")
+        files = "1 side file" if found.side_files == 1 else f"{found.side_files} side files"
+        _console.print(f"    left out: {files} of other tools (a part of the name begins with _ or a dot)")
     for key in found.pending[:10]:
         _console.print(f"    pending: {escape(key)}")
     if found.outdated_files:
