@@ -289,6 +289,55 @@ def test_a_change_that_equality_does_not_see_is_seen(
         assert etags(seen) != first
 
 
+@pytest.mark.parametrize("column", ["customer_id", "amount", "order_date", "updated_at"])
+def test_a_value_that_two_rows_of_a_day_swap_is_a_change(environment: dict[str, str], column: str) -> None:
+    """Many pairs, for a sum of mere row hashes saw some of them."""
+    execute(
+        f"CREATE TABLE orders ({ORDERS}, updated_at timestamptz)",
+        f"INSERT INTO orders SELECT n, 'c' || n, n, date '{DAY}' - n / 2 + n % 2 * interval '1 hour',"
+        f" timestamp '{DAY}' + n * interval '1 minute' FROM generate_series(2, 41) AS n",
+    )
+    settings = settings_of(environment["ORDERS_DATABASE_URL"])
+    with snapshot(settings) as seen:
+        first = etags(seen)
+    execute(
+        f"UPDATE orders SET {column} = other.{column} FROM orders AS other"
+        " WHERE other.order_id::int / 2 = orders.order_id::int / 2 AND other.order_id <> orders.order_id"
+    )
+
+    with snapshot(settings) as seen:
+        second = etags(seen)
+    assert [key for key in first if second[key] == first[key]] == []
+    assert len(first) == 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("order_id bigint", "1", "4294967296"),
+        ("amount bigint", "7", "4294967302"),
+        ("order_date timestamp", f"'{DAY} 00:00'", f"timestamp '{DAY}' + 4294967297 * interval '1 microsecond'"),
+        ("order_date timestamptz", f"'{DAY} 00:00'", f"timestamptz '{DAY}' + 4294967297 * interval '1 microsecond'"),
+    ],
+)
+def test_a_change_that_a_hash_of_32_bits_does_not_see_is_seen(
+    environment: dict[str, str], kind: str, before: str, after: str
+) -> None:
+    column = kind.partition(" ")[0]
+    others = {"order_id": "text", "customer_id": "text", "amount": "numeric", "order_date": "date"}
+    values = {"order_id": "'1'", "customer_id": "'ann'", "amount": "10", "order_date": f"'{DAY}'"} | {column: before}
+    columns = ", ".join(kind if name == column else f"{name} {type_}" for name, type_ in others.items())
+    execute(f"CREATE TABLE orders ({columns})", f"INSERT INTO orders VALUES ({', '.join(values.values())})")
+    settings = settings_of(environment["ORDERS_DATABASE_URL"])
+    with snapshot(settings) as seen:
+        first = etags(seen)
+    execute(f"UPDATE orders SET {column} = {after}")
+
+    with snapshot(settings) as seen:
+        assert etags(seen).keys() == first.keys()
+        assert etags(seen) != first
+
+
 def test_texts_that_a_collation_takes_for_equal_are_told_apart() -> None:
     """Pure, for not every Postgres is built with collations of this kind."""
     kinds = ["text", "varchar", "bpchar", ""]
