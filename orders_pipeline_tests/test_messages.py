@@ -135,3 +135,32 @@ def test_a_log_that_deletes_orders_is_refused(tmp_path: Path, column: str, kept:
 def test_a_column_of_another_meaning_is_no_log(tmp_path: Path) -> None:
     assert message_of(tmp_path, f"op,{HEADER}D,{ROW}K,{ROW}") is None
     assert message_of(tmp_path, f"deleted,{HEADER}true,{ROW}") is None
+
+
+@pytest.mark.parametrize("column", ["Op", "__op", "_change_type"])
+@pytest.mark.parametrize("other", ["NULL", "\\N", "T"])
+def test_an_operation_that_is_none_or_a_rare_one_hides_no_deletion(tmp_path: Path, column: str, other: str) -> None:
+    message = message_of(tmp_path, f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,{other}\n2,a,1,2026-03-04,D\n") or ""
+
+    assert f"column {column} says in line 3" in message
+    assert "if the column means something else, rename it" in message
+
+
+@pytest.mark.parametrize("column", ["__op", "header__change_oper", "_change_type", "METADATA$ACTION"])
+def test_what_only_a_log_has_counts_beside_operations_that_are_unknown(tmp_path: Path, column: str) -> None:
+    content = f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,snapshot\n2,a,1,2026-03-04,delete\n"
+
+    assert f"column {column} says in line 3" in (message_of(tmp_path, content) or "")
+
+
+@pytest.mark.parametrize("column", ["_ab_cdc_deleted_at", "_sdc_deleted_at", "__deleted"])
+@pytest.mark.parametrize("nothing", ["", " ", "NULL", "null", "\\N", "n/a"])
+def test_no_value_deletes_nothing(tmp_path: Path, column: str, nothing: str) -> None:
+    assert message_of(tmp_path, f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,{nothing}\n") is None
+
+
+@pytest.mark.parametrize("column", ["_fivetran_deleted", "_hoodie_is_deleted", "_PEERDB_IS_DELETED"])
+def test_a_flag_that_pandas_wrote_as_a_number_deletes(tmp_path: Path, column: str) -> None:
+    content = f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,0.0\n2,a,1,2026-03-04,1.0\n"
+
+    assert f"column {column} says in line 3" in (message_of(tmp_path, content) or "")

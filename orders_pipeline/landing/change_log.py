@@ -9,20 +9,23 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.schema import ROW_NUMBER
+from orders_pipeline.schema import NULL_TEXTS, ROW_NUMBER
 
 # Columns that tools add, in lower case. What they say of a row is compared in lower case too.
-_FLAGS: Final = ("__deleted", "_fivetran_deleted")  # Debezium's flattened events; Fivetran
+# Debezium's flattened events; Fivetran; Hudi; PeerDB; Datastream.
+_FLAGS: Final = ("__deleted", "_fivetran_deleted", "_hoodie_is_deleted", "_peerdb_is_deleted", "_metadata_deleted")
 _TIMES: Final = ("_ab_cdc_deleted_at", "_sdc_deleted_at")  # Airbyte; Stitch: any time says "deleted"
-# AWS DMS; Debezium; GoldenGate; Qlik; Delta; Snowflake. Some of these names are common ones: they count only where all
-# values are operations of a log.
-_OPERATIONS: Final = ("op", "__op", "op_type", "header__change_oper", "operation", "_change_type", "metadata$action")
-_TRUE: Final = ("true", "t", "1", "y", "yes")
+# Debezium; Qlik; Delta; Snowflake; Hudi.
+_OPERATIONS: Final = ("__op", "header__change_oper", "_change_type", "metadata$action", "_hoodie_operation")
+# AWS DMS; GoldenGate. These names are common ones: they count only where all values are operations of a log.
+_COMMON: Final = ("op", "op_type", "operation")
+_TRUE: Final = ("true", "t", "1", "1.0", "y", "yes")
 _DELETE: Final = ("d", "delete")
 _OTHERS: Final = (
-    *("i", "u", "c", "r", "b", "insert", "update", "create", "read"),
+    *("i", "u", "c", "r", "b", "t", "insert", "update", "create", "read", "upsert", "truncate"),
     *("update_preimage", "update_postimage"),
 )
+_NOTHING: Final = tuple(text.lower() for text in NULL_TEXTS)
 
 
 class Deletions:
@@ -35,11 +38,11 @@ class Deletions:
     def add(self, batch: pl.DataFrame) -> None:
         for name in batch.columns:
             column = _written(name).casefold()
-            if column not in (*_FLAGS, *_TIMES, *_OPERATIONS):
+            if column not in (*_FLAGS, *_TIMES, *_OPERATIONS, *_COMMON):
                 continue
             said = pl.col(name).str.strip_chars().str.to_lowercase()
-            values = batch.select(ROW_NUMBER, said=said).filter(pl.col("said") != "")
-            if column in _OPERATIONS and not values["said"].is_in((*_DELETE, *_OTHERS)).all():
+            values = batch.select(ROW_NUMBER, said=said).filter(~pl.col("said").is_in(_NOTHING))
+            if column in _COMMON and not values["said"].is_in((*_DELETE, *_OTHERS)).all():
                 self._no_operations.add(name)
             if column not in _TIMES:
                 values = values.filter(pl.col("said").is_in(_TRUE if column in _FLAGS else _DELETE))
@@ -57,7 +60,8 @@ class Deletions:
             raise QuarantineError(
                 "format_unsupported",
                 f"The file is a log of changes: its column {_written(name)} says in {place} {number} that an order was"
-                " deleted. The orders that are left cannot be told from it. Land a full export of the table instead.",
+                " deleted. The orders that are left cannot be told from it. Land a full export of the table instead;"
+                " or, if the column means something else, rename it.",
             )
 
 
