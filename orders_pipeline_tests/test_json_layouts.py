@@ -163,3 +163,28 @@ def test_lines_of_arrays_and_empty_ones_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [as_lines, json.dumps])
 def test_an_envelope_is_named_as_what_it_is(tmp_path: Path, objects: list[Any], named: str, write: Any) -> None:
     assert named in refusal(tmp_path, write(objects))
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\ufeff"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_files_put_together_with_their_byte_order_marks_lose_no_order(
+    tmp_path: Path, mark: str, indent: int | None
+) -> None:
+    one = f"{mark}{json.dumps(GOOD, indent=indent)}\n"
+
+    assert [row[PROBLEM] for row in rows_of(tmp_path, f"\ufeff{one * 3}")] == [None] * 3
+    assert len(rows_of(tmp_path, f"{mark}{json.dumps([GOOD] * 3, indent=indent)}{mark}\n")) == 3
+
+
+def test_objects_over_several_lines_that_are_nested_too_deeply_are_refused(tmp_path: Path) -> None:
+    pretty = json.dumps(GOOD, indent=1)
+
+    message = refusal(tmp_path, f'{pretty}\n{{\n"x": {"[" * 5000}{"]" * 5000}}}\n')
+    assert message.endswith("object 2 is nested too deeply.")
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_number_of_any_length_is_read_beside_a_bad_value(tmp_path: Path, rows: int) -> None:
+    bad = json.dumps({**GOOD, "order_id": {}})[:-1] + f', "x": {"1" * 5000}}}\n'
+
+    assert [row[PROBLEM] for row in rows_of(tmp_path, bad * rows)] == ["nested_value"] * rows

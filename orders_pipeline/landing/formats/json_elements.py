@@ -12,7 +12,7 @@ from orders_pipeline.landing.formats.text import printable
 from orders_pipeline.landing.reading import Reading
 
 _BLOCK: Final = 1 << 20
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")  # each of several files put together may have its byte order mark
 _NEAR_THE_END: Final = 100  # characters: where the text is cut off, the decoder complains no earlier
 
 # One array of objects under a key. An empty one is left out: `{"errors": []}` would pass for a file without orders.
@@ -79,6 +79,11 @@ class Elements:
                         f"The objects of the file span several lines, and object {number} is no JSON: {error.msg}."
                         " Correct it; or write one object a line (jq -c), so that a bad one is rejected alone."
                     ),
+                ) from error
+            except RecursionError as error:
+                raise QuarantineError(
+                    "json_unreadable",
+                    f"The objects of the file span several lines, and object {number} is nested too deeply.",
                 ) from error
             yield self._decoder.row(number, value, said)
 

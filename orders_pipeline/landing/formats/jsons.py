@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,9 @@ from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
 
 _HEAD: Final = 1 << 20  # characters that tell how a file is laid out
 _ANOTHER_BESIDE: Final = re.compile(r"[ \t]+\{")
+
+# Numbers of any length: Python makes no integers of more than 4,300 digits.
+_loads: Final = partial(json.loads, parse_int=str)
 
 _Layout = Callable[[TextIOWrapper, Reading], tuple[Source, Iterator[JsonRow]]]
 
@@ -71,7 +75,7 @@ def _over_lines(path: Path, reading: Reading) -> _Layout:
 
 def _is_json(line: str) -> bool:
     try:
-        json.loads(line)
+        _loads(line)
     except (ValueError, RecursionError):
         return False
     return True
@@ -91,7 +95,7 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
             if number > reading.rows:
                 raise reading.beyond("rows", "The file has more rows")
             if first is None and fields:
-                first = {key: _decoded(text) for key, text in fields.items()} if said is None else json.loads(said)
+                first = {key: _decoded(text) for key, text in fields.items()} if said is None else _loads(said)
             keys.update(dict.fromkeys(fields))
             if len(keys) > MOST_COLUMNS:
                 break  # to be refused as a header would be
@@ -111,7 +115,7 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
 
 def _decoded(text: str | None) -> Any:
     """A field as the list or object that it was written as; any other as it is."""
-    return json.loads(text) if text and text.startswith(("{", "[")) and _is_json(text) else text
+    return _loads(text) if text and text.startswith(("{", "[")) and _is_json(text) else text
 
 
 def _array(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[JsonRow]]:
@@ -136,7 +140,8 @@ def _lines(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[Json
 
 def _line_rows(lines: Lines, reading: Reading) -> Iterator[JsonRow]:
     decoder = Decoder(reading)
-    for number, line in enumerate(lines, start=1):
+    for number, written in enumerate(lines, start=1):
+        line = written.lstrip("\ufeff")  # each of several files put together may have one
         if not line.strip():
             continue
         is_whole = line.endswith(("\r", "\n"))
