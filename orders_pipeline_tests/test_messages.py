@@ -1,7 +1,10 @@
 """What the owner of a file that is set aside is told: what was recognized, where, and what to do."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,3 +167,21 @@ def test_a_flag_that_pandas_wrote_as_a_number_deletes(tmp_path: Path, column: st
     content = f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,0.0\n2,a,1,2026-03-04,1.0\n"
 
     assert f"column {column} says in line 3" in (message_of(tmp_path, content) or "")
+
+
+@pytest.mark.parametrize(
+    ("place", "layout"),
+    [
+        ("line", lambda objects: "\n".join(map(json.dumps, objects))),
+        ("row", lambda objects: "\n".join(json.dumps(one, indent=1) for one in objects)),
+        ("row", json.dumps),
+        ("row", lambda objects: json.dumps({"orders": objects}, indent=1)),
+    ],
+)
+def test_what_is_no_line_of_json_is_not_called_one(tmp_path: Path, place: str, layout: Callable[[Any], str]) -> None:
+    good = {"order_id": "1", "customer_id": "a", "amount": "1.50", "order_date": "2026-03-04", "op": "I"}
+
+    assert f"First seen in {place} 2 (" in (
+        message_of(tmp_path, layout([good, *[{**good, "amount": "1,5"}] * 20])) or ""
+    )
+    assert f"op says in {place} 2 that" in (message_of(tmp_path, layout([good, {**good, "op": "D"}])) or "")

@@ -4,6 +4,7 @@ That order must not count, and to leave out the row alone would let the row coun
 file. So a log that deletes is refused as a whole.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import polars as pl
@@ -49,8 +50,8 @@ class Deletions:
             if values.height:
                 self._first.setdefault(name, values[ROW_NUMBER][0])
 
-    def refuse(self, place: str) -> None:
-        """Raise what a log that deletes calls for; `place`: what row numbers count.
+    def refuse(self, place: Callable[[], str]) -> None:
+        """Raise what a log that deletes calls for; `place` tells what row numbers count.
 
         Raises:
             QuarantineError: a row says that its order was deleted.
@@ -59,9 +60,9 @@ class Deletions:
         for name, number in found.items():
             raise QuarantineError(
                 "format_unsupported",
-                f"The file is a log of changes: its column {_written(name)} says in {place} {number} that an order was"
-                " deleted. The orders that are left cannot be told from it. Land a full export of the table instead;"
-                " or, if the column means something else, rename it.",
+                f"The file is a log of changes: its column {_written(name)} says in {place()} {number} that an order"
+                " was deleted. The orders that are left cannot be told from it. Land a full export of the table"
+                " instead; or, if the column means something else, rename it.",
             )
 
 

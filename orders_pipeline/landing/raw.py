@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,15 +105,15 @@ def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawO
     Raises:
         QuarantineError: its bytes cannot be read as orders; no object is left behind.
     """
-    tally = _Tally()
+    tally, reading = _Tally(), read_settings().reading
 
     def write(target: Path) -> None:
-        batches = (transforms.annotate(batch, zone) for batch in read_rows(file, read_settings().reading))
+        batches = (transforms.annotate(batch, zone) for batch in read_rows(file, reading))
         _write(target, batches, _origin(version, zone), tally)
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
-            raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file)))
+            raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file, reading)))
         if version.bucket != TABLE:
-            tally.deletions.refuse(place_of_rows(file))
+            tally.deletions.refuse(partial(place_of_rows, file, reading))
 
     return _made(lake.write("raw_orders", write), tally)
 

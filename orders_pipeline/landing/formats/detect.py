@@ -10,7 +10,7 @@ from orders_pipeline.errors import EmptyFileError, QuarantineError
 from orders_pipeline.landing.formats.delimited import read_csv
 from orders_pipeline.landing.formats.expand import expand
 from orders_pipeline.landing.formats.foreign import name_foreign, refuse_utf16
-from orders_pipeline.landing.formats.jsons import read_json
+from orders_pipeline.landing.formats.jsons import has_a_row_a_line, read_json
 from orders_pipeline.landing.formats.parquet import read_parquet
 from orders_pipeline.landing.reading import Reading
 
@@ -47,10 +47,13 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
         raise name_foreign(start, error) from error
 
 
-def place_of_rows(path: Path) -> str:
-    """What the row numbers of a file that was read count: `line`, or `row` where a row is no line of it."""
+def place_of_rows(path: Path, reading: Reading | None = None) -> str:
+    """What the row numbers of a file that was read count: `line`, or `row` where a row is no line of it. JSON is read
+    once more for it: this is for messages."""
     with path.open("rb") as file:
         start = file.read(512).lstrip(_BLANK)
+    if start.startswith(b"{"):
+        return "line" if has_a_row_a_line(path, reading or Reading()) else "row"
     return "row" if start.startswith((_PARQUET, b"[")) else "line"
 
 

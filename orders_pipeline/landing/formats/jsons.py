@@ -41,6 +41,11 @@ def read_json(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
         yield from to_batches(names, rows, source)
 
 
+def has_a_row_a_line(path: Path, reading: Reading) -> bool:
+    """Whether a file that can be read is laid out as an object a line."""
+    return _laid_out(path, reading)[0] is _lines
+
+
 def _laid_out(path: Path, reading: Reading) -> tuple[_Layout, list[str]]:
     """How a file is laid out, and the keys of all its objects.
 
