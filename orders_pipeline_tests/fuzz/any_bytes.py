@@ -83,7 +83,7 @@ def _plainly(content: bytes) -> list[tuple[Any, ...]]:
     text = content.decode("utf-8-sig", "surrogateescape")
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith("["):
-        return _objects(_loaded(text, lenient=False))
+        return _objects(_loaded(text.strip("\ufeff \t\r\n"), lenient=False))
     if start.startswith("{"):
         return _objects(_json(text, start))
     return _csv(text)
@@ -91,14 +91,14 @@ def _plainly(content: bytes) -> list[tuple[Any, ...]]:
 
 def _json(text: str, start: str) -> list[Any]:
     """The values of JSON lines; or, where the first line is none by itself, of objects in a row."""
-    lines = [line for line in StringIO(text, newline=None) if line.strip()]
+    lines = [bare for line in StringIO(text, newline=None) if (bare := line.lstrip("\ufeff \t")).strip()]
     if _loaded(lines[0]) is None:
         decoder = json.JSONDecoder(**_DECODING)
         with suppress(ValueError, RecursionError):
             _, end = decoder.raw_decode(start)
             if re.search(r"[\r\n]", start[:end]) or re.match(r"[ \t]+\{", start[end:]):
                 values = []
-                while rest := start.strip(" \t\r\n"):
+                while rest := start.strip("\ufeff \t\r\n"):
                     value, end = decoder.raw_decode(rest)
                     values.append(value)
                     start = rest[end:]

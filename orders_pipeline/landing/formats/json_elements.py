@@ -12,7 +12,8 @@ from orders_pipeline.landing.formats.text import printable
 from orders_pipeline.landing.reading import Reading
 
 _BLOCK: Final = 1 << 20
-_SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")  # each of several files put together may have its byte order mark
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_BETWEEN: Final = re.compile(r"[ \t\r\n\ufeff]*")  # each of several files put together may have a byte order mark
 _NEAR_THE_END: Final = 100  # characters: where the text is cut off, the decoder complains no earlier
 
 # One array of objects under a key. An empty one is left out: `{"errors": []}` would pass for a file without orders.
@@ -36,8 +37,9 @@ class Elements:
 
     def array(self) -> Iterator[JsonRow]:
         """The elements of the one array that the text is."""
+        self._next(_BETWEEN)
         yield from self._elements()
-        if self._next():
+        if self._next(_BETWEEN):
             raise self._no_array("something follows the array")
 
     def wrapped(self) -> Iterator[JsonRow]:
@@ -46,7 +48,7 @@ class Elements:
         Raises:
             NotAloneError: the object has other keys, or something follows it.
         """
-        self._next()
+        self._next(_BETWEEN)
         begun = WRAPPER.match(self._buffer, self._at)
         self._at = begun.end() if begun else self._at
         try:
@@ -58,13 +60,13 @@ class Elements:
         if self._next() != "}":
             raise NotAloneError
         self._at += 1
-        if self._next():
+        if self._next(_BETWEEN):
             raise NotAloneError
 
     def sequence(self) -> Iterator[JsonRow]:
         """Objects with nothing but spaces between them, each over as many lines as it likes."""
         number = 0
-        while self._next():
+        while self._next(_BETWEEN):
             number += 1
             try:
                 value, said = self._element(number)
@@ -93,7 +95,7 @@ class Elements:
         Raises:
             ValueError: there is no JSON value.
         """
-        self._next()
+        self._next(_BETWEEN)
         _, said = self._element(1)
         if self._at == len(self._buffer):
             self._more(0)
@@ -139,10 +141,10 @@ class Elements:
         self._at += 1
         return found
 
-    def _next(self) -> str:
+    def _next(self, space: re.Pattern[str] = _SPACE) -> str:
         """The next character that is no space; none at the end."""
         while True:
-            if found := _SPACE.match(self._buffer, self._at):
+            if found := space.match(self._buffer, self._at):
                 self._at = found.end()
             if self._at < len(self._buffer):
                 return self._buffer[self._at]

@@ -146,7 +146,7 @@ def _lines(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[Json
 def _line_rows(lines: Lines, reading: Reading) -> Iterator[JsonRow]:
     decoder = Decoder(reading)
     for number, written in enumerate(lines, start=1):
-        line = written.lstrip("\ufeff")  # each of several files put together may have one
+        line = written.lstrip("\ufeff \t")  # each of several files put together may have one
         if not line.strip():
             continue
         is_whole = line.endswith(("\r", "\n"))
