@@ -2,6 +2,7 @@
 
 import pytest
 
+from orders_pipeline.definitions import s3
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.test_cli import call
 
@@ -172,6 +173,33 @@ def test_an_older_version_counts_again_beside_the_newer_one_that_is_set_aside(pi
 
     assert revenue(pipeline) == "1.00"
     assert [file.key for file in pipeline.status().quarantined] == ["landing/a.csv"]
+
+
+@pytest.mark.parametrize("change", ["removed", "overwritten", "side file"])
+def test_an_older_version_counts_again_whatever_became_of_the_newer_one(pipeline: Pipeline, change: str) -> None:
+    name = "a.csv"
+    land(pipeline, name)
+    if change == "side file":  # loaded before such files were left out
+        s3.client().copy_object(Bucket=s3.bucket, Key="landing/_a.csv", CopySource=f"{s3.bucket}/landing/a.csv")
+        pipeline.remove(name)
+        name = "_a.csv"
+        pipeline.execute("UPDATE ledger.landed_files SET key = 'landing/_a.csv'")
+    pipeline.land(name, b"no orders\n")
+    pipeline.sync()
+    assert [file.key for file in pipeline.status().quarantined] == [f"landing/{name}"]
+    assert call("retract", f"landing/{name}").exit_code == 0
+    assert pipeline.sync().is_complete
+    if change == "removed":
+        pipeline.remove(name)
+    elif change == "overwritten":
+        pipeline.land(name, b"no orders either\n")
+
+    undone = call("retract", "--undo", f"landing/{name}")
+
+    assert undone.exit_code == 0, undone.output
+    assert revenue(pipeline) == "1.00"
+    quarantined = [file.key for file in pipeline.status().quarantined]
+    assert quarantined == ([] if change == "removed" else [f"landing/{name}"])
 
 
 def test_a_newer_version_is_not_replaced_by_an_undo(pipeline: Pipeline) -> None:

@@ -80,13 +80,16 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
     keys = _chosen(named, removed, list, "retracted file of which no newer version counts")
     back: list[ActiveFile] = []
     to_read: list[FileVersion] = []
-    for one in (one for key in keys for one in removed[key]):
-        made = None if one.is_dismissed else _from_lake(ingest, one)
-        if made is not None:
-            back.append(ActiveFile(one.version, made))
-        else:
-            _require_on_s3(s3, one.version)
-            to_read.append(one.version)
+    for key in keys:
+        made = {one.version: None if one.is_dismissed else _from_lake(ingest, one) for one in removed[key]}
+        back += [ActiveFile(version, raw_object) for version, raw_object in made.items() if raw_object is not None]
+        left = [version for version, raw_object in made.items() if raw_object is None]
+        if len(left) == len(made):
+            for version in left:
+                _require_on_s3(s3, version)
+            to_read += left
+        else:  # a side file is read as well, since its key counts
+            to_read += [version for version in left if version.bucket == TABLE or s3.current(version.key) == version]
     with ingest.transaction():
         for version in to_read:
             retractions.make_pending(ingest.connection, version)
