@@ -163,6 +163,17 @@ def test_an_archived_version_replaces_nothing_and_a_newer_one_loads(pipeline: Pi
     assert pipeline.status().notices == []
 
 
+def test_the_sentence_says_what_a_retraction_takes_out_besides(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}")
+    pipeline.sync()
+    archive("a.csv", f"1,ann,2.00,{DAY}")
+    pipeline.sync()
+
+    (sentence,) = pipeline.status().notices
+
+    assert "which takes the orders of their earlier versions out as well" in sentence
+
+
 def test_an_archive_that_its_storage_class_does_not_tell_of_comes_to_the_same(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

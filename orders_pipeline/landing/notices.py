@@ -46,7 +46,8 @@ def archived(versions: Sequence[FileVersion]) -> str:
         f" ({len(versions)} in all). Their orders do not count, or an earlier version's still do. Restore them, for"
         f" example `aws s3api restore-object --bucket {quote(example.bucket)} --key {quote(example.key)}"
         " --restore-request Days=7`: they are loaded within an hour after that, or at once by `orders-pipeline sync`."
-        " Take those that you do not need off this list with `orders-pipeline retract KEY...`."
+        " Take those that you do not need off this list with `orders-pipeline retract KEY...`, which takes the orders"
+        " of their earlier versions out as well."
     )
 
 
