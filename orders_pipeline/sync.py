@@ -96,6 +96,8 @@ def _announce(left: Outstanding, table: bool) -> str:
     work = [f"{len(left.pending)} files"] if left.pending else []
     work += ["the source table"] if table else []
     stale = len({*left.stale["cleaned_orders"], *left.stale["daily_revenue"]})
+    if not work and not stale:
+        return "Bringing the list of files and rejects up to date"
     return f"Loading {' and '.join(work)}" if work else f"Building {stale} stale days"
 
 

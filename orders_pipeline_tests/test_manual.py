@@ -227,3 +227,16 @@ def test_a_day_of_the_source_table_counts_again(pipeline: Pipeline, has_lake: bo
     assert call("retract", "--undo", "table:*").exit_code == 0
 
     assert revenue(pipeline) == "1.00"
+
+
+def test_a_source_table_that_does_not_answer_is_not_dismissed_with_a_pattern(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERS_SOURCE_TABLE", "ordrs")
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    assert not pipeline.sync().is_complete
+
+    assert call("retract", "*").exit_code == 0
+
+    assert pipeline.status().source_table_pending
+    assert "ordrs" in str(pipeline.status().source_table_error)

@@ -13,6 +13,7 @@ from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.side_files import WHY
+from orders_pipeline.landing.source_table import WHOLE
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger import active, files, retractions
 from orders_pipeline.ledger.landed import ActiveFile, RawObject
@@ -62,6 +63,7 @@ def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[lis
         OrdersPipelineError: a name stands for no file that counts or is set aside.
     """
     known = retractions.removable(ingest.connection, [s3.bucket, TABLE])
+    known.pop((WHOLE.bucket, WHOLE.key), None)  # that the table did not answer is no file, and is not dismissed
     ingest.connection.rollback()
     keys = _chosen(named, known, list, "file that counts, is quarantined, failing or archived")
     return [key for _, key in keys], ingest.retract(keys, _RETRACTED, dismissing=_DISMISSED)

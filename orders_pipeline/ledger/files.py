@@ -18,6 +18,7 @@ MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE: Final = 10  # seconds; each further pause is four times as long
 OUTAGE: Final = "outage"
 INTERRUPTED: Final = "interrupted"  # in the hands of a process, or left by one that died
+TO_READ: Final = "To be read again at the next sync or tick."
 _OUTAGE_PAUSES: Final = 6
 _LONGEST_MESSAGE: Final = 2_000
 
@@ -235,7 +236,7 @@ def try_again(connection: Connection, bucket: str, key: str) -> bool:
             _t.id == _newest(bucket, key),
             sa.or_(_t.status.in_([Status.QUARANTINED, Status.FAILING]), is_archived(_t)),
         )
-        .values(status=Status.FAILING, reason="retry", message=None, attempts=0, next_attempt=sa.func.now())
+        .values(status=Status.FAILING, reason="retry", message=TO_READ, attempts=0, next_attempt=sa.func.now())
         .returning(_t.id)
     )
     return found.one_or_none() is not None
@@ -248,7 +249,7 @@ def read_anew(connection: Connection, bucket: str, key: str) -> bool:
     found = connection.execute(
         sa.update(landed_files)
         .where(_t.id == _newest(bucket, key), _t.active)
-        .values(status=Status.FAILING, reason="retry", message=None, attempts=0, next_attempt=sa.func.now())
+        .values(status=Status.FAILING, reason="retry", message=TO_READ, attempts=0, next_attempt=sa.func.now())
         .returning(_t.path)
     )
     path = found.scalar_one_or_none()

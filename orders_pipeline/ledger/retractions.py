@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing.versions import FileVersion, Status
 from orders_pipeline.ledger.archive import is_archived
+from orders_pipeline.ledger.files import TO_READ
 from orders_pipeline.ledger.landed import is_version, version_of
 from orders_pipeline.ledger.tables import landed_files
 
@@ -101,5 +102,5 @@ def make_pending(connection: Connection, version: FileVersion) -> None:
     connection.execute(
         sa.update(landed_files)
         .where(*is_version(version))
-        .values(status=Status.FAILING, reason="retry", message=None, attempts=0, next_attempt=sa.func.now())
+        .values(status=Status.FAILING, reason="retry", message=TO_READ, attempts=0, next_attempt=sa.func.now())
     )
