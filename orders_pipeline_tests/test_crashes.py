@@ -18,6 +18,23 @@ def test_crashes():
 """
 
 
+ONCE = """
+import ctypes, os, threading
+
+def test_crashes_once():
+    if not os.path.exists("{marker}"):
+        open("{marker}", "w").close()
+        thread = threading.Thread(target=lambda: ctypes.string_at(0))
+        thread.start()
+        thread.join()
+
+def test_fails():
+    with open("{failures}", "a") as failures:
+        failures.write("failed")
+    assert False
+"""
+
+
 def test_a_worker_that_crashes_says_where_in_the_report_of_its_test(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(CRASHES)
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -31,3 +48,19 @@ def test_a_worker_that_crashes_says_where_in_the_report_of_its_test(tmp_path: Pa
     assert "crashed while running" in report
     assert "in read_nowhere" in report
     assert "in test_crashes" not in report  # where another thread was
+
+
+def test_a_test_whose_worker_crashed_is_run_once_more_and_one_that_fails_is_not(tmp_path: Path) -> None:
+    """With the options of pyproject.toml. A crash in the threads of compiled libraries is seen once in many runs of the
+    suite; it is in the summary, and does not hide what the test says."""
+    failures = tmp_path / "failures"
+    (tmp_path / "test_it.py").write_text(ONCE.format(marker=tmp_path / "crashed", failures=failures))
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+    pytest = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-n", "1"]
+    done = subprocess.run(
+        [*pytest, tmp_path], cwd=Path(__file__).parents[1], env=ours, capture_output=True, text=True, check=False
+    )
+
+    assert "1 failed, 1 passed, 1 rerun" in done.stdout
+    assert failures.read_text() == "failed"
