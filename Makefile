@@ -32,7 +32,7 @@ dev: setup  ## The same services and `dagster dev` on port 3000, sensors and sch
 test: setup  ## Run the tests
 	$(BIN)/python -m pytest
 
-e2e: setup  ## The pipeline as people use it: real orders, the demo, what the documents show, rights and secrets
+e2e: setup  ## The pipeline as people use it: real orders, the demo, the documents, an absent table, rights, secrets
 	$(BIN)/python -m pytest -m e2e
 
 chaos: setup  ## Faults at every point (EVERY=3: a third), N=300 random histories (SEED=...), all tests (PART=0/2: half)

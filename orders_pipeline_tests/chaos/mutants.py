@@ -547,7 +547,7 @@ MUTANTS = [
         "landing/source_table.py",
         '"row_security": "off"',
         '"row_security": "on"',
-        "test_source_answers.py",
+        "e2e/test_source_answers.py",
         "hides_rows",
     ),
     Mutant(

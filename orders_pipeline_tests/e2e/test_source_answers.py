@@ -15,6 +15,8 @@ from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.test_sensors import tick
 
+pytestmark = pytest.mark.e2e
+
 DAY = "2026-03-04"
 TABLE = "CREATE TABLE {} (order_id text, customer_id text, amount numeric(12,2), order_date date, tenant text)"
 

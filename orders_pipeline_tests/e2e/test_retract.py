@@ -6,6 +6,8 @@ from orders_pipeline.definitions import s3
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.test_cli import call
 
+pytestmark = pytest.mark.e2e
+
 DAY = "2026-03-04"
 
 
