@@ -66,6 +66,19 @@ def test_a_field_whose_number_only_arrow_takes_for_a_known_one_hides_nothing(tmp
         parquet_headers.check(path, Reading(), MOST)
 
 
+def test_a_dictionary_that_only_arrow_finds_is_refused(tmp_path: Path) -> None:
+    """Where a column's dictionary is may be left out: without it, its page would pass every limit unseen."""
+    path = orders(tmp_path / "a.parquet")
+    column = pq.read_metadata(path).row_group(0).column(0)
+    data, dictionary = numbered(column.data_page_offset), numbered(column.dictionary_page_offset)
+    hidden = b"\x26" + data + b"\x06" + numbered(11 + (1 << 16)) + dictionary
+    with_footer(path, b"\x26" + data + b"\x26" + dictionary, hidden)
+    assert pq.read_table(path).num_rows == ROWS
+
+    with pytest.raises(QuarantineError, match="headers cannot be read"):
+        parquet_headers.check(path, Reading(), MOST)
+
+
 @pytest.mark.parametrize("end", [b"\x10", b"\x20", b"\xf0"])
 def test_a_structure_ends_where_it_ends_for_arrow(tmp_path: Path, end: bytes) -> None:
     """Four bits say so, whatever the other four are; what follows is not the file's."""

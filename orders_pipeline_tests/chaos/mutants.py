@@ -249,12 +249,12 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "row groups that only Arrow finds pass every limit",
+        "a dictionary that only Arrow finds passes every limit",
         "landing/formats/parquet_headers.py",
         "if not 0 < number < 1 << 15:",
         "if False:",
         "test_parquet_headers.py",
-        "hides_nothing",
+        "only_arrow",
     ),
     Mutant(
         "9 no poison",
