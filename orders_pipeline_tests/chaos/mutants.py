@@ -56,7 +56,7 @@ MUTANTS = [
         "ledger/files.py",
         "sa.or_(latest.c.reason.is_distinct_from(ARCHIVED), latest.c.next_attempt > sa.func.now()),",
         "",
-        "test_archived.py",
+        "e2e/test_archived.py",
         "once_an_hour",
     ),
     Mutant(
@@ -145,7 +145,7 @@ MUTANTS = [
         "waiting.py",
         "transforms.clean(rows, calendar.zone)",
         'rows.with_columns(amount=pl.col("_amount"), order_date=pl.col("_order_date"))',
-        "test_waiting.py",
+        "e2e/test_waiting.py",
         "current_version",
     ),
     Mutant(

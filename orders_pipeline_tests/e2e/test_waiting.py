@@ -13,6 +13,8 @@ from orders_pipeline.settings import Settings
 from orders_pipeline.waiting import Side
 from orders_pipeline_tests.driver import HEADER, Pipeline
 
+pytestmark = pytest.mark.e2e
+
 TODAY = date(2026, 3, 10)
 
 

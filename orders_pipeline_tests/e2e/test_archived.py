@@ -17,6 +17,8 @@ from orders_pipeline_tests.driver import HEADER, Pipeline, check_results
 from orders_pipeline_tests.test_cli import call
 from orders_pipeline_tests.test_sensors import run_all, tick
 
+pytestmark = pytest.mark.e2e
+
 DAY = "2026-03-04"
 LANDED = datetime(2026, 3, 4, tzinfo=UTC)
 
