@@ -33,7 +33,7 @@ class Deletions:
     """What the rows of a file say of deleted orders, batch by batch."""
 
     def __init__(self) -> None:
-        self._first: dict[str, int] = {}  # by column, the row that says so first
+        self._first: dict[str, int] = {}  # by column, the first row that deletes
         self._no_operations: set[str] = set()
 
     def add(self, batch: pl.DataFrame) -> None:

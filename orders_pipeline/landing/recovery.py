@@ -82,7 +82,7 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
     what S3 lists will do.
 
     A copy should count if the ledger has not seen its version, and what it saw last is not newer. Of that last version
-    itself, if the backup shows it in hand, archived or quarantined: that there is an object of it says that it was read
+    itself, if the backup shows it begun, archived or quarantined: that there is an object of it says that it was read
     later. What was retracted or dismissed by hand before the backup stays so."""
     latest = history[-1] if history else None
     seen = {entry.version for entry in history}
@@ -102,7 +102,7 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
     is_taken_by_sync = (
         bool(found)
         and listed == found[0].version
-        and not listed.may_be_archived  # S3 may give it to nobody, while the lake has it
+        and not listed.may_be_archived  # S3 may refuse to give it, while the lake has it
         and bool(pending([listed], known))
     )
     return [] if is_taken_by_sync else found
