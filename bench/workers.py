@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from bench.orders import FIRST_DAY, Orders, last_day, write
-from orders_pipeline.io_managers import FULL_REFRESH_TAG
+from orders_pipeline import run_tags
+from orders_pipeline.backlog import ranges
 from orders_pipeline.pools import PARTITIONED_POOL
-from orders_pipeline.sensors import range_tags, ranges
 from orders_pipeline_tests.deploy.engine import PYTHON, ROOT, engine, make_images
 from orders_pipeline_tests.deploy.stack import Stack
 
@@ -72,7 +72,9 @@ def measure(stack: Stack, files: list[Path], folder: Path) -> dict[str, Any]:
 def backfill(stack: Stack, count: int) -> dict[str, float]:
     """Build a whole year anew, in runs of a month, with so many runs at a time."""
     days = [FIRST_DAY + timedelta(days=number) for number in range(YEAR.days)]
-    return queue_and_run(stack, count, [{**range_tags(*asked), FULL_REFRESH_TAG: "true"} for asked in ranges(days)])
+    return queue_and_run(
+        stack, count, [{**run_tags.of_range(*asked), run_tags.FULL_REFRESH: "true"} for asked in ranges(days)]
+    )
 
 
 def counters(stack: Stack) -> dict[str, int]:

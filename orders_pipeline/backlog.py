@@ -1,54 +1,80 @@
-"""What is still to be done, and what the tables hold: the question behind `sync`, `status` and the sensors' ticks."""
+"""What is due, decided once: both sensors, `sync`, `status` and the exit status of `sync` ask `backlog`.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+A pure function from what is known (a listing, the ledger, the stale days of the calendar) to what is to be done.
+`survey` reads what is known."""
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Final
 
-from orders_pipeline.landing import notices, side_files
-from orders_pipeline.landing.ingest import due
-from orders_pipeline.landing.receive import table_trouble
-from orders_pipeline.ledger import active, days, files
-from orders_pipeline.ledger.days import Blocked, Calendar, DueDays
-from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, rejected_orders
-from orders_pipeline.resources import S3Resource
-from orders_pipeline.schema import UPSTREAM
-from orders_pipeline.settings import Settings
+from orders_pipeline.landing.versions import TABLE, Entry, FileVersion, pending
+from orders_pipeline.ledger.days import Blocked, DueDays
+from orders_pipeline.partitions import MAX_DAYS_PER_RUN
+
+UNPARTITIONED_DAYS: Final = ("cleaned_orders", "daily_revenue")
+PARTITIONED_DAYS: Final = ("daily_orders", "daily_revenue_partitioned")
+
+_MAX_GAP: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Outstanding:
-    """What a sync has to do. Days are given per table."""
+class Known:
+    """What is known. Who has looked at a part of it (one page of a listing, one chain) leaves the rest empty."""
 
-    pending: list[str]
-    table_error: str | None  # why the source table was not taken when it was last asked
-    outdated: int  # files judged by older rules
-    vanished: list[str]  # failing files that S3 does not hold any more
+    unsettled: Sequence[tuple[FileVersion, Entry | None]] = ()  # listed, with the ledger's latest entry of the key
+    failing: Sequence[Entry] = ()  # the ledger's entries that wait for their next attempt
+    vanished: Sequence[str] = ()  # keys of failing and archived files that a complete listing does not show
+    reported_side_files: Sequence[str] = ()  # left out, and yet the ledger still reports them
+    outdated: Sequence[FileVersion] = ()  # active files validated by older rules, or for another zone
+    zone: str = ""
+    stale_rejects: Sequence[object] = ()  # files whose rejects are not listed as they should be
+    days: Mapping[str, DueDays] = field(default_factory=dict)  # by table
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is due. Sequences of `object` are items of work: equal ones stand for the same work."""
+
+    load: Sequence[FileVersion]
+    reprocess: Sequence[FileVersion]
+    zone: str
+    ask_table: Sequence[FileVersion]  # attempts at the source table that are due
+    failing: Sequence[FileVersion]  # waiting for their next attempt, whether it is due or not
+    forget: Sequence[str]  # keys whose entries in the ledger nothing stands behind any more
+    rejects: Sequence[object]
     days: Mapping[str, DueDays]
-    side_files: int  # keys that lie in the landing zone and are left out
-    reported_side_files: list[str]  # left out, and yet the ledger still reports them
-    notices: list[str]  # what is no work, and yet to be known
-    stale_files: int  # files whose rejects are not listed as they should be
 
     @property
-    def unpartitioned(self) -> bool:
-        """Whether the unpartitioned chain has anything to do."""
-        stale = self.days["cleaned_orders"].due or self.days["daily_revenue"].due
-        gone = self.vanished or self.reported_side_files
-        return bool(self.pending or self.outdated or gone or stale or self.stale_files)
+    def everything(self) -> list[object]:
+        """What only a run without a list of keys does: reprocess files, and ask the source table."""
+        return [*(("reprocess", version, self.zone) for version in self.reprocess), *self.ask_table]
 
     @property
-    def partitioned(self) -> set[date]:
-        """The days that the partitioned chain has to build."""
-        return {*self.days["daily_orders"].due, *self.days["daily_revenue_partitioned"].due} - self.apart.keys()
+    def build(self) -> list[object]:
+        """What is to be built of the unpartitioned chain."""
+        return [*(item for items in self._days_of(UNPARTITIONED_DAYS).values() for item in items), *self._rejects]
 
     @property
-    def apart(self) -> Mapping[date, Blocked]:
+    def build_partitioned(self) -> Mapping[date, list[object]]:
+        """What is to be built of the partitioned chain, by day. A day that is blocked in `daily_orders` is left out:
+        no run can build it."""
+        found = self._days_of(PARTITIONED_DAYS)
+        return {day: items for day, items in found.items() if day not in self.blocked}
+
+    @property
+    def blocked(self) -> Mapping[date, Blocked]:
         """The days that no run of the partitioned chain can build."""
-        return self.days["daily_orders"].blocked
+        return self.days["daily_orders"].blocked if "daily_orders" in self.days else {}
+
+    def ranges(self, most: int = MAX_DAYS_PER_RUN) -> list[tuple[date, date]]:
+        """The days to build of the partitioned chain, as ranges for runs."""
+        return ranges(self.build_partitioned, most, self.blocked)
+
+    @property
+    def is_unpartitioned(self) -> bool:
+        """Whether a run of the unpartitioned chain has anything to do, apart from asking the source table."""
+        return bool(self.load or self.reprocess or self.forget or self.build)
 
     @property
     def stale(self) -> dict[str, list[date]]:
@@ -61,73 +87,49 @@ class Outstanding:
         return {day: blocked for found in self.days.values() for day, blocked in found.unrecoverable.items()}
 
     def __bool__(self) -> bool:
-        return self.unpartitioned or self.table_error is not None or any(self.stale.values())
+        """Whether anything is left: to be done now, to be tried later, or to be mended by somebody."""
+        return self.is_unpartitioned or bool(self.failing or self.rejects) or any(self.stale.values())
+
+    @property
+    def _rejects(self) -> Sequence[object]:
+        return () if self.reprocess else self.rejects
+
+    def _days_of(self, tables: Iterable[str]) -> dict[date, list[object]]:
+        """What to build of some tables, by day: nothing before files are reprocessed, which may change every day."""
+        found: dict[date, list[object]] = {}
+        for table in tables if not self.reprocess else ():
+            for day, due in self.days[table].due.items() if table in self.days else ():
+                found.setdefault(day, []).append((table, day, due.input))
+        return found
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What the tables hold. Money is in the shop's currency."""
-
-    files: Mapping[str, int]  # by status
-    rows: int
-    clean_orders: int
-    rejected_rows: Mapping[str, int]  # by reason
-    superseded_rows: int
-    out_of_range_days: list[date]
-    days: int
-    revenue: Decimal
-    customer_days: int
-    spend: Decimal
-
-
-def outstanding(connection: Connection, s3: S3Resource, settings: Settings) -> Outstanding:
-    """Compare what is with what should be. The source table is not asked: that takes a scan.
-
-    Raises:
-        ServiceUnavailableError: S3 did not answer.
-    """
-    pending: list[str] = []
-    listed: set[str] = set()
-    aside: set[str] = set()
-    for page in s3.list_pages():
-        fresh, again = due(connection, page)
-        pending += [version.key for version in [*fresh, *again]]
-        listed.update(version.key for version in page)
-        aside.update(version.key for version in page if version.is_side_file)
-    calendar = Calendar.of(settings)
-    read, gone = active.stale_files(connection, "rejected_orders")
-    return Outstanding(
-        pending=pending,
-        table_error=table_trouble(connection),
-        vanished=files.vanished(connection, s3.bucket, listed),
-        side_files=len(aside - {*side_files.that_count(connection, s3)}),
-        reported_side_files=[version.key for version in side_files.reported(connection, s3)],
-        notices=notices.of_landing_zone(connection, s3, settings, is_settled=not pending),
-        outdated=len(active.outdated(connection, settings.timezone)),
-        days={asset: days.due_days(connection, asset, calendar) for asset in UPSTREAM},
-        stale_files=len(read) + len(gone),
+def backlog(known: Known) -> Backlog:
+    """Decide what is due."""
+    return Backlog(
+        load=pending(known.unsettled),
+        reprocess=known.outdated,
+        zone=known.zone,
+        ask_table=[entry.version for entry in known.failing if entry.due and entry.version.bucket == TABLE],
+        failing=[entry.version for entry in known.failing],
+        forget=[*known.vanished, *known.reported_side_files],
+        rejects=known.stale_rejects,
+        days=known.days,
     )
 
 
-def totals(connection: Connection, settings: Settings) -> Totals:
-    """What the tables hold now."""
-    calendar = Calendar.of(settings)
-    counts = files.counts(connection)
-    reasons = sa.select(rejected_orders.c.reason, sa.func.count()).group_by(rejected_orders.c.reason)
-    revenue = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue.c.revenue), 0))
-    spend = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue_partitioned.c.daily_spend), 0))
-    revenue_days, revenue_sum = connection.execute(revenue).one()
-    customer_days, spend_sum = connection.execute(spend).one()
-    clean = days.total_rows(connection, "cleaned_orders")
-    return Totals(
-        files=counts.by_status,
-        rows=counts.rows,
-        clean_orders=clean,
-        rejected_rows=dict(connection.execute(reasons.order_by(sa.func.count().desc())).all()),
-        superseded_rows=counts.clean_rows - clean,
-        out_of_range_days=days.outside(connection, calendar),
-        days=revenue_days,
-        revenue=Decimal(revenue_sum),
-        customer_days=customer_days,
-        spend=Decimal(spend_sum),
-    )
+def ranges(
+    stale: Iterable[date], most: int = MAX_DAYS_PER_RUN, apart: Collection[date] = ()
+) -> list[tuple[date, date]]:
+    """Stale days as ranges for runs: at most so many in each, spanning short gaps (a run skips what is current), but no
+    day of `apart`."""
+
+    def is_near(last: date, day: date) -> bool:
+        return day - last <= _MAX_GAP and not any(last < between < day for between in apart)
+
+    found: list[list[date]] = []
+    for day in sorted(stale):
+        if found and len(found[-1]) < most and is_near(found[-1][-1], day):
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return [(run[0], run[-1]) for run in found]

@@ -8,12 +8,11 @@ import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Connection
 
-from orders_pipeline import conservation, plausibility, reconciliation, rejections, revenue
+from orders_pipeline import conservation, plausibility, reconciliation, rejections, revenue, run_tags
 from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
 from orders_pipeline.conservation import EXAMPLES
-from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.landing import notices
 from orders_pipeline.ledger import active, archive, days, files, shared
 from orders_pipeline.ledger.days import Calendar, DueDays
@@ -117,7 +116,7 @@ def order_ids_are_unique(
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{twice['order_id'].n_unique()} orders are there more than once, on {list_days(found)}, for"
         f" example {_examples(twice['order_id'].unique())}. daily_revenue keeps its last figures for these"
-        f" days; run the job again with the tag {FULL_REFRESH_TAG}=true, and report a bug if that does not help.",
+        f" days; run the job again with the tag {run_tags.FULL_REFRESH}=true, and report a bug if that does not help.",
     )
 
 
@@ -199,7 +198,7 @@ def no_order_is_lost(
             f" clean nor superseded (orders {_examples(orders.examples)}); {orders.foreign} clean orders are in no"
             f" file; the rejects of"
             f" {len(rejects.wrong)} files are not all listed ({_examples(rejects.wrong)}).{waiting} Run the job again"
-            f" with the tag {FULL_REFRESH_TAG}=true, and report a bug if that does not help.",
+            f" with the tag {run_tags.FULL_REFRESH}=true, and report a bug if that does not help.",
         )
     if stale.unrecoverable:
         reason = blocked_reason(stale.unrecoverable)

@@ -16,7 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import contents, handoff, metadata, progress
+from orders_pipeline import contents, handoff, metadata, progress, run_tags
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.handoff import FilesBuild, Handoff
 from orders_pipeline.in_flight import locks_of
@@ -33,8 +33,6 @@ from orders_pipeline.postgres import copy_frame
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
 from orders_pipeline.settings import read_settings
-
-FULL_REFRESH_TAG: Final = "orders/full_refresh"
 
 _WRITES_AT_ONCE: Final = 4
 _COPIES_AT_ONCE: Final = 2
@@ -73,7 +71,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         with engine.connect() as snapshot:
             tags = dict(step.dagster_run.tags)
             if consumer == "rejected_orders":
-                everything = tags.get(FULL_REFRESH_TAG) == "true"
+                everything = tags.get(run_tags.FULL_REFRESH) == "true"
                 files = FilesBuild(*active.stale_files(snapshot, consumer, everything=everything))
                 loaded = handoff.begin(step, files)
                 loaded.parts.extend((part, self._rejects(part.read)) for part in _parts_of_files(files))
@@ -194,7 +192,7 @@ def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
             f"{len(outdated)} files, {outdated[0].version.key} among them, are to be read anew, or were judged by older"
             f" rules or for another time zone than {calendar.zone}: materialize raw_orders first, without config."
         )
-    stale = days.due_days(snapshot, asset, calendar, everything=tags.get(FULL_REFRESH_TAG) == "true")
+    stale = days.due_days(snapshot, asset, calendar, everything=tags.get(run_tags.FULL_REFRESH) == "true")
     current: set[date] = set()
     if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
         delivered = days.delivered_days(snapshot, asked)

@@ -167,6 +167,16 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         if (length := target.stat().st_size) != version.size:
             raise ServiceUnavailableError(f"S3 sent {length} of the {version.size} bytes of {address}; try again.")
 
+    def confirm(self, version: FileVersion) -> None:
+        """Make sure that S3 still holds this version.
+
+        Raises:
+            ObjectChangedError: the object is gone or is another version by now.
+            ServiceUnavailableError: S3 did not answer.
+        """
+        with outages(f"look at s3://{version.bucket}/{version.key}"):
+            self.client().head_object(Bucket=version.bucket, Key=version.key, IfMatch=f'"{version.etag}"')
+
     def upload(self, source: Path, key: str) -> None:
         """Put a file under a key of the landing zone's bucket."""
         with outages(f"put s3://{self.bucket}/{key}"):

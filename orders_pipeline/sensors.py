@@ -4,32 +4,29 @@ failed run or a restart loses no work. What was asked for in vain is asked for a
 Two ask for nothing: one fails runs whose process is gone, one tells of what failed."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
 from sqlalchemy.engine import Connection
 
+from orders_pipeline import run_tags, survey
 from orders_pipeline.alerts.delivery import tell
-from orders_pipeline.assets.ingestion import raw_orders
+from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
+from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, backlog
 from orders_pipeline.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
-from orders_pipeline.landing.ingest import due as due_files
 from orders_pipeline.landing.notices import nothing_landed
 from orders_pipeline.landing.receive import table_trouble
 from orders_pipeline.landing.versions import TABLE, FileVersion
-from orders_pipeline.ledger import active, days, files
-from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.locks import Lock, is_held
-from orders_pipeline.partitions import MAX_DAYS_PER_RUN
 from orders_pipeline.pauses import WORK_TAG, fingerprint, pause_of
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
 
 MAX_KEYS_PER_RUN: Final = 1_000
-MAX_GAP: Final = timedelta(days=7)
 
 _TICK_SECONDS: Final = 30  # of the 60 that Dagster allows; a page that is begun then may take most of the rest
 _LONGEST_PAUSE: Final = timedelta(hours=1)
@@ -56,42 +53,26 @@ def s3_arrival_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run when files have landed that are not settled, or days of the unpartitioned chain are stale."""
     deadline = time.monotonic() + _TICK_SECONDS
+    settings = read_settings()
     with postgres.ledger().connect() as connection:
         if _is_busy(context, connection, Lock.UNPARTITIONED_RUN, s3_arrival_job.name):
             return dg.SkipReason("A run of the unpartitioned chain is at work.")
-
-        calendar = Calendar.of(read_settings())
-        outdated = [("outdated", file.version, calendar.zone) for file in active.outdated(connection, calendar.zone)]
-        left = [*outdated, *files.due_of(connection, TABLE)]
-        trouble = table_trouble(connection)
-        what = "Files judged by older rules" if outdated else "The source table"
-        longest = _LONGEST_PAUSE if outdated else _LONGEST_PAUSE_OF_FILES
-        everything = _ask(context, dg.RunRequest(), left, what, _AFTER, longest)
+        left = backlog(survey.of_ledger(connection, settings, UNPARTITIONED_DAYS, TABLE))
+        everything = _ask_for_everything(context, left)
         if everything and everything.run_requests:
-            return everything  # nothing is built before outdated files are judged again
-
-        def pending(versions: Sequence[FileVersion]) -> list[FileVersion]:
-            fresh, again = due_files(connection, versions)
-            return [*fresh, *again]
-
+            return everything
         pages = s3.list_pages(start_after=_listed_up_to(context.cursor), hurried=True)
-        found = read_listing(pages, pending, deadline)
+        found = read_listing(pages, lambda page: backlog(survey.of_page(connection, page)).load, deadline)
         cursor = f"{_AFTER}{found.cursor or ''}"
-        take = dg.RunRequest(run_config={"ops": {"raw_orders": {"config": {"s3_keys": found.keys}}}})
+        take = dg.RunRequest(run_config=dg.RunConfig({"raw_orders": RawOrdersConfig.of(found.versions)}))
         what = f"{len(found.versions)} files"
         loaded = _ask(context, take, found.versions, what, cursor, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
             return loaded
-        stale = [
-            (asset, day, due.input)
-            for asset in ("cleaned_orders", "daily_revenue")
-            for day, due in days.due_days(connection, asset, calendar).due.items()
-        ]
-        unread, gone = active.stale_files(connection, "rejected_orders")
-        nothing = None if found.cursor or found.versions else nothing_landed(connection, s3, read_settings())
+        nothing = None if found.cursor or found.versions else nothing_landed(connection, s3, settings)
+        trouble = table_trouble(connection)
     build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
-    built = _ask(context, build, [] if outdated else [*stale, *unread, *gone], "Stale days", cursor)
-    if answer := built or loaded:
+    if answer := _ask(context, build, left.build, "Stale days", cursor) or loaded:
         return answer
     if everything and everything.skip_reason:
         settled = everything.skip_reason.skip_message
@@ -110,27 +91,19 @@ def stale_days_sensor(
     with postgres.ledger().connect() as connection:
         if _is_busy(context, connection, Lock.PARTITIONED_RUN, stale_days_job.name):
             return dg.SkipReason("A run of the partitioned chain is at work.")
-        calendar = Calendar.of(read_settings())
-        assets = ("daily_orders", "daily_revenue_partitioned")
-        by_asset = {asset: days.due_days(connection, asset, calendar) for asset in assets}
-    blocked = by_asset["daily_orders"].blocked
-    stale: dict[date, list[object]] = {}
-    for asset, found in by_asset.items():
-        for day, due in found.due.items():
-            if day not in blocked:
-                stale.setdefault(day, []).append((asset, day, due.input))
-    if not stale:
-        return dg.SkipReason("No day is stale.")
+        left = backlog(survey.of_ledger(connection, read_settings(), PARTITIONED_DAYS, TABLE))
+    if left.reprocess:
+        return dg.SkipReason(f"{len(left.reprocess)} files are reprocessed first: s3_arrival_sensor asks for that.")
     requests, waiting = [], []
-    for first, last in ranges(stale, apart=blocked):
-        items = [item for day, items in stale.items() if first <= day <= last for item in items]
+    for first, last in left.ranges():
+        items = [item for day, items in left.build_partitioned.items() if first <= day <= last for item in items]
         work = _fingerprint(context, items)
         pause = pause_of(context.instance, stale_days_job.name, work, _LONGEST_PAUSE)
         if pause is None:
-            requests.append(dg.RunRequest(tags={**range_tags(first, last), WORK_TAG: work}))
+            requests.append(dg.RunRequest(tags={**run_tags.of_range(first, last), WORK_TAG: work}))
         else:
             waiting.append(f"{first} to {last}: {pause}.")
-    return requests or dg.SkipReason("\n".join(waiting))
+    return requests or dg.SkipReason("\n".join(waiting) or "No day is stale.")
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -169,7 +142,9 @@ def run_failure_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 def read_listing(
-    pages: Iterable[list[FileVersion]], pending: Callable[[Sequence[FileVersion]], list[FileVersion]], deadline: float
+    pages: Iterable[list[FileVersion]],
+    pending: Callable[[Sequence[FileVersion]], Iterable[FileVersion]],
+    deadline: float,
 ) -> Listing:
     """Go through a listing, page by page, until a run's worth of pending files is found or the time is up."""
     found: list[FileVersion] = []
@@ -183,30 +158,11 @@ def read_listing(
     return Listing(found, cursor=None)
 
 
-def ranges(
-    stale: Iterable[date], most: int = MAX_DAYS_PER_RUN, apart: Collection[date] = ()
-) -> list[tuple[date, date]]:
-    """Stale days as ranges for runs: at most so many in each, spanning short gaps (a run skips what is current), but no
-    day of `apart`."""
-
-    def is_near(last: date, day: date) -> bool:
-        return day - last <= MAX_GAP and not any(last < between < day for between in apart)
-
-    found: list[list[date]] = []
-    for day in sorted(stale):
-        if found and len(found[-1]) < most and is_near(found[-1][-1], day):
-            found[-1].append(day)
-        else:
-            found.append([day])
-    return [(run[0], run[-1]) for run in found]
-
-
-def range_tags(first: date, last: date) -> dict[str, str]:
-    """The tags by which Dagster knows a run over a range of partitions."""
-    return {
-        "dagster/asset_partition_range_start": first.isoformat(),
-        "dagster/asset_partition_range_end": last.isoformat(),
-    }
+def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog) -> dg.SensorResult | None:
+    """Ask for a run of all, where a run over listed files would not do."""
+    what = "Files judged by older rules" if left.reprocess else "The source table"
+    longest = _LONGEST_PAUSE if left.reprocess else _LONGEST_PAUSE_OF_FILES
+    return _ask(context, dg.RunRequest(), left.everything, what, _AFTER, longest)
 
 
 def _ask(

@@ -10,10 +10,11 @@ from orders_pipeline import rejections
 from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.outstanding import Outstanding, Totals, outstanding, totals
 from orders_pipeline.rejections import Rejected
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings
+from orders_pipeline.survey import survey
+from orders_pipeline.totals import totals
 from orders_pipeline.waiting import Waiting, waiting_orders
 
 
@@ -49,19 +50,7 @@ class PipelineStatus:
     out_of_range_days: list[date]
     waiting: list[Waiting]
     totals: dict[str, Any]
-
-    @property
-    def is_current(self) -> bool:
-        """Whether nothing is pending, failing or stale."""
-        days = any(self.stale_days.values())
-        return not (
-            self.pending
-            or self.failing
-            or self.source_table_pending
-            or self.outdated_files
-            or days
-            or self.stale_rejects
-        )
+    is_current: bool  # nothing is pending, failing or stale: `sync` would end with success
 
 
 def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> PipelineStatus:
@@ -70,8 +59,8 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
     Raises:
         ServiceUnavailableError: S3 did not answer.
     """
-    left: Outstanding = outstanding(connection, s3, settings)
-    held: Totals = totals(connection, settings)
+    found = survey(connection, s3, settings)
+    left, held = found.backlog, totals(connection, settings)
     _, aside = files.set_aside(connection, ignored=True)
 
     def those(status: Status) -> list[FileStatus]:
@@ -82,19 +71,19 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         ]
 
     return PipelineStatus(
-        files={"pending": len(left.pending), **held.files},
-        pending=left.pending,
+        files={"pending": len(left.load), **held.files},
+        pending=[version.key for version in left.load],
         quarantined=those(Status.QUARANTINED),
         failing=those(Status.FAILING),
         ignored=those(Status.IGNORED),
         high_reject_rate=rejections.above(connection, settings.max_reject_share)[1],
-        side_files=left.side_files,
-        notices=left.notices,
-        source_table_pending=left.table_error is not None,
-        source_table_error=left.table_error,
-        outdated_files=left.outdated,
+        side_files=found.side_files,
+        notices=found.notices,
+        source_table_pending=found.table_error is not None,
+        source_table_error=found.table_error,
+        outdated_files=len(left.reprocess),
         stale_days=left.stale,
-        stale_rejects=left.stale_files,
+        stale_rejects=len(left.rejects),
         out_of_range_days=held.out_of_range_days,
         waiting=waiting_orders(connection, s3.lake(), Calendar.of(settings)),
         totals={
@@ -108,4 +97,5 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
             "customer_days": held.customer_days,
             "spend": held.spend,
         },
+        is_current=not left,
     )

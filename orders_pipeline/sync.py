@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from orders_pipeline import rejections
+from orders_pipeline import rejections, run_tags
+from orders_pipeline.backlog import UNPARTITIONED_DAYS, Backlog, Known, backlog
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
 from orders_pipeline.landing.receive import table_is_pending
@@ -15,11 +16,10 @@ from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import days, files
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.files import SetAside
-from orders_pipeline.outstanding import Outstanding, outstanding
 from orders_pipeline.rejections import Rejected
 from orders_pipeline.schema import UPSTREAM
-from orders_pipeline.sensors import range_tags, ranges
 from orders_pipeline.settings import read_settings
+from orders_pipeline.survey import Survey, survey
 from orders_pipeline.waiting import Waiting, waiting_orders
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -37,7 +37,7 @@ class Synced:
     rebuilt: dict[str, list[date]] = field(default_factory=dict)  # by table
     failed_checks: dict[str, str] = field(default_factory=dict)  # last word of each check that failed
     errors: dict[str, str] = field(default_factory=dict)  # last word of each step that failed last
-    left: Outstanding | None = None
+    left: Backlog = field(default_factory=lambda: backlog(Known()))
     failing: list[SetAside] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)  # quarantined, or empty in the place of one that counts
     high_reject_rate: list[Rejected] = field(default_factory=list)  # worst first
@@ -47,11 +47,11 @@ class Synced:
     @property
     def is_complete(self) -> bool:
         """Whether nothing stays pending, failing or stale."""
-        return not (self.left or self.failing or self.errors)
+        return not (self.left or self.errors)
 
 
 def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
-    """Run what is outstanding until nothing is, or nothing changes any more. The source table is asked once, whatever
+    """Work the backlog off until nothing is left, or nothing changes any more. The source table is asked once, whatever
     comes of it: one that does not answer holds up no file.
 
     Raises:
@@ -62,21 +62,22 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
         files.end_pauses(transaction)
     with postgres.ledger().connect() as connection:
         table = table_is_pending(connection, read_settings())
-    left, unchanged = _outstanding(), 0
-    while (table or left.unpartitioned or left.partitioned) and unchanged < _PATIENCE:
+    found, unchanged = _survey(), 0
+    left = found.backlog
+    while (table or left.is_unpartitioned or left.build_partitioned) and unchanged < _PATIENCE:
         before = left
-        if table or left.unpartitioned:
+        if table or left.is_unpartitioned:
             say(_announce(left, table))
             table = False
             _run(instance, s3_arrival_job.name, {}, result)
         # What just landed makes days stale in the other chain too.
-        landed = _outstanding()
-        for first, last in ranges(landed.partitioned, _DAYS_PER_RUN, landed.apart):
+        for first, last in _survey().backlog.ranges(_DAYS_PER_RUN):
             say(f"Building {first if first == last else f'{first} to {last}'} of the partitioned chain")
-            _run(instance, stale_days_job.name, range_tags(first, last), result)
-        left = _outstanding()
+            _run(instance, stale_days_job.name, run_tags.of_range(first, last), result)
+        found = _survey()
+        left = found.backlog
         unchanged = unchanged + 1 if left == before else 0
-    result.left, result.notices = left or None, left.notices
+    result.left, result.notices = left, found.notices
     settings = read_settings()
     with postgres.ledger().connect() as connection:
         _, aside = files.set_aside(connection)
@@ -87,15 +88,15 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     return result
 
 
-def _outstanding() -> Outstanding:
+def _survey() -> Survey:
     with postgres.ledger().connect() as connection:
-        return outstanding(connection, s3, read_settings())
+        return survey(connection, s3, read_settings())
 
 
-def _announce(left: Outstanding, table: bool) -> str:
-    work = [f"{len(left.pending)} files"] if left.pending else []
+def _announce(left: Backlog, table: bool) -> str:
+    work = [f"{len(left.load)} files"] if left.load else []
     work += ["the source table"] if table else []
-    stale = len({*left.stale["cleaned_orders"], *left.stale["daily_revenue"]})
+    stale = len({day for table in UNPARTITIONED_DAYS for day in left.stale[table]})
     if not work and not stale:
         return "Bringing the list of files and rejects up to date"
     return f"Loading {' and '.join(work)}" if work else f"Building {stale} stale days"

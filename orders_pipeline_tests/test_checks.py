@@ -7,8 +7,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from orders_pipeline import run_tags
 from orders_pipeline.definitions import s3
-from orders_pipeline.sensors import range_tags
 from orders_pipeline.settings import Settings
 from orders_pipeline_tests.driver import Pipeline, check_results
 
@@ -41,7 +41,7 @@ def rewrite_day(pipeline: Pipeline, asset: str, change: Any) -> None:
 def day_run(pipeline: Pipeline, first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
     if last is None:
         return pipeline.run("stale_days", partition=first)
-    return pipeline.run("stale_days", tags=range_tags(date.fromisoformat(first), date.fromisoformat(last)))
+    return pipeline.run("stale_days", tags=run_tags.of_range(date.fromisoformat(first), date.fromisoformat(last)))
 
 
 # orders_not_empty
@@ -241,13 +241,13 @@ def test_clean_orders_without_any_file_are_found(pipeline: Pipeline) -> None:
 
 
 def test_a_full_refresh_lists_the_rejects_anew(pipeline: Pipeline) -> None:
-    from orders_pipeline.io_managers import FULL_REFRESH_TAG
+    from orders_pipeline import run_tags
 
     pipeline.land_rows("a.csv", "1,,1.00,2026-03-04")
     pipeline.sync()
     pipeline.execute("DELETE FROM analytics.rejected_orders")
 
-    assert pipeline.run("s3_arrival", tags={FULL_REFRESH_TAG: "true"}).success
+    assert pipeline.run("s3_arrival", tags={run_tags.FULL_REFRESH: "true"}).success
     assert len(pipeline.rejected()) == 1
 
 

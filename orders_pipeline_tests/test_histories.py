@@ -33,11 +33,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from orders_pipeline import run_tags
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.vacuum import vacuum
-from orders_pipeline.sensors import range_tags, s3_arrival_sensor, stale_days_sensor
+from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.conftest import SEED_VARIABLE
 from orders_pipeline_tests.driver import Pipeline, check_results, gzipped
 from orders_pipeline_tests.oracle import Oracle, Readable, is_table, latest, read, touched
@@ -274,7 +275,7 @@ class History(RuleBasedStateMachine):
         expected = {} if never_built else self._build(PARTITIONED, assets, (first, last), full_refresh)
         tags = {"orders/full_refresh": "true"} if full_refresh else {}
         if first != last:
-            tags |= range_tags(first, last)
+            tags |= run_tags.of_range(first, last)
         self._run(
             "stale_days",
             expected,

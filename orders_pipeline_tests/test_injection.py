@@ -12,6 +12,7 @@ from dagster._config import ConfigType
 from dagster._core.errors import DagsterInvalidConfigError, DagsterUnknownPartitionError
 
 import orders_pipeline
+from orders_pipeline.assets.ingestion import ListedObject
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.errors import ReadError
@@ -191,7 +192,10 @@ def test_no_run_config_says_where_anything_is(job: str) -> None:
     fields = set(paths_of(definition.run_config_schema.run_config_schema_type))
 
     ours = {path for path in fields if path[0] not in ("execution", "loggers")}
-    assert {path[2:] for path in ours if path[0] == "ops" and len(path) > 2} <= {("config",), ("config", "s3_keys")}
+    ours_to_set = {("config",), ("config", "s3_keys"), ("config", "listed")}
+    assert {path[2:] for path in ours if path[0] == "ops" and len(path) > 2} <= ours_to_set
+    # Of what is listed, the key is among s3_keys, which have to be of the landing zone, or else is not looked at.
+    assert set(ListedObject.model_fields) == {"key", "etag", "size", "last_modified", "may_be_archived"}
     # Dagster's own: the folder of assets that name no I/O manager. All of ours name one.
     dagsters = ("resources", "io_manager", "config", "base_dir")
     assert {path for path in ours if path[0] == "resources" and len(path) > 3} == {dagsters}

@@ -9,16 +9,14 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from orders_pipeline import revenue
+from orders_pipeline import revenue, run_tags
 from orders_pipeline.definitions import postgres
-from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.tables import MARTS
 from orders_pipeline.metadata import PREVIEWED
 from orders_pipeline.revenue import DayRevenue
 from orders_pipeline.revenue_views import CHARTED_DAYS, change_table, chart
 from orders_pipeline.schema import KEYS, TABLES
-from orders_pipeline.sensors import range_tags
 from orders_pipeline_tests.driver import Pipeline
 
 ASSETS = ("cleaned_orders", "daily_orders", "daily_revenue", "daily_revenue_partitioned")
@@ -55,7 +53,7 @@ def test_rerunning_a_partition_that_is_current_changes_nothing(march: Pipeline) 
 
 def test_a_full_refresh_rebuilds_what_is_asked_for_with_the_same_rows(march: Pipeline) -> None:
     before, spend = everything(march), march.spend()
-    tags = {**range_tags(date(2026, 3, 2), date(2026, 3, 3)), FULL_REFRESH_TAG: "true"}
+    tags = {**run_tags.of_range(date(2026, 3, 2), date(2026, 3, 3)), run_tags.FULL_REFRESH: "true"}
 
     assert march.run("stale_days", tags=tags).success
     after = everything(march)
@@ -65,7 +63,7 @@ def test_a_full_refresh_rebuilds_what_is_asked_for_with_the_same_rows(march: Pip
     }
     assert march.spend() == spend
 
-    assert march.run("s3_arrival", tags={FULL_REFRESH_TAG: "true"}).success
+    assert march.run("s3_arrival", tags={run_tags.FULL_REFRESH: "true"}).success
     refreshed = march.built("cleaned_orders")
     assert all(refreshed[day] != before["cleaned_orders"][day] for day in refreshed)
 
@@ -96,7 +94,7 @@ def test_a_run_over_a_range_that_fails_keeps_the_days_it_finished(
 
     with monkeypatch.context() as patched:
         patched.setattr(days, "mark", fail_on_the_third)
-        assert not pipeline.run("stale_days", tags=range_tags(date(2026, 3, 1), date(2026, 3, 5))).success
+        assert not pipeline.run("stale_days", tags=run_tags.of_range(date(2026, 3, 1), date(2026, 3, 5))).success
 
     assert sorted(pipeline.built("daily_orders")) == ["2026-03-01", "2026-03-02"]
     assert pipeline.sync().is_complete
@@ -145,7 +143,7 @@ def test_a_day_touched_while_it_is_built_is_stale_again_afterwards(
 def test_each_partition_of_a_range_shows_its_own_rows(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,bob,1.00,2026-03-05", "3,bob,1.00,2026-03-05")
     pipeline.run("s3_arrival")
-    result = pipeline.run("stale_days", tags=range_tags(date(2026, 3, 4), date(2026, 3, 5)))
+    result = pipeline.run("stale_days", tags=run_tags.of_range(date(2026, 3, 4), date(2026, 3, 5)))
 
     shown = {
         (event.asset_key.to_user_string(), event.partition): event.materialization.metadata
@@ -204,8 +202,8 @@ def test_a_build_says_which_days_it_rebuilt_and_why(march: Pipeline) -> None:
     )
     assert "1 because: the upstream day was rebuilt (2026-03-04)" in shown["daily_revenue", None]["why"].value
 
-    march.run("stale_days", tags=range_tags(date(2026, 3, 4), date(2026, 3, 20)))
-    tags = {**range_tags(date(2026, 3, 4), date(2026, 3, 5)), FULL_REFRESH_TAG: "true"}
+    march.run("stale_days", tags=run_tags.of_range(date(2026, 3, 4), date(2026, 3, 20)))
+    tags = {**run_tags.of_range(date(2026, 3, 4), date(2026, 3, 5)), run_tags.FULL_REFRESH: "true"}
     shown = shown_of(march.run("stale_days", tags=tags))
     assert shown["daily_orders", "2026-03-04"]["state"].value.endswith(": full refresh")
     assert shown["daily_orders", "2026-03-04"]["why"].value == "2 because: full refresh (2026-03-04 to 2026-03-05)"

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Connection
 
+from orders_pipeline import run_tags
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import ObjectChangedError, QuarantineError, ServiceUnavailableError
-from orders_pipeline.io_managers import FULL_REFRESH_TAG
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.versions import FileVersion
@@ -84,7 +84,7 @@ def test_a_key_in_another_bucket_is_another_file(
     pipeline.land_rows("a.csv", "1,ann,3.00,2026-03-05", "2,,5.00,2026-03-05")
     pipeline.sync()
 
-    assert pipeline.run("s3_arrival", tags={FULL_REFRESH_TAG: "true"}).success
+    assert pipeline.run("s3_arrival", tags={run_tags.FULL_REFRESH: "true"}).success
     assert pipeline.revenue() == {"2026-03-05": ("3.00", 1)}
     assert len(pipeline.query("SELECT DISTINCT bucket FROM analytics.rejected_orders")) == 2
     assert len(pipeline.rejected()) == 2
@@ -650,7 +650,7 @@ def test_files_in_the_hands_of_another_are_not_waited_for_by_who_would_try_them_
         files.begin(holder, [held], "a run at work")
         asking.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
         files.end_pauses(asking)
-        assert files.due_of(asking, held.bucket) == [free]
+        assert [entry.version for entry in files.failing(asking, held.bucket) if entry.due] == [free]
 
 
 def test_several_files_are_locked_in_order_by_who_keeps_a_table_of_them(pipeline: Pipeline) -> None:

@@ -10,7 +10,6 @@ from dagster._core.storage.runs.schema import RunsTable
 from orders_pipeline import sensors, transforms
 from orders_pipeline.definitions import defs
 from orders_pipeline.pauses import WORK_TAG, fingerprint, pause_of
-from orders_pipeline.resources import S3Resource
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.test_sensors import tick
@@ -127,7 +126,7 @@ def test_a_day_that_cannot_be_built_is_asked_for_ever_more_seldom_and_at_once_wh
     assert do(pipeline, s3_arrival_sensor)[0] == 0
     key = pipeline.land_rows("b.csv", "2,ann,1.00,2026-03-05")  # what is new does not wait
     (request,) = tick(pipeline, s3_arrival_sensor).run_requests
-    assert request.run_config == {"ops": {"raw_orders": {"config": {"s3_keys": [key]}}}}
+    assert request.run_config["ops"]["raw_orders"]["config"]["s3_keys"] == [key]
     monkeypatch.undo()
 
 
@@ -179,7 +178,7 @@ def test_files_that_no_run_gets_to_wait_five_minutes_at_most_and_hold_up_no_othe
         pipeline.land_rows(f"{name}.csv", f"{name},ann,1.00,2026-03-04")
     evaluated = tick(pipeline, s3_arrival_sensor)
     with monkeypatch.context() as patched:
-        patched.setattr(S3Resource, "current", broken)
+        patched.setattr("orders_pipeline.assets.ingestion.receive_files", broken)
         assert do(pipeline, s3_arrival_sensor)[0] == 1
     for _ in range(7):
         end_run(pipeline.instance, dg.DagsterRunStatus.FAILURE, work=evaluated.run_requests[0].tags[WORK_TAG])

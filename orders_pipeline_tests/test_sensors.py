@@ -1,23 +1,24 @@
 """Sensors ask for what is missing, once, and for nothing when all is well."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 
-from orders_pipeline import sensors
+from orders_pipeline import run_tags, sensors
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.in_flight import is_on_its_way, locks_of
 from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger.locks import Lock, shared
 from orders_pipeline.resources import S3Resource
-from orders_pipeline.sensors import range_tags, ranges, read_listing, s3_arrival_sensor, stale_days_sensor
+from orders_pipeline.sensors import read_listing, s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.begun import begin_run
 from orders_pipeline_tests.driver import Pipeline
 
@@ -80,22 +81,11 @@ def test_a_listing_that_takes_too_long_goes_on_at_the_next_tick() -> None:
     assert (found.keys, found.cursor) == ([], "landing/00001")
 
 
-def test_stale_days_become_ranges_of_at_most_31_that_span_short_gaps() -> None:
-    weekdays = [DAY + timedelta(days=n) for n in range(60) if (DAY + timedelta(days=n)).weekday() < 5]
-    later = weekdays[-1] + timedelta(days=40)
-
-    found = ranges([*weekdays, later])
-
-    assert [len([day for day in weekdays if first <= day <= last]) for first, last in found] == [31, 12, 0]
-    assert found[-1] == (later, later)
-    assert ranges([]) == []
-
-
 def test_a_file_that_landed_is_asked_for_and_then_no_more(pipeline: Pipeline) -> None:
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
 
     (request,) = tick(pipeline, s3_arrival_sensor).run_requests
-    assert request.run_config == {"ops": {"raw_orders": {"config": {"s3_keys": [key]}}}}
+    assert request.run_config["ops"]["raw_orders"]["config"]["s3_keys"] == [key]
     assert request.run_key is None
 
     assert run_all(pipeline, s3_arrival_sensor) == 1
@@ -130,7 +120,7 @@ def test_a_listing_that_took_several_ticks_begins_anew_when_it_is_through(
 
     key = pipeline.land_rows("a.csv", "a,ann,1.00,2026-03-04")
     (request,) = tick(pipeline, s3_arrival_sensor, cursor).run_requests
-    assert request.run_config == {"ops": {"raw_orders": {"config": {"s3_keys": [key]}}}}
+    assert request.run_config["ops"]["raw_orders"]["config"]["s3_keys"] == [key]
 
 
 def test_what_waits_for_a_run_of_everything_does_not_begin_a_listing_anew(
@@ -147,6 +137,74 @@ def test_what_waits_for_a_run_of_everything_does_not_begin_a_listing_anew(
 
     assert "Files judged by older rules" in evaluated.skip_message
     assert evaluated.cursor.endswith("landing/half of it")
+
+
+def test_a_run_takes_what_the_sensor_listed_and_does_not_look_it_up_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    pipeline.land("empty.csv", b"")
+    (request,) = tick(pipeline, s3_arrival_sensor).run_requests
+    monkeypatch.setattr(S3Resource, "current", lambda _, key: pytest.fail(f"{key} was looked up"))
+
+    assert pipeline.run("s3_arrival", config=request.run_config).success
+
+    assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
+    assert pipeline.query("SELECT key, status FROM ledger.landed_files ORDER BY key") == [
+        ("landing/a.csv", "loaded"),
+        ("landing/empty.csv", "ignored"),
+    ]
+    assert run_all(pipeline, s3_arrival_sensor) == 0
+
+
+@pytest.mark.parametrize("listed", ["1,ann,1.00,2026-03-04", None], ids=["orders", "an empty file"])
+@pytest.mark.parametrize("now", ["2,ann,8.00,2026-03-04", None], ids=["other orders", "nothing"])
+def test_what_changed_since_it_was_listed_is_looked_up(pipeline: Pipeline, listed: str | None, now: str | None) -> None:
+    if listed:
+        pipeline.land_rows("a.csv", listed)
+    else:
+        pipeline.land("a.csv", b"")
+    (request,) = tick(pipeline, s3_arrival_sensor).run_requests
+    if now:
+        pipeline.land_rows("a.csv", now)
+    else:
+        pipeline.remove("a.csv")
+
+    assert pipeline.run("s3_arrival", config=request.run_config).success
+
+    assert pipeline.revenue() == ({"2026-03-04": ("8.00", 1)} if now else {})
+    assert pipeline.query("SELECT count(*) FROM ledger.landed_files") == [(1 if now else 0,)]
+    assert run_all(pipeline, s3_arrival_sensor) == 0
+
+
+def test_bytes_that_are_known_count_only_if_s3_still_holds_them(pipeline: Pipeline) -> None:
+    """The sensor lists the first version again, and by the time of its run another one has taken its place."""
+    first, other = "1,ann,1.00,2026-03-04", "1,ann,8.00,2026-03-04"
+    pipeline.land_rows("a.csv", first)
+    pipeline.sync()
+    pipeline.land_rows("a.csv", other)
+    pipeline.sync()
+    time.sleep(1.1)  # S3 dates objects to the second
+    pipeline.land_rows("a.csv", first)
+    (request,) = tick(pipeline, s3_arrival_sensor).run_requests
+    pipeline.land_rows("a.csv", other)
+
+    assert pipeline.run("s3_arrival", config=request.run_config).success
+
+    assert pipeline.revenue() == {"2026-03-04": ("8.00", 1)}
+
+
+def test_the_partitioned_chain_waits_until_files_are_reprocessed(pipeline: Pipeline) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    pipeline.execute("UPDATE ledger.landed_files SET rules = 0")
+
+    evaluated = tick(pipeline, stale_days_sensor)
+
+    assert evaluated.run_requests == []
+    assert "1 files are reprocessed first" in evaluated.skip_message
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    assert run_all(pipeline, stale_days_sensor) == 1
 
 
 def test_a_stale_day_without_a_pending_file_is_asked_for_without_config(pipeline: Pipeline) -> None:
@@ -331,4 +389,4 @@ def test_a_day_whose_blocking_check_failed_is_not_asked_for_again_until_it_chang
 def test_range_tags_are_dagsters_own() -> None:
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-    assert set(range_tags(DAY, DAY)) == {ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG}
+    assert set(run_tags.of_range(DAY, DAY)) == {ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG}

@@ -179,9 +179,9 @@ def test_a_source_that_does_not_answer_holds_up_no_file(pipeline: Pipeline, monk
 
     assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
     assert not synced.is_complete
-    assert synced.left is not None
-    assert "ORDERS_SOURCE_URL" in (synced.left.table_error or "")
-    assert "hunter2" not in (synced.left.table_error or "")
+    (failing,) = synced.failing
+    assert "ORDERS_SOURCE_URL" in failing.message
+    assert "hunter2" not in failing.message
     assert [file.reason for file in pipeline.status().failing] == ["outage"]
 
     with monkeypatch.context() as patched:  # the table may also be gone by then

@@ -1,6 +1,9 @@
 """raw_orders: what landed on S3 and what changed in the source table, as immutable objects of the lake."""
 
 import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Self
 
 import dagster as dg
 from pydantic import Field
@@ -9,10 +12,44 @@ from orders_pipeline import metadata
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.receive import receive_files, receive_table
 from orders_pipeline.landing.second_look import judge_outdated
+from orders_pipeline.landing.versions import FileVersion, is_side_file
 from orders_pipeline.ledger import files
 from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
+
+
+class ListedObject(dg.Config):
+    """What a listing showed of an object. `last_modified`: ISO 8601, UTC."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: str
+    may_be_archived: bool = False
+
+    @classmethod
+    def of(cls, version: FileVersion) -> Self:
+        """What a run's config says of a listed version."""
+        return cls(
+            key=version.key,
+            etag=version.etag,
+            size=version.size,
+            last_modified=version.last_modified.isoformat(),
+            may_be_archived=version.may_be_archived,
+        )
+
+    def version(self, s3: S3Resource) -> FileVersion:
+        """The version that was listed in the landing zone."""
+        return FileVersion(
+            s3.bucket,
+            self.key,
+            self.etag,
+            self.size,
+            datetime.fromisoformat(self.last_modified),
+            is_side_file=is_side_file(self.key, s3.prefix),
+            may_be_archived=self.may_be_archived,
+        )
 
 
 class RawOrdersConfig(dg.Config):
@@ -22,6 +59,15 @@ class RawOrdersConfig(dg.Config):
         default=[],
         description="Keys of the landing zone. Empty: all that is pending, and the source table too.",
     )
+    listed: list[ListedObject] = Field(
+        default=[],
+        description="What the sensor's listing showed of these keys. Leave it empty: each key is then looked up on S3.",
+    )
+
+    @classmethod
+    def of(cls, listed: Sequence[FileVersion]) -> Self:
+        """The config of a run that takes these listed versions."""
+        return cls(s3_keys=[version.key for version in listed], listed=[ListedObject.of(version) for version in listed])
 
 
 @dg.asset(
@@ -40,7 +86,8 @@ def raw_orders(
     started, settings, lake = time.monotonic(), read_settings(), s3.lake()
     with ingesting(postgres.ledger(), lake, settings.timezone, context.run.run_id, context.log) as ingest:
         if config.s3_keys:
-            report = receive_files(ingest, s3, config.s3_keys)
+            listed = [object_.version(s3) for object_ in config.listed]
+            report = receive_files(ingest, s3, config.s3_keys, listed)
         else:
             report = receive_table(ingest, settings)  # nobody else asks it: an S3 that is away must not keep it from us
             report.add(receive_files(ingest, s3, []))

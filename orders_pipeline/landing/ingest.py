@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-from more_itertools import chunked, constrained_batches
+from more_itertools import constrained_batches, partition
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline import progress
@@ -35,11 +35,11 @@ from orders_pipeline.ledger.landed import ActiveFile, RawObject
 from orders_pipeline.ledger.locks import Lock, exclusive
 
 Fetch = Callable[[FileVersion, Path], None]
+Confirm = Callable[[FileVersion], None]  # raises ObjectChangedError where the source holds another version by now
 
 _BATCH_FILES: Final = 500
 _BATCH_BYTES: Final = 1 << 30
 _THREADS: Final = 4
-_LEDGER_KEYS: Final = 1_000
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Report:
     settled: list[tuple[FileVersion, Status, str]] = field(default_factory=list)
     touched: set[date] = field(default_factory=set)
     archived: list[FileVersion] = field(default_factory=list)
+    changed: list[FileVersion] = field(default_factory=list)  # listed, and gone or replaced by now
     remarks: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
@@ -58,6 +59,7 @@ class Report:
         self.settled += other.settled
         self.touched |= other.touched
         self.archived += other.archived
+        self.changed += other.changed
         self.remarks += other.remarks
 
 
@@ -71,20 +73,24 @@ class Ingest:
     run_id: str
     log: logging.Logger
 
-    def take(self, listed: Sequence[FileVersion], fetch: Fetch) -> Report:
+    def take(self, listed: Sequence[FileVersion], fetch: Fetch, confirm: Confirm | None = None) -> Report:
         """Settle every listed version that is due: load it, or record why not. What an outage holds up waits for its
         next attempt.
 
-        Versions that failed before are tried alone, after all others.
+        Versions that failed before are tried alone, after all others. `fetch` gets the listed version or none;
+        `confirm`, for a listing that is not of now, is asked about versions that need not be fetched.
 
         Raises:
             ServiceUnavailableError: Postgres or the lake was lost on the way.
         """
-        fresh, again = due(self.connection, listed)
+        unsettled = files.unsettled(self.connection, listed)
+        self.connection.rollback()
+        tried = {version for version, entry in unsettled if entry and entry.version == version and entry.attempts > 0}
+        fresh, again = partition(tried.__contains__, pending(unsettled))
         report = Report()
         for batch in [*batched(fresh), *([version] for version in again)]:
             with blaming_no_file(self.connection, self.run_id, self.log):
-                report.add(self._take_batch(batch, fetch))
+                report.add(self._take_batch(batch, fetch, confirm))
         return report
 
     def adopt(self, made: Sequence[ActiveFile]) -> Report:
@@ -143,22 +149,20 @@ class Ingest:
 
     def due(self, listed: Sequence[FileVersion]) -> list[FileVersion]:
         """The listed versions that are not settled."""
-        fresh, again = due(self.connection, listed)
-        return fresh + again
+        return due(self.connection, listed)
 
-    def _take_batch(self, batch: Sequence[FileVersion], fetch: Fetch) -> Report:
+    def _take_batch(self, batch: Sequence[FileVersion], fetch: Fetch, confirm: Confirm | None) -> Report:
         with self.transaction():
             attempts = files.begin(self.connection, batch, self.run_id)
         known = self._known_bytes(batch)
-        given_up = [version for version in batch if version not in known and attempts[version] > MAX_ATTEMPTS]
-        outcomes: dict[FileVersion, RawObject | Exception] = {
-            **known,
-            **{version: RuntimeError("every process that read it ended without a word") for version in given_up},
-        }
-        to_read = [version for version in batch if version not in outcomes]
+        outcomes: dict[FileVersion, RawObject | Exception] = {}
+
+        def settle(version: FileVersion) -> RawObject | Exception:
+            outcome = known.get(version) or _refusal(version, attempts[version])
+            return self._read(version, fetch) if outcome is None else _confirmed(version, outcome, confirm)
+
         with ThreadPoolExecutor(_THREADS) as threads:
-            results = threads.map(lambda version: self._read(version, fetch), to_read)
-            for version, outcome in zip(to_read, results, strict=True):
+            for version, outcome in zip(batch, threads.map(settle, batch), strict=True):
                 outcomes[version] = outcome
                 progress.report("files", len(outcomes), len(batch))
         loaded = [ActiveFile(version, made) for version, made in outcomes.items() if isinstance(made, RawObject)]
@@ -180,10 +184,6 @@ class Ingest:
 
     def _read(self, version: FileVersion, fetch: Fetch) -> RawObject | Exception:
         """The object made of a version, or why there is none. One file's failure is no other's."""
-        if version.key.endswith("/") or version.size == 0:
-            return EmptyFileError("The object is empty: a folder's marker, or a file without even a header.")
-        if (refusal := raw.refuse(version)) is not None:
-            return refusal
         try:
             with tempfile.TemporaryDirectory(prefix="orders-landing-") as spool:
                 file = Path(spool) / "file"
@@ -220,6 +220,7 @@ class Ingest:
             return
         if isinstance(error, ObjectChangedError):
             files.discard(self.connection, version)
+            report.changed.append(version)
             report.remarks.append(f"{version.key} changed or went while it was read: what S3 holds then is taken next.")
             return
         if isinstance(error, ArchivedError) and archive.wait_for_restore(self.connection, version, self.run_id):
@@ -238,22 +239,30 @@ class Ingest:
         report.settled.append((version, status, reason))
 
 
-def due(connection: Connection, listed: Sequence[FileVersion]) -> tuple[list[FileVersion], list[FileVersion]]:
-    """The listed versions that are not settled: those never tried, and those whose next attempt is due."""
-    fresh: list[FileVersion] = []
-    again: list[FileVersion] = []
-    for page in chunked(listed, _LEDGER_KEYS):
-        for bucket in {version.bucket for version in page}:
-            versions = [version for version in page if version.bucket == bucket]
-            settled = files.settled(connection, bucket, [version.key for version in versions])
-            others = [v for v in versions if (v.key, v.etag, v.size, v.last_modified) not in settled]
-            known = files.entries(connection, bucket, [version.key for version in others]) if others else {}
-            for version in pending(others, known):
-                entry = known.get(version.key)
-                tried = entry is not None and entry.version == version and entry.attempts > 0
-                (again if tried else fresh).append(version)
+def _refusal(version: FileVersion, attempts: int) -> Exception | None:
+    """Why a version is not even fetched; None: there is no such reason."""
+    if attempts > MAX_ATTEMPTS:
+        return RuntimeError("every process that read it ended without a word")
+    if version.key.endswith("/") or version.size == 0:
+        return EmptyFileError("The object is empty: a folder's marker, or a file without even a header.")
+    return raw.refuse(version)
+
+
+def _confirmed(version: FileVersion, outcome: RawObject | Exception, confirm: Confirm | None) -> RawObject | Exception:
+    """What becomes of a version that was not fetched, or that it is not there any more."""
+    try:
+        if confirm is not None:
+            confirm(version)
+    except Exception as error:
+        return error
+    return outcome
+
+
+def due(connection: Connection, listed: Sequence[FileVersion]) -> list[FileVersion]:
+    """The listed versions that are not settled."""
+    unsettled = files.unsettled(connection, listed)
     connection.rollback()
-    return fresh, again
+    return pending(unsettled)
 
 
 @contextmanager
@@ -263,7 +272,7 @@ def ingesting(engine: Engine, lake: Lake, zone: str, run_id: str, log: logging.L
         yield Ingest(connection, lake, zone, run_id, log)
 
 
-def batched(versions: Sequence[FileVersion]) -> Iterator[tuple[FileVersion, ...]]:
+def batched(versions: Iterable[FileVersion]) -> Iterator[tuple[FileVersion, ...]]:
     """Batches bounded in files and bytes: a commit is one transaction, and its files wait for one another."""
     return constrained_batches(
         versions, _BATCH_BYTES, max_count=_BATCH_FILES, get_len=lambda version: version.size, strict=False

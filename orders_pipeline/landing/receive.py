@@ -1,6 +1,7 @@
 """What is to be ingested: the objects that S3 lists, or those that a run names, and the days of the source table."""
 
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,37 +24,43 @@ if TYPE_CHECKING:
 _THREADS: Final = 8  # a thousand keys are looked up one by one, and each answer takes its time
 
 
-def receive_files(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
-    """Take the pending versions of these keys, or of all that S3 lists if none is named.
+def receive_files(ingest: Ingest, s3: "S3Resource", keys: Sequence[str], listed: Sequence[FileVersion] = ()) -> Report:
+    """Take the pending versions of these keys, or of all that S3 lists if none is named. `listed`: what a listing
+    showed of some of the keys, which are then looked up one by one only where it proves to be out of date.
 
     Raises:
         SettingsError: a key lies outside the landing zone.
         ServiceUnavailableError: S3 did not answer.
     """
-    report = _receive(ingest, s3, keys)
+    report = _receive_named(ingest, s3, list(dict.fromkeys(keys)), listed) if keys else _receive_all(ingest, s3)
     if report.archived:
         report.remarks.append(notices.archived(report.archived))
     return report
 
 
-def _receive(ingest: Ingest, s3: "S3Resource", keys: list[str]) -> Report:
-    if not keys:
-        listed = [version for page in s3.list_pages() for version in page]
-        report = discard_vanished(ingest, s3.bucket, [version.key for version in listed])
-        side_files.ignore_reported(ingest, s3)
-        report.add(ingest.take(listed, s3.download))
-        return report
+def _receive_all(ingest: Ingest, s3: "S3Resource") -> Report:
+    listed = [version for page in s3.list_pages() for version in page]
+    report = discard_vanished(ingest, s3.bucket, [version.key for version in listed])
+    side_files.ignore_reported(ingest, s3)
+    report.add(ingest.take(listed, s3.download))
+    return report
+
+
+def _receive_named(ingest: Ingest, s3: "S3Resource", keys: list[str], listed: Sequence[FileVersion]) -> Report:
     prefix = s3.prefix
     if outside := [key for key in keys if not key.startswith(prefix)]:
         raise SettingsError(
             f"s3_keys names {outside[0]!r}, which is not in the landing zone: keys begin with {prefix!r}"
             " (ORDERS_LANDING_PREFIX)."
         )
-    named = list(dict.fromkeys(keys))
+    seen = {version.key: version for version in listed}
+    report = ingest.take([seen[key] for key in keys if key in seen], s3.download, s3.confirm)
+    out_of_date = {version.key for version in report.changed}
+    to_look_up = [key for key in keys if key not in seen or key in out_of_date]
     with ThreadPoolExecutor(_THREADS) as threads:
-        found = dict(zip(named, threads.map(s3.current, named), strict=True))
+        found = dict(zip(to_look_up, threads.map(s3.current, to_look_up), strict=True))
     there = [version for version in found.values() if version is not None]
-    report = ingest.take(there, s3.download)
+    report.add(ingest.take(there, s3.download))
     report.remarks += _left_out(ingest.connection, s3.bucket, there)
     report.remarks += [f"{key} is gone from S3." for key, version in found.items() if version is None]
     return report
@@ -100,7 +107,8 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
 
 def table_is_pending(connection: Connection, settings: Settings) -> bool:
     """Whether `receive_table` would change anything. It asks the table, if nothing is known to wait for already."""
-    if source_table.WHOLE in files.due_of(connection, source_table.BUCKET):
+    waiting = files.failing(connection, source_table.BUCKET)
+    if any(entry.due and entry.version == source_table.WHOLE for entry in waiting):
         return True
     try:
         with source_table.snapshot(settings) as snapshot:
@@ -109,9 +117,8 @@ def table_is_pending(connection: Connection, settings: Settings) -> bool:
             listed = snapshot.versions()
     except (ServiceUnavailableError, SettingsError):
         return True  # to be recorded
-    fresh, again = due(connection, listed)
     gone = _gone_days(connection, listed) if snapshot.has_days else []
-    return bool(fresh or again or gone)
+    return bool(due(connection, listed) or gone)
 
 
 def table_trouble(connection: Connection) -> str | None:

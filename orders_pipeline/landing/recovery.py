@@ -98,12 +98,11 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
         return copy.version.last_modified, copy.version.etag, copy.is_judged_for(zone), copy.path
 
     found = sorted(filter(should_count, copies), key=rank, reverse=True)
-    known = {latest.version.key: latest} if latest else {}
     is_taken_by_sync = (
         bool(found)
         and listed == found[0].version
         and not listed.may_be_archived  # S3 may refuse to give it, while the lake has it
-        and bool(pending([listed], known))
+        and bool(pending([(listed, latest)]))
     )
     return [] if is_taken_by_sync else found
 
@@ -144,7 +143,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
         is_there = listed.get(key) == without_object[key] or (key[0] == TABLE and has_table)
         if is_there and files.read_anew(connection, *key):
             found.read_anew.append(key[1])
-        elif key not in listed or not pending([listed[key]], files.entries(connection, key[0], [key[1]])):
+        elif key not in listed or not pending(files.unsettled(connection, [listed[key]])):
             found.lost.append(key[1])
     connection.commit()
     return found

@@ -150,11 +150,6 @@ def snapshot(settings: Settings) -> Iterator[Snapshot | None]:
             connection.rollback()
 
 
-def is_table_key(key: str) -> bool:
-    """Whether a key names a day of the source table."""
-    return key.startswith(f"{_PREFIX}/")
-
-
 def fetch_from(files: Mapping[str, Path], version: FileVersion, target: Path) -> None:
     """What fetches a file from S3, for days of the table that were copied already."""
     shutil.copyfile(files[version.key], target)

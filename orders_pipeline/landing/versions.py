@@ -1,7 +1,7 @@
 """Versions of landed objects, and the pure decision which of them are due. No I/O."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -62,11 +62,11 @@ def is_side_file(key: str, prefix: str) -> bool:
     return _SIDE_NAME.search(key.removeprefix(prefix)) is not None
 
 
-def pending(listed: Iterable[FileVersion], known: Mapping[str, Entry]) -> list[FileVersion]:
-    """The listed versions that have yet to be settled: those that differ from the ledger's latest entry of their key,
-    whatever its status, failing and archived ones whose next attempt is due, and lost ones that are back.
-    Side files are left out, unless their key counts already."""
-    return [version for version in listed if _is_pending(version, known.get(version.key))]
+def pending(listed: Iterable[tuple[FileVersion, Entry | None]]) -> list[FileVersion]:
+    """The listed versions, each with the ledger's latest entry of its key, that have yet to be settled: those that
+    differ from that entry, whatever its status, failing and archived ones whose next attempt is due, and lost ones that
+    are back. Side files are left out, unless their key counts already."""
+    return [version for version, entry in listed if _is_pending(version, entry)]
 
 
 def _is_pending(version: FileVersion, entry: Entry | None) -> bool:

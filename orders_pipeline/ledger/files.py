@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
+from more_itertools import chunked
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.engine import Connection
 
@@ -23,17 +24,30 @@ _OUTAGE_PAUSES: Final = 6
 _LONGEST_MESSAGE: Final = 2_000
 
 _t: Final = landed_files.c
+_KEYS_AT_ONCE: Final = 1_000
 _COUNTS: Final = sa.func.bool_or(_t.active).over(partition_by=[_t.bucket, _t.key]).label("counts")
+_DUE: Final = sa.func.coalesce(_t.next_attempt <= sa.func.now(), True).label("due")
+_ENTRY: Final = (*(_t[name] for name in IDENTITY), _t.status, _t.reason, _t.attempts, _DUE, _COUNTS)
 
 
 def entries(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[str, Entry]:
     """The latest entry of each of these keys that the ledger knows."""
-    is_due = sa.func.coalesce(_t.next_attempt <= sa.func.now(), True).label("due")
-    columns = (*(_t[name] for name in IDENTITY), _t.status, _t.reason, _t.attempts, is_due, _COUNTS)
-    return {row.key: _entry(row, due=row.due) for row in connection.execute(_latest_of(bucket, keys, *columns))}
+    return {row.key: _entry(row, due=row.due) for row in connection.execute(_latest_of(bucket, keys, *_ENTRY))}
 
 
-def settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tuple[Any, ...]]:
+def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tuple[FileVersion, Entry | None]]:
+    """The listed versions, but for those that the ledger has settled, each with the latest entry of its key."""
+    found: list[tuple[FileVersion, Entry | None]] = []
+    for bucket in sorted({version.bucket for version in listed}):
+        for page in chunked((version for version in listed if version.bucket == bucket), _KEYS_AT_ONCE):
+            settled = _settled(connection, bucket, [version.key for version in page])
+            others = [v for v in page if (v.key, v.etag, v.size, v.last_modified) not in settled]
+            known = entries(connection, bucket, [version.key for version in others]) if others else {}
+            found += [(version, known.get(version.key)) for version in others]
+    return found
+
+
+def _settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tuple[Any, ...]]:
     """Of the latest entries of these keys those that wait for nothing: key, etag, size and `last_modified` of each.
 
     Nearly all of a listing, most of the time, and to look at their `entries` takes several times as long."""
@@ -131,13 +145,12 @@ def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list
     return sorted(set(connection.execute(query).scalars()) - set(listed))
 
 
-def due_of(connection: Connection, bucket: str) -> list[FileVersion]:
-    """The failing versions of a bucket whose next attempt is due, without asking what is there now."""
-    latest = _latest(landed_files)
-    query = sa.select(latest).where(
-        latest.c.bucket == bucket, latest.c.status == Status.FAILING, latest.c.next_attempt <= sa.func.now()
-    )
-    return [version_of(row) for row in connection.execute(query.order_by(latest.c.key))]
+def failing(connection: Connection, *buckets: str) -> list[Entry]:
+    """The entries that wait for their next attempt, of some buckets or, if none is named, of all."""
+    latest = _latest(*_ENTRY)
+    within = latest.c.bucket.in_(buckets) if buckets else sa.true()
+    query = sa.select(latest).where(within, latest.c.status == Status.FAILING)
+    return [_entry(row, due=row.due) for row in connection.execute(query.order_by(latest.c.bucket, latest.c.key))]
 
 
 def settle(

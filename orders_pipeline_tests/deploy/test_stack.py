@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import psycopg2
 import pytest
 
-from orders_pipeline.io_managers import FULL_REFRESH_TAG
-from orders_pipeline.sensors import range_tags, ranges
+from orders_pipeline import run_tags
+from orders_pipeline.backlog import ranges
 from orders_pipeline_tests.conftest import ONLINE_RETAIL
 from orders_pipeline_tests.deploy.engine import PYTHON, ROOT, Engine, engine, make_images
 from orders_pipeline_tests.deploy.stack import PORTS, SECRET, SERVICES, Stack
@@ -185,7 +185,7 @@ def test_a_backfill_leaves_a_place_for_an_arrival(stack: Stack) -> None:
     days = [date(2011, 1, 1) + timedelta(days=number) for number in range(8 * 31)]
     with held(stack, "LOCK TABLE analytics.daily_revenue_partitioned IN EXCLUSIVE MODE"):  # no run of it can end
         for asked in ranges(days):
-            stack.launch("stale_days", {**range_tags(*asked), FULL_REFRESH_TAG: "true", "test": "backfill"})
+            stack.launch("stale_days", {**run_tags.of_range(*asked), run_tags.FULL_REFRESH: "true", "test": "backfill"})
         asked_for = len(stack.runs(ARRIVAL))
         stack.land(FILES[:1], "meanwhile/")
         begun = f"{ARRIVAL} AND start_time IS NOT NULL"

@@ -1,0 +1,72 @@
+"""Reads from the ledger and S3 what the backlog is decided from. The source table is not asked: that takes a scan."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.backlog import Backlog, Known, backlog
+from orders_pipeline.landing import notices, side_files
+from orders_pipeline.landing.receive import table_trouble
+from orders_pipeline.landing.versions import Entry, FileVersion
+from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.resources import S3Resource
+from orders_pipeline.schema import UPSTREAM
+from orders_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The whole backlog, and what else is to be known of the landing zone and the source table."""
+
+    backlog: Backlog
+    table_error: str | None  # why the source table was not taken when it was last asked
+    side_files: int  # keys that lie in the landing zone and are left out
+    notices: list[str]  # what is no work, and yet to be known
+
+
+def of_page(connection: Connection, page: Sequence[FileVersion]) -> Known:
+    """What is known of listed versions."""
+    unsettled = files.unsettled(connection, page)
+    connection.rollback()
+    return Known(unsettled=unsettled)
+
+
+def of_ledger(connection: Connection, settings: Settings, tables: Iterable[str], *buckets: str) -> Known:
+    """What the ledger knows without a listing: of the days of some tables, and of failing files in some buckets or, if
+    none is named, in all."""
+    calendar = Calendar.of(settings)
+    return Known(
+        failing=files.failing(connection, *buckets),
+        outdated=[file.version for file in active.outdated(connection, calendar.zone)],
+        zone=calendar.zone,
+        stale_rejects=[item for items in active.stale_files(connection, "rejected_orders") for item in items],
+        days={table: days.due_days(connection, table, calendar) for table in tables},
+    )
+
+
+def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey:
+    """Compare all that is with what should be.
+
+    Raises:
+        ServiceUnavailableError: S3 did not answer.
+    """
+    unsettled, listed, aside = list[tuple[FileVersion, Entry | None]](), set[str](), set[str]()
+    for page in s3.list_pages():
+        unsettled += of_page(connection, page).unsettled
+        listed.update(version.key for version in page)
+        aside.update(version.key for version in page if version.is_side_file)
+    known = replace(
+        of_ledger(connection, settings, UPSTREAM),
+        unsettled=unsettled,
+        vanished=files.vanished(connection, s3.bucket, listed),
+        reported_side_files=[version.key for version in side_files.reported(connection, s3)],
+    )
+    left = backlog(known)
+    return Survey(
+        backlog=left,
+        table_error=table_trouble(connection),
+        side_files=len(aside - {*side_files.that_count(connection, s3)}),
+        notices=notices.of_landing_zone(connection, s3, settings, is_settled=not left.load),
+    )

@@ -1,0 +1,54 @@
+"""What the tables hold, in figures for people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger import days, files
+from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, rejected_orders
+from orders_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the tables hold. Money is in the shop's currency."""
+
+    files: Mapping[str, int]  # by status
+    rows: int
+    clean_orders: int
+    rejected_rows: Mapping[str, int]  # by reason
+    superseded_rows: int
+    out_of_range_days: list[date]
+    days: int
+    revenue: Decimal
+    customer_days: int
+    spend: Decimal
+
+
+def totals(connection: Connection, settings: Settings) -> Totals:
+    """What the tables hold now."""
+    calendar = Calendar.of(settings)
+    counts = files.counts(connection)
+    reasons = sa.select(rejected_orders.c.reason, sa.func.count()).group_by(rejected_orders.c.reason)
+    revenue = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue.c.revenue), 0))
+    spend = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue_partitioned.c.daily_spend), 0))
+    revenue_days, revenue_sum = connection.execute(revenue).one()
+    customer_days, spend_sum = connection.execute(spend).one()
+    clean = days.total_rows(connection, "cleaned_orders")
+    return Totals(
+        files=counts.by_status,
+        rows=counts.rows,
+        clean_orders=clean,
+        rejected_rows=dict(connection.execute(reasons.order_by(sa.func.count().desc())).all()),
+        superseded_rows=counts.clean_rows - clean,
+        out_of_range_days=days.outside(connection, calendar),
+        days=revenue_days,
+        revenue=Decimal(revenue_sum),
+        customer_days=customer_days,
+        spend=Decimal(spend_sum),
+    )
