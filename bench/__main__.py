@@ -14,7 +14,7 @@ from bench import chart, report
 from bench.measure import PIPELINE, Taken, contend, play
 from bench.orders import Orders, write
 from bench.places import Place, land, place
-from orders_pipeline import embedded
+from orders_pipeline.storage import embedded
 
 FEW, MANY, MOST = 100_000, 10_000_000, 40_000_000
 YARDSTICK = "polars_script"

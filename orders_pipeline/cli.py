@@ -62,10 +62,11 @@ def demo(on_my_services: bool) -> None:
     """Run the whole pipeline on sample orders and show the result.
 
     Services that it starts are stopped at the end; Postgres and the lake keep what they hold."""
-    from orders_pipeline import embedded, present
+    from orders_pipeline import present
     from orders_pipeline.demo import play
     from orders_pipeline.local import local_instance
     from orders_pipeline.settings import read_settings
+    from orders_pipeline.storage import embedded
 
     settings = read_settings()
     _only_embedded(settings, "demo", on_my_services)
@@ -82,9 +83,10 @@ def dev(port: int, sample: bool) -> None:
     """Start the services, land sample orders, and run `dagster dev` with sensors and schedule on.
 
     Ctrl-C stops everything that this command started."""
-    from orders_pipeline import embedded, present
+    from orders_pipeline import present
     from orders_pipeline.local import run_dagster_dev
     from orders_pipeline.settings import read_settings
+    from orders_pipeline.storage import embedded
 
     settings = read_settings()
     with embedded.session(settings.home):
@@ -302,8 +304,8 @@ def worker(runs: int) -> None:
 @main.command()
 def stop() -> None:
     """Stop the embedded Postgres and S3 of ORDERS_HOME. The embedded S3 forgets its objects."""
-    from orders_pipeline import embedded
     from orders_pipeline.settings import read_settings
+    from orders_pipeline.storage import embedded
 
     stopped = embedded.stop(read_settings().home)
     click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing to stop: no embedded service runs.")

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline import transforms
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger.landed import ActiveFile
 from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
+from orders_pipeline.storage.lake import Lake
 
 EXAMPLES: Final = 5  # how many a check names
 

@@ -8,14 +8,14 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger import active, days
 from orders_pipeline.ledger.landed import ActiveFile
 from orders_pipeline.ledger.tables import MARTS
 from orders_pipeline.lost import require_objects
-from orders_pipeline.postgres import copy_out
 from orders_pipeline.schema import DAY, TABLES
+from orders_pipeline.storage.lake import Lake
+from orders_pipeline.storage.postgres import copy_out
 
 Days = tuple[date, date]  # the first and the last
 

@@ -15,10 +15,10 @@ from orders_pipeline.landing import raw
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.active import all_files
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.postgres import source_engine
 from orders_pipeline.sample import Sample, make_sample, write_source_table
 from orders_pipeline.schema import TABLES
 from orders_pipeline.settings import read_settings
+from orders_pipeline.storage.postgres import source_engine
 from orders_pipeline.sync import Synced, sync
 
 _SAMPLE_PREFIX: Final = "demo/"

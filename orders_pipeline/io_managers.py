@@ -29,10 +29,10 @@ from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.made import MadeRejects, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
 from orders_pipeline.portions import one_ahead, portions
-from orders_pipeline.postgres import copy_frame
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
 from orders_pipeline.settings import read_settings
+from orders_pipeline.storage.postgres import copy_frame
 
 _WRITES_AT_ONCE: Final = 4
 _COPIES_AT_ONCE: Final = 2

@@ -7,11 +7,11 @@ from typing import Final
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.lake import Lake
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Blocked, Blocker
 from orders_pipeline.metadata import list_days
 from orders_pipeline.printable import printable
+from orders_pipeline.storage.lake import Lake
 
 _EXAMPLES: Final = 5
 

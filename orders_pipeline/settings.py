@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, Secret
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orders_pipeline import s3_settings
-from orders_pipeline.embedded import BUCKET
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.landing.reading import Reading, parse_aliases
+from orders_pipeline.storage.embedded import BUCKET
 
 
 def _time_zone(name: str) -> str:

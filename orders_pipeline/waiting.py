@@ -12,12 +12,12 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger import active, days, shared
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.portions import portions
 from orders_pipeline.schema import SOURCE
+from orders_pipeline.storage.lake import Lake
 
 _UNREADABLE: Final = (MissingInputError, OSError, *raw.DAMAGE)
 

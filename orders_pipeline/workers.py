@@ -115,8 +115,8 @@ def work(runs_at_once: int) -> None:
 
 
 def _engine() -> Engine:
-    from orders_pipeline.postgres import database_url, engine_for
     from orders_pipeline.settings import read_settings
+    from orders_pipeline.storage.postgres import database_url, engine_for
 
     return engine_for(database_url(read_settings()))
 

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import pytest
 
-from orders_pipeline import embedded, portions
+from orders_pipeline import portions
+from orders_pipeline.storage import embedded
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.places import (
     OF_THE_PIPELINE,

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from orders_pipeline import embedded
+from orders_pipeline.storage import embedded
 from orders_pipeline_tests.servers import free_port
 
 ROOT = Path(__file__).parents[1]

@@ -10,9 +10,9 @@ import boto3
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline import embedded
 from orders_pipeline.ledger.migrate import migrate
-from orders_pipeline.postgres import engine_for
+from orders_pipeline.storage import embedded
+from orders_pipeline.storage.postgres import engine_for
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from orders_pipeline.definitions import postgres, s3
-from orders_pipeline.postgres import engine_for
+from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.oracle import NEVER, Oracle, Tables
 from orders_pipeline_tests.places import database_of, new_database

@@ -14,8 +14,8 @@ import psutil
 import psycopg2
 import pytest
 
-from orders_pipeline import embedded
 from orders_pipeline.errors import ServiceStartError, SettingsError
+from orders_pipeline.storage import embedded
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from botocore.config import Config
 from orders_pipeline import sensors
 from orders_pipeline.definitions import s3
 from orders_pipeline.errors import ServiceUnavailableError
-from orders_pipeline.s3 import client_for, landing_client, read_timestamp
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline.settings import read_settings
+from orders_pipeline.storage.s3 import client_for, landing_client, read_timestamp
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.places import client_of
 from orders_pipeline_tests.test_sensors import tick
@@ -228,7 +228,7 @@ def test_an_s3_that_hangs_ends_a_tick_in_time_with_its_name(
     assert sensors._TICK_SECONDS + attempts * (config.connect_timeout + config.read_timeout + 1) < 60
 
     client_for.cache_clear()
-    monkeypatch.setattr("orders_pipeline.s3._HURRIED", config.merge(Config(read_timeout=0.2)))
+    monkeypatch.setattr("orders_pipeline.storage.s3._HURRIED", config.merge(Config(read_timeout=0.2)))
     huge.fail = lambda _: str(given_up.wait(30))
     try:
         with pytest.raises(Exception, match="Could not list s3://huge/landing/: Read timeout"):

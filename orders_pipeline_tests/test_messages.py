@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.lake import FolderLake
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.storage.lake import FolderLake
 from orders_pipeline_tests.test_values import HEADER
 
 ROW = "1,zelda,1.50,2026-03-04\n"

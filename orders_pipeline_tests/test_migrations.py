@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from orders_pipeline import embedded
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.tables import metadata
-from orders_pipeline.postgres import engine_for
+from orders_pipeline.storage import embedded
+from orders_pipeline.storage.postgres import engine_for
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_columns_that_others_rely_on(empty_database: str) -> None:
 
 def test_processes_that_start_at_once_all_find_it_done(empty_database: str) -> None:
     code = (
-        "import sys; from orders_pipeline.postgres import engine_for;"
+        "import sys; from orders_pipeline.storage.postgres import engine_for;"
         "from orders_pipeline.ledger.migrate import migrate; migrate(engine_for(sys.argv[1]))"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, empty_database], stderr=subprocess.PIPE) for _ in range(4)]

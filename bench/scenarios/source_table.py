@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from bench.orders import Orders
 from bench.places import Place
 from orders_pipeline.landing.source_table import snapshot
-from orders_pipeline.postgres import engine_for
 from orders_pipeline.settings import Settings
+from orders_pipeline.storage.postgres import engine_for
 
 TABLE = """
 CREATE TABLE orders AS

@@ -11,10 +11,10 @@ import polars as pl
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw, sharing
 from orders_pipeline.ledger import active, days, shared
 from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.storage.lake import Lake
 
 
 @dataclass(frozen=True)

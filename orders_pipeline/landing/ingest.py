@@ -24,7 +24,6 @@ from orders_pipeline.errors import (
     QuarantineError,
     ServiceUnavailableError,
 )
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing import drift, raw
 from orders_pipeline.landing.effects import of_coming, of_going
 from orders_pipeline.landing.outages import blaming_no_file, is_outage, said
@@ -33,6 +32,7 @@ from orders_pipeline.ledger import active, archive, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.landed import ActiveFile, RawObject
 from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.storage.lake import Lake
 
 Fetch = Callable[[FileVersion, Path], None]
 Confirm = Callable[[FileVersion], None]  # raises ObjectChangedError where the source holds another version by now

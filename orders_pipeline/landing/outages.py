@@ -9,9 +9,9 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import postgres
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.ledger import files
+from orders_pipeline.storage import postgres
 
 _PATIENCE: Final = 60  # seconds in which a Postgres that restarts should answer again
 

@@ -14,7 +14,6 @@ from more_itertools import constrained_batches
 
 from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError, QuarantineError
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing.advice import Unreadable
 from orders_pipeline.landing.change_log import Deletions
 from orders_pipeline.landing.formats.detect import place_of_rows, read_rows
@@ -37,6 +36,7 @@ from orders_pipeline.schema import (
     UPDATED_AT,
 )
 from orders_pipeline.settings import read_settings
+from orders_pipeline.storage.lake import Lake
 
 DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # an object that cannot be read
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from orders_pipeline import progress
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw, source_table
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.origin import Origin, origin_of
@@ -23,6 +22,7 @@ from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.landed import ActiveFile
 from orders_pipeline.schema import RULES, UPSTREAM
 from orders_pipeline.settings import Settings
+from orders_pipeline.storage.lake import Lake
 
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource

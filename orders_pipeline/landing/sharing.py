@@ -7,9 +7,9 @@ from typing import Final
 
 import polars as pl
 
-from orders_pipeline.lake import Lake
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.storage.lake import Lake
 
 Pair = tuple[str, str]
 

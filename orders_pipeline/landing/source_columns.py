@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orders_pipeline.postgres import quote
 from orders_pipeline.schema import ID_COLUMNS
+from orders_pipeline.storage.postgres import quote
 
 # Types whose equal values have the same text, so that their values can be hashed as they are, which is the faster.
 _TOLD_BY_VALUE: Final = frozenset(

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from orders_pipeline.errors import SettingsError
-from orders_pipeline.postgres import quote
+from orders_pipeline.storage.postgres import quote
 
 _PART: Final = r'(?:"(?:[^"]|"")+"|[^."][^.]*)'
 _MOST_SIMILAR: Final = 5

@@ -26,9 +26,9 @@ from orders_pipeline.landing.formats.text import csv_reader
 from orders_pipeline.landing.source_columns import SourceColumn
 from orders_pipeline.landing.source_name import Table, find_table
 from orders_pipeline.landing.versions import TABLE, FileVersion
-from orders_pipeline.postgres import source_engine
 from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
 from orders_pipeline.settings import Settings
+from orders_pipeline.storage.postgres import source_engine
 
 BUCKET: Final = TABLE
 _PREFIX: Final = "table:orders"

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.landing.versions import LOST
 from orders_pipeline.ledger.landed import ActiveFile, active_file
 from orders_pipeline.ledger.tables import landed_files, shared_orders
-from orders_pipeline.postgres import copy_frame
+from orders_pipeline.storage.postgres import copy_frame
 
 
 def partners(connection: Connection, files: Iterable[ActiveFile]) -> list[ActiveFile]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import embedded
-from orders_pipeline.postgres import engine_for
 from orders_pipeline.schema import TABLES
+from orders_pipeline.storage import embedded
+from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.dagster_dev import DagsterDev
 from orders_pipeline_tests.driver import HEADER
 

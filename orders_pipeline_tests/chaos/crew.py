@@ -28,8 +28,8 @@ from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.vacuum import vacuum
-from orders_pipeline.postgres import engine_for
 from orders_pipeline.schema import RULES
+from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline.sync import sync
 from orders_pipeline_tests.chaos.points import Reached, watched
 from orders_pipeline_tests.chaos.scenarios import Scenario

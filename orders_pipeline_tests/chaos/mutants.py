@@ -71,7 +71,7 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "a listing that fails is an empty one",
-        "s3.py",
+        "storage/s3.py",
         'raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error',
         "return",
         "test_listing.py",
@@ -313,7 +313,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "a statement that always takes too long is an outage",
-        "postgres.py",
+        "storage/postgres.py",
         '"57P"',
         '"57"',
         "test_landing.py",
@@ -670,7 +670,7 @@ MUTANTS = [
     Mutant(
         "9 no blame",
         "a disk that is full in the middle of a COPY is held against files",
-        "postgres.py",
+        "storage/postgres.py",
         "except psycopg2.Error as error:",
         "except ZeroDivisionError as error:",
         "test_resources.py",

@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from orders_pipeline.definitions import s3
-from orders_pipeline.postgres import engine_for
+from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.driver import HEADER, Pipeline, gzipped
 from orders_pipeline_tests.oracle import NEVER, Oracle, Tables
 from orders_pipeline_tests.places import client_of, database_of, new_bucket, new_database, variables

@@ -11,8 +11,8 @@ import dagster as dg
 import psutil
 import pytest
 
-from orders_pipeline import embedded
-from orders_pipeline.postgres import engine_for
+from orders_pipeline.storage import embedded
+from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.chaos.conftest import Inject
 from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, seconds, start
 from orders_pipeline_tests.chaos.proxy import FAULTS, proxy_to

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from orders_pipeline import embedded
+from orders_pipeline.storage import embedded
 from orders_pipeline_tests.dagster_dev import dagster_dev
 from orders_pipeline_tests.driver import HEADER
 

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from click.testing import CliRunner
 
-from orders_pipeline import embedded
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.storage import embedded
 from orders_pipeline_tests.chaos.proxy import proxy_to
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.places import client_of

@@ -22,9 +22,9 @@ from dagster_graphql.schema import create_schema
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import OrdersPipelineError
-from orders_pipeline.postgres import engine_for, source_engine
-from orders_pipeline.s3 import client_for
 from orders_pipeline.settings import read_settings
+from orders_pipeline.storage.postgres import engine_for, source_engine
+from orders_pipeline.storage.s3 import client_for
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.receiver import Receiver, receiving
 from orders_pipeline_tests.servers import free_port, tcp_postgres

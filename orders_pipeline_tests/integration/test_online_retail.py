@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import embedded
-from orders_pipeline.postgres import engine_for
+from orders_pipeline.storage import embedded
+from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.conftest import ONLINE_RETAIL
 from orders_pipeline_tests.servers import s3_server, tcp_postgres
 

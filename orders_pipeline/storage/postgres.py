@@ -9,10 +9,10 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from orders_pipeline import embedded
 from orders_pipeline.errors import SettingsError
-from orders_pipeline.poolers import backend_pid, keeps_sessions
 from orders_pipeline.settings import Settings
+from orders_pipeline.storage import embedded
+from orders_pipeline.storage.poolers import backend_pid, keeps_sessions
 
 # SQLSTATE: connection, a server that is read-only since a failover, an idle session ended, rollback (deadlock),
 # resources, shutdown, system. https://www.postgresql.org/docs/current/errcodes-appendix.html

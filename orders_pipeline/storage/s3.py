@@ -15,9 +15,9 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from orders_pipeline import embedded
 from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError, SettingsError
 from orders_pipeline.settings import Settings
+from orders_pipeline.storage import embedded
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -18,7 +18,7 @@ import polars as pl
 from botocore.exceptions import NoCredentialsError
 
 from orders_pipeline.errors import ObjectChangedError
-from orders_pipeline.s3 import outages
+from orders_pipeline.storage.s3 import outages
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
