@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orders_pipeline import s3_settings
 from orders_pipeline.errors import SettingsError
-from orders_pipeline.landing.reading import Reading, parse_aliases
+from orders_pipeline.formats.options import Reading, parse_aliases
 from orders_pipeline.storage.embedded import BUCKET
 
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from orders_pipeline import transforms
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats import plain
-from orders_pipeline.landing.formats.detect import read_rows
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats import delimited_fast
+from orders_pipeline.formats.detect import read_rows
+from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import NO_IDS, NO_IDS_AS_WRITTEN, NULL_TEXTS, REQUIRED_COLUMNS
 from orders_pipeline_tests.driver import HEADER, gzipped
 from orders_pipeline_tests.fuzz.any_bytes import check
@@ -90,10 +90,10 @@ def test_rows_read_fast_are_the_rows_read_with_care(start: str, rows: list[str],
                 return str(error)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(plain, "_PIECE", piece)
+        patched.setattr(delimited_fast, "_PIECE", piece)
         fast = read()
-        patched.setattr(plain.Piece, "columns", lambda *_: None)
-        patched.setattr(plain.Piece, "stands_alone", lambda *_: False)
+        patched.setattr(delimited_fast.Piece, "columns", lambda *_: None)
+        patched.setattr(delimited_fast.Piece, "stands_alone", lambda *_: False)
         assert fast == read()
 
 

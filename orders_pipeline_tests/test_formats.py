@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats import plain
-from orders_pipeline.landing.formats.detect import read_rows
-from orders_pipeline.landing.reading import Reading, parse_aliases
+from orders_pipeline.formats import delimited_fast
+from orders_pipeline.formats.detect import read_rows
+from orders_pipeline.formats.options import Reading, parse_aliases
 from orders_pipeline.schema import PROBLEM, ROW_NUMBER, TEXT
 from orders_pipeline_tests.driver import gzipped
 
@@ -91,7 +91,7 @@ def test_row_numbers_are_the_lines_that_an_editor_shows(tmp_path: Path) -> None:
 def test_the_empty_rows_of_spreadsheets_are_blank_lines(
     tmp_path: Path, blank: str, delimiter: str, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plain, "_PIECE", piece)
+    monkeypatch.setattr(delimited_fast, "_PIECE", piece)
     lines = f"{blank}\n{HEADER.decode()}1,a,1,d\n{blank}\n2,a,1,d\n{blank}\n{blank}\n{blank}"
     content = lines.replace("\t", " ").replace(",", delimiter)
 
@@ -281,12 +281,12 @@ def test_a_large_file_comes_in_batches(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(HEADER + b"1,a,1,2026-03-04\n" * 520_001)
 
-    plain = [batch.height for batch in read_rows(file)]
+    heights = [batch.height for batch in read_rows(file)]
     file.write_bytes(HEADER + b'1,"a\nb",1,2026-03-04\n' * 120_001)
     careful = [batch.height for batch in read_rows(file)]
 
-    assert max(plain) <= 250_000
-    assert sum(plain) == 520_001
+    assert max(heights) <= 250_000
+    assert sum(heights) == 520_001
     assert careful == [50_000, 50_000, 20_001]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.detect import read_rows
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.detect import read_rows
+from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import PROBLEM, ROW_NUMBER
 
 ALIASES = {"orderid": "order_id", "id": "order_id", "total": "amount"}

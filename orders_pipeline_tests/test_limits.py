@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 from orders_pipeline.cli import main
 from orders_pipeline.errors import QuarantineError, SettingsError
-from orders_pipeline.landing.formats.detect import read_rows
-from orders_pipeline.landing.reading import LIMITS, Reading
+from orders_pipeline.formats.detect import read_rows
+from orders_pipeline.formats.options import LIMITS, Reading
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import read_settings
 from orders_pipeline_tests.driver import HEADER, Pipeline, gzipped
@@ -33,8 +33,8 @@ import sys
 from pathlib import Path
 from orders_pipeline import transforms
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.detect import read_rows
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.detect import read_rows
+from orders_pipeline.formats.options import Reading
 
 def peak():
     # Not getrusage: that remembers the parent's.

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.detect import read_rows
+from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.schema import PROBLEM
 
 HEADER = "order_id,customer_id,amount,order_date\n"

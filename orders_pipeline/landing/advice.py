@@ -9,8 +9,8 @@ from typing import Final
 
 import polars as pl
 
-from orders_pipeline.landing.formats.envelopes import MONGO
-from orders_pipeline.landing.formats.text import csv_reader
+from orders_pipeline.formats.encodings import csv_reader
+from orders_pipeline.formats.envelopes import MONGO
 from orders_pipeline.printable import printable
 from orders_pipeline.schema import REASON, REASONS, ROW_NUMBER, TEXT, UNREADABLE_REASONS
 

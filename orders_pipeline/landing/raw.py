@@ -14,9 +14,9 @@ from more_itertools import constrained_batches
 
 from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError, QuarantineError
+from orders_pipeline.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.advice import Unreadable
 from orders_pipeline.landing.change_log import Deletions
-from orders_pipeline.landing.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.origin import Origin
 from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger.landed import ActiveFile, IdRange, RawObject

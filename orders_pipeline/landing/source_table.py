@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import ServiceUnavailableError
+from orders_pipeline.formats.columns import column_names
+from orders_pipeline.formats.encodings import csv_reader
 from orders_pipeline.landing import source_columns
-from orders_pipeline.landing.formats.columns import column_names
-from orders_pipeline.landing.formats.text import csv_reader
 from orders_pipeline.landing.source_columns import SourceColumn
 from orders_pipeline.landing.source_name import Table, find_table
 from orders_pipeline.landing.versions import TABLE, FileVersion

@@ -250,7 +250,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "a dictionary that only Arrow finds passes every limit",
-        "landing/formats/parquet_headers.py",
+        "formats/parquet_limits.py",
         "if not 0 < number < 1 << 15:",
         "if False:",
         "test_parquet_headers.py",
@@ -374,7 +374,7 @@ MUTANTS = [
     Mutant(
         "11 exact",
         "a number in an id has a text of its own in each format",
-        "landing/formats/json_rows.py",
+        "formats/json_rows.py",
         "return id_number(value) if name in ID_COLUMNS else str(value)",
         "return str(value)",
         "test_values.py",
@@ -392,7 +392,7 @@ MUTANTS = [
     Mutant(
         "11 exact",
         "a quote out of its place is taken for one in its place",
-        "landing/formats/plain.py",
+        "formats/delimited_fast.py",
         "(begins_well & ends_well & in_one_line).all()",
         "in_one_line.all()",
         "test_any_bytes.py",

@@ -14,8 +14,8 @@ import polars as pl
 
 from orders_pipeline import transforms
 from orders_pipeline.errors import EmptyFileError, QuarantineError
-from orders_pipeline.landing.formats.detect import read_rows
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.detect import read_rows
+from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import (
     DAY,
     JUDGEMENT,

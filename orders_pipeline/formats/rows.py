@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import polars as pl
 
-from orders_pipeline.landing.formats.text import BATCH_CHARS, csv_text, printable
+from orders_pipeline.formats.encodings import BATCH_CHARS, csv_text, printable
 from orders_pipeline.schema import PROBLEM, ROW_NUMBER, TEXT
 
 BATCH_ROWS: Final = 50_000

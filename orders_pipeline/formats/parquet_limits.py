@@ -15,7 +15,7 @@ from thrift.Thrift import TException, TType  # type: ignore[import-untyped]
 from thrift.transport.TTransport import TFileObjectTransport  # type: ignore[import-untyped]
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
+from orders_pipeline.formats.options import MOST_COLUMNS, Reading
 
 _LARGEST_FOOTER: Final = 16 << 20
 _LARGEST_HEADER: Final = 1 << 20

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
-from orders_pipeline.landing.formats.columns import column_of, own_column
-from orders_pipeline.landing.formats.values import id_number
-from orders_pipeline.landing.reading import LONGEST_COLUMN_NAME, MOST_COLUMNS, Reading
+from orders_pipeline.formats.columns import column_of, own_column
+from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS, Reading
+from orders_pipeline.formats.values import id_number
 from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
 
 # Row number, problem, text, fields: by the column of an order, or by their key where no order has them.

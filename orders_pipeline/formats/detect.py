@@ -7,12 +7,12 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.errors import EmptyFileError, QuarantineError
-from orders_pipeline.landing.formats.delimited import read_csv
-from orders_pipeline.landing.formats.expand import expand
-from orders_pipeline.landing.formats.foreign import name_foreign, refuse_utf16
-from orders_pipeline.landing.formats.jsons import has_a_row_a_line, read_json
-from orders_pipeline.landing.formats.parquet import read_parquet
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.decompress import expand
+from orders_pipeline.formats.delimited import read_csv
+from orders_pipeline.formats.json_files import has_a_row_a_line, read_json
+from orders_pipeline.formats.options import Reading
+from orders_pipeline.formats.parquet import read_parquet
+from orders_pipeline.formats.unsupported import name_foreign, refuse_utf16
 
 _PARQUET: Final = b"PAR1"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.options import Reading
 
 BATCH_CHARS: Final = 8 << 20
 _BLOCK: Final = 1 << 20

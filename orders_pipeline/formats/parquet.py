@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats import parquet_headers
-from orders_pipeline.landing.formats.columns import column_names, required
-from orders_pipeline.landing.formats.rows import BATCH_ROWS, frame, to_batch
-from orders_pipeline.landing.formats.values import id_texts, plain
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats import parquet_limits
+from orders_pipeline.formats.columns import column_names, required
+from orders_pipeline.formats.options import Reading
+from orders_pipeline.formats.rows import BATCH_ROWS, frame, to_batch
+from orders_pipeline.formats.values import id_texts, plain
 from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
 
 _BATCH_BYTES: Final = 16 << 20
@@ -27,7 +27,7 @@ _BYTES_PER_CHAR: Final = 4
 
 def read_parquet(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
     try:
-        yield from _gathered(_batches(path, parquet_headers.check(path, reading, BATCH_ROWS), reading))
+        yield from _gathered(_batches(path, parquet_limits.check(path, reading, BATCH_ROWS), reading))
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk, not the file
@@ -50,7 +50,7 @@ def _gathered(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield pl.concat(held)
 
 
-def _batches(path: Path, plan: parquet_headers.Plan, reading: Reading) -> Iterator[pl.DataFrame]:
+def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterator[pl.DataFrame]:
     with pq.ParquetFile(path) as described:
         schema: Any = described.schema_arrow
         _require_no_blocks(described.schema)

@@ -11,11 +11,11 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.header import MOST_BLANK_LINES, Header, is_blank, read_header
-from orders_pipeline.landing.formats.plain import filled_rows, pieces
-from orders_pipeline.landing.formats.rows import BATCH_ROWS, Row, frame, to_batch
-from orders_pipeline.landing.formats.text import BATCH_CHARS, Lines, as_text, csv_reader, csv_text
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.delimited_fast import filled_rows, pieces
+from orders_pipeline.formats.encodings import BATCH_CHARS, Lines, as_text, csv_reader, csv_text
+from orders_pipeline.formats.header import MOST_BLANK_LINES, Header, is_blank, read_header
+from orders_pipeline.formats.options import Reading
+from orders_pipeline.formats.rows import BATCH_ROWS, Row, frame, to_batch
 from orders_pipeline.schema import ORDER_COLUMNS
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")

@@ -7,9 +7,9 @@ from io import TextIOWrapper
 from typing import Any, Final
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.json_rows import Decoder, JsonRow
-from orders_pipeline.landing.formats.text import printable
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.encodings import printable
+from orders_pipeline.formats.json_rows import Decoder, JsonRow
+from orders_pipeline.formats.options import Reading
 
 _BLOCK: Final = 1 << 20
 _SPACE: Final = re.compile(r"[ \t\r\n]*")

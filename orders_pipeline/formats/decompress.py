@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.reading import Reading
+from orders_pipeline.formats.options import Reading
 
 _GZIP: Final = b"\x1f\x8b"
 # A frame, or one to be skipped, which parallel compressors write first: RFC 8878.

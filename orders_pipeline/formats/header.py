@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.columns import OTHER_NAMES, column_names, missing_columns, required
-from orders_pipeline.landing.formats.text import Lines, csv_reader, open_text, printable
-from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
+from orders_pipeline.formats.columns import OTHER_NAMES, column_names, missing_columns, required
+from orders_pipeline.formats.encodings import Lines, csv_reader, open_text, printable
+from orders_pipeline.formats.options import MOST_COLUMNS, Reading
 from orders_pipeline.schema import REQUIRED_COLUMNS
 
 MOST_BLANK_LINES: Final = 2_000_000  # a sheet of Excel has 1,048,576 rows, and may be exported with all of them

@@ -5,8 +5,8 @@ from itertools import count
 from typing import Final
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.text import csv_text, printable
-from orders_pipeline.landing.reading import LONGEST_COLUMN_NAME, MOST_COLUMNS
+from orders_pipeline.formats.encodings import csv_text, printable
+from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS
 from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
 
 OTHER_NAMES: Final = "Rename the columns of the file, or set ORDERS_COLUMN_ALIASES to say what they are called."

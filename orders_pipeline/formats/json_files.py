@@ -11,13 +11,13 @@ from typing import Any, Final
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing.formats.columns import missing_columns, required, unused_name
-from orders_pipeline.landing.formats.envelopes import recognize
-from orders_pipeline.landing.formats.json_elements import WRAPPER, Elements, NotAloneError, is_cut
-from orders_pipeline.landing.formats.json_rows import Decoder, JsonRow
-from orders_pipeline.landing.formats.rows import Row, Source, to_batches
-from orders_pipeline.landing.formats.text import Lines, open_text, printable
-from orders_pipeline.landing.reading import MOST_COLUMNS, Reading
+from orders_pipeline.formats.columns import missing_columns, required, unused_name
+from orders_pipeline.formats.encodings import Lines, open_text, printable
+from orders_pipeline.formats.envelopes import recognize
+from orders_pipeline.formats.json_elements import WRAPPER, Elements, NotAloneError, is_cut
+from orders_pipeline.formats.json_rows import Decoder, JsonRow
+from orders_pipeline.formats.options import MOST_COLUMNS, Reading
+from orders_pipeline.formats.rows import Row, Source, to_batches
 from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
 
 _HEAD: Final = 1 << 20  # characters that tell how a file is laid out
