@@ -14,7 +14,7 @@ from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
 from orders_pipeline.conservation import EXAMPLES
 from orders_pipeline.landing import notices
-from orders_pipeline.ledger import active, archive, days, files, shared
+from orders_pipeline.ledger import active, archive, days, files, overlaps
 from orders_pipeline.ledger.days import Calendar, DueDays
 from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.metadata import list_days
@@ -167,7 +167,7 @@ def no_order_is_lost(
     """Every row of every file is clean, rejected, superseded or out of range, and so is the money."""
     calendar = Calendar.of(read_settings())
     with postgres.ledger().execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
-        stale, unreadable = days.due_days(snapshot, "cleaned_orders", calendar), shared.unreadable_days(snapshot)
+        stale, unreadable = days.due_days(snapshot, "cleaned_orders", calendar), overlaps.unreadable_days(snapshot)
         run_days = (
             [] if _checks_everything(context) else days.days_of_run(snapshot, "cleaned_orders", context.run.run_id)
         )
@@ -179,7 +179,7 @@ def no_order_is_lost(
         portioned = []
         for portion in portions(checked, active.expected_rows(snapshot, checked)):
             holding = active.holding(snapshot, portion)
-            portioned.append((portion, holding, shared.partners(snapshot, holding)))
+            portioned.append((portion, holding, overlaps.partners(snapshot, holding)))
         rejects = conservation.of_rejects(snapshot, context.run.run_id)
         if _checks_everything(context) or not rejects.compared:
             rejects = conservation.of_rejects(snapshot, None)

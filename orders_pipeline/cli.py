@@ -107,7 +107,7 @@ def land(files: tuple[Path, ...], prefix: str) -> None:
     from orders_pipeline import present
     from orders_pipeline.definitions import s3
     from orders_pipeline.landing.side_files import WHY
-    from orders_pipeline.landing.versions import is_side_file
+    from orders_pipeline.ledger.versions import is_side_file
 
     if len({file.name for file in files}) < len(files):
         raise OrdersPipelineError(

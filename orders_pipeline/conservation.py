@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline import transforms
 from orders_pipeline.landing import raw
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
 from orders_pipeline.storage.lake import Lake
 

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.landing import raw
 from orders_pipeline.ledger import active, days
-from orders_pipeline.ledger.landed import ActiveFile
-from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.ledger.models import MARTS
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.lost import require_objects
 from orders_pipeline.schema import DAY, TABLES
 from orders_pipeline.storage.lake import Lake

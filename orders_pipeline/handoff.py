@@ -21,7 +21,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from orders_pipeline.ledger.days import Build
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.made import Made
 from orders_pipeline.schema import DAY
 

@@ -21,10 +21,10 @@ from orders_pipeline.errors import MissingInputError
 from orders_pipeline.handoff import FilesBuild, Handoff
 from orders_pipeline.in_flight import locks_of
 from orders_pipeline.landing import raw
-from orders_pipeline.ledger import active, days, locks, shared
+from orders_pipeline.ledger import active, days, locks, overlaps
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
-from orders_pipeline.ledger.landed import ActiveFile, pairs
-from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.ledger.models import MARTS
+from orders_pipeline.ledger.records import ActiveFile, pairs
 from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.made import MadeRejects, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
@@ -86,7 +86,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             for part in _parts(snapshot, build):
                 if days.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
-                    sharing = shared.partners(snapshot, holding)
+                    sharing = overlaps.partners(snapshot, holding)
                     loaded.parts.append((part, raw.candidates(lake, part.inputs, holding, sharing)))
                 else:
                     loaded.parts.append((part, lake.scan(list(part.inputs.values()))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, REASONS, TABLES
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from orders_pipeline.definitions import postgres
 from orders_pipeline.demo import Played
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
-from orders_pipeline.landing.versions import ARCHIVED
 from orders_pipeline.ledger.files import MAX_ATTEMPTS, SetAside
+from orders_pipeline.ledger.versions import ARCHIVED
 from orders_pipeline.lost import blocked_reason
 from orders_pipeline.metadata import list_days
 from orders_pipeline.printable import printable

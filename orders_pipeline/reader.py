@@ -50,7 +50,7 @@ def read(
     """
     from orders_pipeline import contents
     from orders_pipeline.definitions import postgres, s3
-    from orders_pipeline.ledger.tables import MARTS
+    from orders_pipeline.ledger.models import MARTS
     from orders_pipeline.schema import TABLES
 
     if table not in TABLES:

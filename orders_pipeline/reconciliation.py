@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, reconciled_days
+from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, reconciled_days
 
 _BUILT_BY_BOTH: Final = sa.text(
     """

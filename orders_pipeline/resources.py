@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError
-from orders_pipeline.landing.versions import FileVersion, is_side_file
 from orders_pipeline.ledger.migrate import migrate
+from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.printable import printable
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage import embedded

@@ -8,7 +8,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.tables import built_days, daily_revenue, order_days
+from orders_pipeline.ledger.models import built_days, daily_revenue, order_days
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from orders_pipeline import rejections
-from orders_pipeline.landing.versions import Status
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger.versions import Status
 from orders_pipeline.rejections import Rejected
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import days, files
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.ledger.tables import daily_revenue, daily_revenue_partitioned, rejected_orders
+from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, rejected_orders
 from orders_pipeline.settings import Settings
 
 

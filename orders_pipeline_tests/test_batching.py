@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from orders_pipeline.landing import ingest, raw
-from orders_pipeline.landing.versions import FileVersion
-from orders_pipeline.ledger.landed import ActiveFile, RawObject
+from orders_pipeline.ledger.records import ActiveFile, RawObject
+from orders_pipeline.ledger.versions import FileVersion
 
 DAY = date(2026, 3, 4)
 WEIGHTS = {

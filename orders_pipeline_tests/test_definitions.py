@@ -14,7 +14,7 @@ import pytest
 
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.definitions import defs
-from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.metadata import linked_to_code
 from orders_pipeline.schema import KEYS, TABLES
 

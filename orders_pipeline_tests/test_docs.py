@@ -9,7 +9,7 @@ import pytest
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import defs
 from orders_pipeline.formats.options import LIMITS
-from orders_pipeline.ledger.tables import metadata
+from orders_pipeline.ledger.models import metadata
 from orders_pipeline.schema import QUARANTINES, REASONS, TABLES, UNREADABLE_REASONS
 from orders_pipeline.settings import Settings
 

@@ -12,7 +12,7 @@ import pytest
 from orders_pipeline import revenue, run_tags
 from orders_pipeline.definitions import postgres
 from orders_pipeline.ledger import days
-from orders_pipeline.ledger.tables import MARTS
+from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.metadata import PREVIEWED
 from orders_pipeline.revenue import DayRevenue
 from orders_pipeline.revenue_views import CHARTED_DAYS, change_table, chart

@@ -18,9 +18,9 @@ from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import ObjectChangedError, QuarantineError, ServiceUnavailableError
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import ingesting
-from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger import active, days, files
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import RULES
 from orders_pipeline_tests.driver import HEADER, Pipeline, gzipped

@@ -10,7 +10,7 @@ import pytest
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing import raw
-from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.storage.lake import FolderLake
 from orders_pipeline_tests.test_values import HEADER
 

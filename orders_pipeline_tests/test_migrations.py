@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from orders_pipeline.ledger.migrate import migrate
-from orders_pipeline.ledger.tables import metadata
+from orders_pipeline.ledger.models import metadata
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.postgres import engine_for
 

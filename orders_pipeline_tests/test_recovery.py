@@ -12,7 +12,7 @@ from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.landing.origin import Origin, origin_of
 from orders_pipeline.landing.recovery import Copy, to_adopt
-from orders_pipeline.landing.versions import TABLE, Entry, FileVersion, Status
+from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status
 from orders_pipeline.schema import RULES
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.places import client_of

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.landing.outages import is_outage
-from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.storage.lake import FolderLake, Lake, S3Lake
 from orders_pipeline.storage.postgres import copy_frame
 from orders_pipeline_tests.driver import Pipeline

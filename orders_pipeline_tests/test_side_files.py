@@ -6,7 +6,7 @@ import pytest
 
 from orders_pipeline import resources
 from orders_pipeline.definitions import s3
-from orders_pipeline.landing.versions import is_side_file
+from orders_pipeline.ledger.versions import is_side_file
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.driver import HEADER, Pipeline, check_results
 from orders_pipeline_tests.test_cli import call

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orders_pipeline.landing.versions import Entry, FileVersion, Status, pending
+from orders_pipeline.ledger.versions import Entry, FileVersion, Status, pending
 
 VERSION = FileVersion("bucket", "landing/a.csv", "etag", 10, datetime(2026, 3, 4, tzinfo=UTC))
 

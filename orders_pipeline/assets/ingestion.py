@@ -12,8 +12,8 @@ from orders_pipeline import metadata
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.receive import receive_files, receive_table
 from orders_pipeline.landing.second_look import judge_outdated
-from orders_pipeline.landing.versions import FileVersion, is_side_file
 from orders_pipeline.ledger import files
+from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings

@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import TABLE
 from orders_pipeline.ledger import active
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.versions import TABLE
 
 _NAMED: Final = 20  # columns
 _FILES_COMPARED: Final = 5

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import raw, sharing
-from orders_pipeline.ledger import active, days, shared
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger import active, days, overlaps
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.storage.lake import Lake
 
 
@@ -27,8 +27,8 @@ class Effects:
 
     def record(self, connection: Connection) -> None:
         """Write them down, in the caller's transaction."""
-        shared.forget(connection, self.unpaired)
-        shared.record(connection, self.pairs)
+        overlaps.forget(connection, self.unpaired)
+        overlaps.record(connection, self.pairs)
         days.touch(connection, self.touched)
 
 
@@ -40,7 +40,7 @@ def of_coming(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], 
     leaving = [file for file in replaced if file.raw.path not in rank_only]
     gone = {file.raw.path for file in leaving}
     overlapping = [file for file in active.overlapping(connection, fresh) if file.raw.path not in gone]
-    partners = shared.partners(connection, replaced)
+    partners = overlaps.partners(connection, replaced)
     connection.rollback()  # the lake is read outside any transaction
     pairs = _pairs(lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
@@ -50,7 +50,7 @@ def of_coming(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], 
 
 def of_going(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Effects:
     """The effects of active files that cease to count."""
-    partners = shared.partners(connection, going)
+    partners = overlaps.partners(connection, going)
     connection.rollback()
     return Effects(_touched(lake, going, partners, log), list(going), set())
 

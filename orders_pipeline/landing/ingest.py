@@ -27,11 +27,11 @@ from orders_pipeline.errors import (
 from orders_pipeline.landing import drift, raw
 from orders_pipeline.landing.effects import of_coming, of_going
 from orders_pipeline.landing.outages import blaming_no_file, is_outage, said
-from orders_pipeline.landing.versions import FileVersion, Status, pending
 from orders_pipeline.ledger import active, archive, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
-from orders_pipeline.ledger.landed import ActiveFile, RawObject
 from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.records import ActiveFile, RawObject
+from orders_pipeline.ledger.versions import FileVersion, Status, pending
 from orders_pipeline.storage.lake import Lake
 
 Fetch = Callable[[FileVersion, Path], None]

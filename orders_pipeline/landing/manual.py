@@ -14,10 +14,10 @@ from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.side_files import WHY
 from orders_pipeline.landing.source_table import WHOLE
-from orders_pipeline.landing.versions import TABLE, FileVersion
 from orders_pipeline.ledger import active, files, retractions
-from orders_pipeline.ledger.landed import ActiveFile, RawObject
+from orders_pipeline.ledger.records import ActiveFile, RawObject
 from orders_pipeline.ledger.retractions import Key, Removed
+from orders_pipeline.ledger.versions import TABLE, FileVersion
 
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource

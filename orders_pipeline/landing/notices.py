@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing import side_files
-from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger import archive, keys
+from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from orders_pipeline.landing.versions import FileVersion
+from orders_pipeline.ledger.versions import FileVersion
 
 _KEY: Final = "orders"  # of the Parquet file's metadata
 

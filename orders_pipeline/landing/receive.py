@@ -13,9 +13,9 @@ from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.landing import notices, side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.second_look import discard_vanished
-from orders_pipeline.landing.versions import FileVersion
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.keys import that_count
+from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from orders_pipeline.landing import raw, source_table
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.origin import Origin, origin_of
 from orders_pipeline.landing.outages import blaming_no_file
-from orders_pipeline.landing.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.ledger import active, days, files
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.schema import RULES, UPSTREAM
 from orders_pipeline.settings import Settings
 from orders_pipeline.storage.lake import Lake

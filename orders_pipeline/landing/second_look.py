@@ -6,9 +6,9 @@ from functools import partial
 
 from orders_pipeline.landing import raw
 from orders_pipeline.landing.ingest import Ingest, Report, batched
-from orders_pipeline.landing.versions import LOST, Status
 from orders_pipeline.ledger import active, files
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.versions import LOST, Status
 
 
 def judge_outdated(ingest: Ingest) -> Report:

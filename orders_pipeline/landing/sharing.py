@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.landing import raw
-from orders_pipeline.ledger.landed import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.storage.lake import Lake
 
 Pair = tuple[str, str]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.landing.ingest import Ingest
-from orders_pipeline.landing.versions import FileVersion, Status, is_side_file
 from orders_pipeline.ledger import files, keys
+from orders_pipeline.ledger.versions import FileVersion, Status, is_side_file
 
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource

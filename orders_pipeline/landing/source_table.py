@@ -25,7 +25,7 @@ from orders_pipeline.formats.encodings import csv_reader
 from orders_pipeline.landing import source_columns
 from orders_pipeline.landing.source_columns import SourceColumn
 from orders_pipeline.landing.source_name import Table, find_table
-from orders_pipeline.landing.versions import TABLE, FileVersion
+from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
 from orders_pipeline.settings import Settings
 from orders_pipeline.storage.postgres import source_engine

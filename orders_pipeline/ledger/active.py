@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import LOST, FileVersion, Status
-from orders_pipeline.ledger.landed import ActiveFile, RawObject, active_file, pairs
-from orders_pipeline.ledger.tables import built_files, landed_files
+from orders_pipeline.ledger.models import built_files, landed_files
+from orders_pipeline.ledger.records import ActiveFile, RawObject, active_file, pairs
+from orders_pipeline.ledger.versions import LOST, FileVersion, Status
 from orders_pipeline.schema import RULES
 
 _t: Final = landed_files.c

@@ -6,9 +6,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import ARCHIVED, FileVersion, Status
-from orders_pipeline.ledger.landed import is_latest, is_version, version_of
-from orders_pipeline.ledger.tables import landed_files
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.ledger.records import is_latest, is_version, version_of
+from orders_pipeline.ledger.versions import ARCHIVED, FileVersion, Status
 
 _UNTIL_RESTORED: Final = timedelta(hours=1)  # what S3 takes at best, and a HEAD each is little
 

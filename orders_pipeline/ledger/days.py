@@ -16,8 +16,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger import shared
-from orders_pipeline.ledger.tables import built_days, order_days
+from orders_pipeline.ledger import overlaps
+from orders_pipeline.ledger.models import built_days, order_days
 from orders_pipeline.schema import RULES, UPSTREAM
 from orders_pipeline.settings import Settings
 
@@ -335,7 +335,7 @@ def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.Column
 def _blockers(asset: str, current: sa.FromClause) -> tuple[sa.FromClause, sa.ColumnElement[Any], Blocker]:
     """What may block days whose inputs are in `current`: that relation with it, the column of names, and its kind."""
     if reads_raw(asset):
-        missing = shared.days_of_missing_objects()
+        missing = overlaps.days_of_missing_objects()
         return current.outerjoin(missing, missing.c.day == current.c.day), missing.c.files, Blocker.MISSING_OBJECT
     check = current.c.blocked_by
     return current, sa.case((check.is_not(None), postgresql.array([check]))), Blocker.FAILED_CHECK

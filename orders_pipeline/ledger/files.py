@@ -9,10 +9,10 @@ from more_itertools import chunked
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import ARCHIVED, LOST, Entry, FileVersion, Status
 from orders_pipeline.ledger.archive import is_archived
-from orders_pipeline.ledger.landed import IDENTITY, ActiveFile, identity, is_version, pairs, version_of
-from orders_pipeline.ledger.tables import landed_files
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.ledger.records import IDENTITY, ActiveFile, identity, is_version, pairs, version_of
+from orders_pipeline.ledger.versions import ARCHIVED, LOST, Entry, FileVersion, Status
 from orders_pipeline.schema import RULES
 
 MAX_ATTEMPTS: Final = 5

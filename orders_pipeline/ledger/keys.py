@@ -6,9 +6,9 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import FileVersion, Status
-from orders_pipeline.ledger.landed import is_latest, pairs, version_of
-from orders_pipeline.ledger.tables import landed_files
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.ledger.records import is_latest, pairs, version_of
+from orders_pipeline.ledger.versions import FileVersion, Status
 
 _t: Final = landed_files.c
 _HAS_SIDE_NAME: Final = _t.key.regexp_match("(^|/)[_.]")  # more than `is_side_file`, which knows the prefix

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.models import LEDGER
 from orders_pipeline.ledger.roles import grant_rights, owners_right
-from orders_pipeline.ledger.tables import LEDGER
 
 _OLDEST_POSTGRES: Final = 140000
 
@@ -56,7 +56,7 @@ def _upgrade(connection: Connection) -> None:
 @lru_cache(maxsize=1)
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", "orders_pipeline:migrations")
+    config.set_main_option("script_location", "orders_pipeline.ledger:migrations")
     return config
 
 

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import FileVersion, Status
 from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.files import TO_READ
-from orders_pipeline.ledger.landed import is_version, version_of
-from orders_pipeline.ledger.tables import landed_files
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.ledger.records import is_version, version_of
+from orders_pipeline.ledger.versions import FileVersion, Status
 
 Key = tuple[str, str]  # bucket and key
 

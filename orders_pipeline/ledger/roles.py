@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.locks import Lock, exclusive
-from orders_pipeline.ledger.tables import ANALYTICS, LEDGER, MARTS, metadata
+from orders_pipeline.ledger.models import ANALYTICS, LEDGER, MARTS, metadata
 
 PIPELINE: Final = "orders_pipeline"
 READER: Final = "orders_reader"

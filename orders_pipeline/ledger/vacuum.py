@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.ledger.locks import Lock, exclusive
-from orders_pipeline.ledger.tables import built_days, landed_files, unnamed_objects
+from orders_pipeline.ledger.models import built_days, landed_files, unnamed_objects
 from orders_pipeline.storage.lake import Lake
 
 

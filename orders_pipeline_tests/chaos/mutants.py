@@ -44,7 +44,7 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "an overwritten key is taken for settled",
-        "landing/versions.py",
+        "ledger/versions.py",
         "if entry is None or entry.version != version:",
         "if entry is None:",
         "test_landing.py",
@@ -62,7 +62,7 @@ MUTANTS = [
     Mutant(
         "2 exactly once",
         "a side file of another tool is taken for orders",
-        "landing/versions.py",
+        "ledger/versions.py",
         "if version.is_side_file and not (entry and entry.counts):",
         "if version.is_side_file and entry and not entry.counts:",
         "test_side_files.py",
@@ -589,7 +589,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "a lost file that is back on S3 as it was is taken for settled",
-        "landing/versions.py",
+        "ledger/versions.py",
         "return entry.is_lost or (entry.due and (entry.status is Status.FAILING or entry.is_archived))",
         "return entry.due and (entry.status is Status.FAILING or entry.is_archived)",
         "test_read_anew.py",
@@ -634,7 +634,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "a lost file holds up days in which it has no say",
-        "ledger/shared.py",
+        "ledger/overlaps.py",
         ".join(held, sa.and_(held.c.path == dependent.c.path, held.c.active))",
         ".join(held, held.c.active)",
         "test_read_anew.py",

@@ -10,7 +10,7 @@ from orders_pipeline import resources, sensors
 from orders_pipeline.definitions import s3
 from orders_pipeline.landing.origin import Origin
 from orders_pipeline.landing.recovery import Copy, to_adopt
-from orders_pipeline.landing.versions import Entry, FileVersion, Status
+from orders_pipeline.ledger.versions import Entry, FileVersion, Status
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline.storage.s3 import is_archived
 from orders_pipeline_tests.driver import HEADER, Pipeline, check_results

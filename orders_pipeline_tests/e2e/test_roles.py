@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres
 from orders_pipeline.errors import OrdersPipelineError
-from orders_pipeline.ledger.tables import MARTS, metadata
+from orders_pipeline.ledger.models import MARTS, metadata
 from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.runbook import blocks, shell

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from orders_pipeline.landing.versions import Status
+from orders_pipeline.ledger.versions import Status
 from orders_pipeline.status import FileStatus
 from orders_pipeline_tests.driver import Pipeline
 

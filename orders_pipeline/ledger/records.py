@@ -8,8 +8,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from orders_pipeline.landing.versions import FileVersion
-from orders_pipeline.ledger.tables import landed_files
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.ledger.versions import FileVersion
 
 IDENTITY: Final = ("bucket", "key", "etag", "size", "last_modified")
 

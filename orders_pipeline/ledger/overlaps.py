@@ -7,9 +7,9 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.landing.versions import LOST
-from orders_pipeline.ledger.landed import ActiveFile, active_file
-from orders_pipeline.ledger.tables import landed_files, shared_orders
+from orders_pipeline.ledger.models import landed_files, shared_orders
+from orders_pipeline.ledger.records import ActiveFile, active_file
+from orders_pipeline.ledger.versions import LOST
 from orders_pipeline.storage.postgres import copy_frame
 
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from orders_pipeline.ledger.tables import LEDGER, metadata
+from orders_pipeline.ledger.models import LEDGER, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
