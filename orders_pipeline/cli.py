@@ -163,9 +163,9 @@ def retry(keys: tuple[str, ...], loaded: bool) -> None:
     It is read again from S3."""
     from orders_pipeline import present
     from orders_pipeline.definitions import postgres, s3
-    from orders_pipeline.landing import manual
+    from orders_pipeline.landing import operator_actions
 
-    pending = manual.retry(postgres.ledger(), s3, keys, loaded=loaded)
+    pending = operator_actions.retry(postgres.ledger(), s3, keys, loaded=loaded)
     present.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
 
 
@@ -184,18 +184,18 @@ def retract(keys: tuple[str, ...], undo: bool) -> None:
 
     from orders_pipeline import present
     from orders_pipeline.definitions import postgres, s3
-    from orders_pipeline.landing import manual
+    from orders_pipeline.landing import operator_actions
     from orders_pipeline.landing.ingest import ingesting
     from orders_pipeline.settings import read_settings
 
     zone, log = read_settings().timezone, logging.getLogger(__name__)
     with ingesting(postgres.ledger(), s3.lake(), zone, "retract", log) as ingest:
         if undo:
-            counting, pending, touched = manual.undo_retract(ingest, s3, keys)
+            counting, pending, touched = operator_actions.undo_retract(ingest, s3, keys)
             present.each(counting, "counts again.")
             present.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
         else:
-            retracted, touched = manual.retract(ingest, s3, keys)
+            retracted, touched = operator_actions.retract(ingest, s3, keys)
             present.each(retracted, "no longer counts.")
     present.to_be_rebuilt(touched)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline import transforms
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
 from orders_pipeline.storage.lake import Lake
@@ -71,7 +71,7 @@ def of_orders(
     numbered = pl.col(SOURCE).cast(
         pl.Enum(list(dict.fromkeys(file.version.key for file in files))), strict=False
     )  # joins faster
-    held = raw.clean_rows(lake, holding).filter(pl.col(DAY).is_in(list(days)))
+    held = raw_objects.clean_rows(lake, holding).filter(pl.col(DAY).is_in(list(days)))
     due = held.select("order_id", *place, LANDED_AT, *JUDGEMENT).with_columns(numbered)
     clean = lake.scan(clean_paths).select(place).with_columns(numbered) if clean_paths else due.select(place).clear()
     left = due.join(clean, on=place, how="anti").collect(engine="streaming")
@@ -80,7 +80,9 @@ def of_orders(
     foreign = 0
     if kept != read - left.height:
         foreign = clean.join(due, on=place, how="anti").select(pl.len()).collect(engine="streaming").item()
-    rivals = raw.clean_rows(lake, files).join(left.lazy().select("order_id").unique(), on="order_id", how="semi")
+    rivals = raw_objects.clean_rows(lake, files).join(
+        left.lazy().select("order_id").unique(), on="order_id", how="semi"
+    )
     left = left.with_columns(pl.col(SOURCE).cast(pl.String))
     newest = _ranked(rivals, zone).sort("_rank", *place).group_by("order_id").agg(pl.col(place).last())
     lost = _ranked(left.lazy(), zone).join(newest, on=["order_id", *place], how="semi").collect()

@@ -8,7 +8,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile
@@ -45,7 +45,7 @@ def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) 
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         if table == "raw_orders":
             files = active.all_files(snapshot) if within is None else _files(snapshot, within)
-            rows = raw.scan(lake, files).select(schema_of(table).names())
+            rows = raw_objects.scan(lake, files).select(schema_of(table).names())
             return rows if within is None else rows.filter(pl.col(DAY).is_between(*within))
         paths = days.paths_within(snapshot, table, *(within or (date.min, date.max)))
     require_objects(engine, lake, table, paths)

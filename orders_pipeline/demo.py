@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from orders_pipeline.definitions import postgres, s3
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.active import all_files
 from orders_pipeline.ledger.days import Calendar
@@ -87,7 +87,7 @@ def fingerprints() -> dict[str, str]:
     calendar, lake = Calendar.of(read_settings()), s3.lake()
     frames: dict[str, pl.DataFrame] = {}
     with postgres.ledger().connect() as connection:
-        frames["raw_orders"] = raw.scan(lake, all_files(connection)).drop("_landed_at").collect()
+        frames["raw_orders"] = raw_objects.scan(lake, all_files(connection)).drop("_landed_at").collect()
         for asset in ("cleaned_orders", "daily_orders"):
             built = days.all_days(connection, asset, calendar)
             paths = list(days.paths(connection, asset, built).values())

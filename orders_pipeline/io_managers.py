@@ -20,7 +20,7 @@ from orders_pipeline import contents, handoff, metadata, progress, run_tags
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.handoff import FilesBuild, Handoff
 from orders_pipeline.in_flight import locks_of
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days, locks, overlaps
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
 from orders_pipeline.ledger.models import MARTS
@@ -87,7 +87,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 if days.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
                     sharing = overlaps.partners(snapshot, holding)
-                    loaded.parts.append((part, raw.candidates(lake, part.inputs, holding, sharing)))
+                    loaded.parts.append((part, raw_objects.candidates(lake, part.inputs, holding, sharing)))
                 else:
                     loaded.parts.append((part, lake.scan(list(part.inputs.values()))))
             return loaded.input()
@@ -123,11 +123,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
         with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
-        return raw.scan(self.s3.lake(), with_rejects).filter(pl.col(DAY).is_null())
+        return raw_objects.scan(self.s3.lake(), with_rejects).filter(pl.col(DAY).is_null())
 
     def _nothing(self, consumer: str) -> pl.LazyFrame:
         if days.reads_raw(consumer):
-            return raw.scan(self.s3.lake(), [])
+            return raw_objects.scan(self.s3.lake(), [])
         return pl.LazyFrame(schema=contents.schema_of(UPSTREAM[consumer]))
 
 

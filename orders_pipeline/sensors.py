@@ -18,8 +18,8 @@ from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
 from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, backlog
 from orders_pipeline.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
+from orders_pipeline.landing.discover import table_trouble
 from orders_pipeline.landing.notices import nothing_landed
-from orders_pipeline.landing.receive import table_trouble
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.pauses import WORK_TAG, fingerprint, pause_of

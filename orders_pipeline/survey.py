@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.backlog import Backlog, Known, backlog
 from orders_pipeline.landing import notices, side_files
-from orders_pipeline.landing.receive import table_trouble
+from orders_pipeline.landing.discover import table_trouble
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.versions import Entry, FileVersion

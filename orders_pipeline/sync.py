@@ -11,7 +11,7 @@ from orders_pipeline import rejections, run_tags
 from orders_pipeline.backlog import UNPARTITIONED_DAYS, Backlog, Known, backlog
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
-from orders_pipeline.landing.receive import table_is_pending
+from orders_pipeline.landing.discover import table_is_pending
 from orders_pipeline.ledger import days, files
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.files import SetAside

@@ -12,14 +12,14 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days, overlaps
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.portions import portions
 from orders_pipeline.schema import SOURCE
 from orders_pipeline.storage.lake import Lake
 
-_UNREADABLE: Final = (MissingInputError, OSError, *raw.DAMAGE)
+_UNREADABLE: Final = (MissingInputError, OSError, *raw_objects.DAMAGE)
 
 
 class Side(StrEnum):
@@ -72,6 +72,6 @@ def _orders(connection: Connection, lake: Lake, calendar: Calendar, its_days: li
     for portion in portions(its_days, active.expected_rows(connection, its_days)):
         holding = active.holding(connection, portion)
         if holding:
-            rows = raw.candidates(lake, portion, holding, overlaps.partners(connection, holding))
+            rows = raw_objects.candidates(lake, portion, holding, overlaps.partners(connection, holding))
             orders: pl.LazyFrame = transforms.clean(rows, calendar.zone)
             yield orders.filter(pl.col("order_date").dt.date().is_in(portion)).collect(engine="streaming")

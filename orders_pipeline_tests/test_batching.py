@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from orders_pipeline.landing import ingest, raw
+from orders_pipeline.landing import ingest, raw_objects
 from orders_pipeline.ledger.records import ActiveFile, RawObject
 from orders_pipeline.ledger.versions import FileVersion
 
@@ -47,22 +47,22 @@ def test_the_ids_of_every_changed_file_are_looked_for_elsewhere(
     monkeypatch: pytest.MonkeyPatch, counts: list[int]
 ) -> None:
     """However many orders one of them has: it is then read alone."""
-    rows = pl.LazyFrame({"order_id": ["1"], raw.DAY: [DAY]})
+    rows = pl.LazyFrame({"order_id": ["1"], raw_objects.DAY: [DAY]})
     asked: list[list[str]] = []
 
     def clean_rows(_lake: object, files: Sequence[ActiveFile]) -> pl.LazyFrame:
         asked.append([file.raw.path for file in files])
         return rows
 
-    monkeypatch.setattr(raw, "_IDS_AT_ONCE", 2)
-    monkeypatch.setattr(raw, "clean_rows", clean_rows)
+    monkeypatch.setattr(raw_objects, "_IDS_AT_ONCE", 2)
+    monkeypatch.setattr(raw_objects, "clean_rows", clean_rows)
     lake: Any = SimpleNamespace()
     changed = [ActiveFile(version(n, 1), RawObject(f"{n}", c, c, (DAY,), None)) for n, c in enumerate(counts)]
     other = ActiveFile(version(99, 1), RawObject("other", 1, 1, (DAY,), None))
 
-    assert raw.days_elsewhere(lake, changed, [other]) == ({DAY} if changed else set())
+    assert raw_objects.days_elsewhere(lake, changed, [other]) == ({DAY} if changed else set())
 
     batches = [paths for paths in asked if paths != ["other"]]
     assert [path for batch in batches for path in batch] == [file.raw.path for file in changed]
     assert all(sum(counts[int(path)] for path in batch) <= 2 or len(batch) == 1 for batch in batches)
-    assert raw.days_elsewhere(lake, changed, []) == set()
+    assert raw_objects.days_elsewhere(lake, changed, []) == set()

@@ -84,13 +84,13 @@ def test_the_status_as_json_is_json_alone(pipeline: Pipeline) -> None:
 
 
 def test_sync_fails_while_something_stays_pending(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    from orders_pipeline.landing import raw
+    from orders_pipeline.landing import raw_objects
 
     def fail(*_: object) -> None:
         raise RuntimeError("boom")
 
     pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
-    monkeypatch.setattr(raw, "make_object", fail)
+    monkeypatch.setattr(raw_objects, "make_object", fail)
 
     synced = call("sync")
 

@@ -16,7 +16,7 @@ from orders_pipeline import run_tags
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import ObjectChangedError, QuarantineError, ServiceUnavailableError
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.records import ActiveFile
@@ -280,7 +280,7 @@ def test_retry_takes_a_quarantined_file_once_its_cause_is_mended(
 
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(raw, "make_object", refuse)
+        patched.setattr(raw_objects, "make_object", refuse)
         pipeline.sync()
     assert pipeline.sync().runs == 0
 
@@ -302,7 +302,7 @@ def test_an_unknown_error_is_tried_again_a_bounded_number_of_times(
         raise RuntimeError("boom")
 
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
-    monkeypatch.setattr(raw, "make_object", fail)
+    monkeypatch.setattr(raw_objects, "make_object", fail)
     for _ in range(files.MAX_ATTEMPTS + 2):
         synced = pipeline.sync()
         pipeline.execute("UPDATE ledger.landed_files SET next_attempt = now() WHERE next_attempt IS NOT NULL")
@@ -317,7 +317,7 @@ def test_a_failing_file_waits_its_turn_and_is_no_success(pipeline: Pipeline, mon
         raise RuntimeError("boom")
 
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
-    monkeypatch.setattr(raw, "make_object", fail)
+    monkeypatch.setattr(raw_objects, "make_object", fail)
 
     synced = pipeline.sync()
 
@@ -363,7 +363,7 @@ def unreadable(*_: object) -> None:
 
 @pytest.mark.parametrize(
     ("where", "name", "fails"),
-    [(files, "activate", terminated), (files, "activate", deadlocked), (raw, "days_elsewhere", unreadable)],
+    [(files, "activate", terminated), (files, "activate", deadlocked), (raw_objects, "days_elsewhere", unreadable)],
 )
 def test_an_outage_at_the_commit_is_held_against_no_file(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, where: object, name: str, fails: object
@@ -528,7 +528,7 @@ def test_a_disk_that_fails_is_held_against_no_file(
 
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(raw, "make_object", fail)
+        patched.setattr(raw_objects, "make_object", fail)
         for _ in range(files.MAX_ATTEMPTS + 1):
             assert not pipeline.sync().is_complete
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.storage.lake import FolderLake
 from orders_pipeline_tests.test_values import HEADER
@@ -23,7 +23,7 @@ def message_of(tmp_path: Path, content: str) -> str | None:
     file.write_text(content)
     version = FileVersion("bucket", "a.csv", "etag", len(content), datetime(2026, 3, 5, tzinfo=UTC))
     try:
-        raw.make_object(FolderLake(str(tmp_path / "lake")), file, version, "UTC")
+        raw_objects.make_object(FolderLake(str(tmp_path / "lake")), file, version, "UTC")
     except QuarantineError as error:
         return str(error)
     return None

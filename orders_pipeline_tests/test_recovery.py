@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
-from orders_pipeline.landing.origin import Origin, origin_of
+from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.recovery import Copy, to_adopt
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status
 from orders_pipeline.schema import RULES

@@ -9,9 +9,9 @@ import dagster as dg
 from pydantic import Field
 
 from orders_pipeline import metadata
+from orders_pipeline.landing.discover import receive_files, receive_table
 from orders_pipeline.landing.ingest import ingesting
-from orders_pipeline.landing.receive import receive_files, receive_table
-from orders_pipeline.landing.second_look import judge_outdated
+from orders_pipeline.landing.reprocess import judge_outdated
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.pools import UNPARTITIONED_POOL

@@ -24,8 +24,8 @@ from orders_pipeline.errors import (
     QuarantineError,
     ServiceUnavailableError,
 )
-from orders_pipeline.landing import drift, raw
-from orders_pipeline.landing.effects import of_coming, of_going
+from orders_pipeline.landing import raw_objects, schema_drift
+from orders_pipeline.landing.impact import of_coming, of_going
 from orders_pipeline.landing.outages import blaming_no_file, is_outage, said
 from orders_pipeline.ledger import active, archive, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
@@ -188,7 +188,7 @@ class Ingest:
             with tempfile.TemporaryDirectory(prefix="orders-landing-") as spool:
                 file = Path(spool) / "file"
                 fetch(version, file)
-                return raw.make_object(self.lake, file, version, self.zone)
+                return raw_objects.make_object(self.lake, file, version, self.zone)
         except OSError as error:  # of the spool or the lake: what bytes cause is another error by now
             return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error
         except pl.exceptions.PanicException as error:  # Polars's own failures are no Exceptions
@@ -203,7 +203,7 @@ class Ingest:
         last_attempts: Sequence[FileVersion],
     ) -> Report:
         """Settle a batch in one transaction of the session that holds the lock."""
-        remarks = drift.new_columns(self.connection, loaded, partial(raw.unused_columns, self.lake))
+        remarks = schema_drift.new_columns(self.connection, loaded, partial(raw_objects.unused_columns, self.lake))
         effects = of_coming(self.connection, self.lake, loaded, self.log)
         report = Report(loaded=list(loaded), touched=effects.touched, remarks=remarks)
         with self.transaction():
@@ -245,7 +245,7 @@ def _refusal(version: FileVersion, attempts: int) -> Exception | None:
         return RuntimeError("every process that read it ended without a word")
     if version.key.endswith("/") or version.size == 0:
         return EmptyFileError("The object is empty: a folder's marker, or a file without even a header.")
-    return raw.refuse(version)
+    return raw_objects.refuse(version)
 
 
 def _confirmed(version: FileVersion, outcome: RawObject | Exception, confirm: Confirm | None) -> RawObject | Exception:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from orders_pipeline import progress
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
-from orders_pipeline.landing import raw, source_table
+from orders_pipeline.landing import raw_objects, source_table
 from orders_pipeline.landing.ingest import Ingest
-from orders_pipeline.landing.origin import Origin, origin_of
 from orders_pipeline.landing.outages import blaming_no_file
+from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
@@ -155,7 +155,7 @@ def _copies(lake: Lake, names: Sequence[str], found: Recovered) -> dict[Key, lis
     def read(name: str) -> Copy | None:
         try:
             origin = origin_of(lake.metadata(name))
-        except raw.DAMAGE:
+        except raw_objects.DAMAGE:
             origin = None
         return None if origin is None else Copy(name, origin)
 
@@ -177,9 +177,9 @@ def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], fo
         for version, copy in choice:
             try:
                 if copy.is_judged_for(ingest.zone):
-                    return ActiveFile(version, raw.read_over(ingest.lake, copy.path))
-                return ActiveFile(version, raw.judge_again(ingest.lake, copy.path, version, ingest.zone))
-            except raw.DAMAGE as error:
+                    return ActiveFile(version, raw_objects.read_over(ingest.lake, copy.path))
+                return ActiveFile(version, raw_objects.judge_again(ingest.lake, copy.path, version, ingest.zone))
+            except raw_objects.DAMAGE as error:
                 ingest.log.warning("%s cannot be read: %s", copy.path, error)
                 found.damaged.append(copy.path)
         return None

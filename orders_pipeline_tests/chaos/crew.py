@@ -25,7 +25,7 @@ from botocore.retries.standard import ExponentialBackoff
 
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.schema import RULES
@@ -62,12 +62,12 @@ def _sync_by_newer_rules() -> None:
 def _sync_dying() -> None:
     """One file makes whatever reads it crash."""
 
-    def make_object(lake: Any, file: Path, version: Any, zone: str, *, original: Any = raw.make_object) -> Any:
+    def make_object(lake: Any, file: Path, version: Any, zone: str, *, original: Any = raw_objects.make_object) -> Any:
         if version.key.endswith("/c.csv"):
             os.kill(os.getpid(), signal.SIGKILL)
         return original(lake, file, version, zone)
 
-    with mock.patch.object(raw, "make_object", make_object):
+    with mock.patch.object(raw_objects, "make_object", make_object):
         _sync()
 
 

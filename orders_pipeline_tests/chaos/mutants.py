@@ -80,7 +80,7 @@ MUTANTS = [
     Mutant(
         "2 exactly once",
         "a file is committed apart from its touched days",
-        "landing/effects.py",
+        "landing/impact.py",
         "days.touch(connection, self.touched)",
         "connection.commit() or days.touch(connection, self.touched)",
         "test_landing.py",
@@ -160,7 +160,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "the days of the version that is replaced are not touched",
-        "landing/effects.py",
+        "landing/impact.py",
         "_touched(lake, [*coming, *replaced],",
         "_touched(lake, coming,",
         "test_landing.py",
@@ -169,7 +169,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "the longest ids of a file are not known of it",
-        "landing/raw.py",
+        "landing/raw_objects.py",
         "ids.filter(size == size.max()).max()",
         "ids.filter(size == size.max()).min()",
         "test_landing.py",
@@ -178,7 +178,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "files that land together do not know of the orders that they share",
-        "landing/sharing.py",
+        "landing/overlap.py",
         "_holders(pl.concat([held, known]))",
         "_holders(pl.concat([held.unique('id'), known]))",
         "test_landing.py",
@@ -187,7 +187,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "a file does not know of the orders that it shares with later ones",
-        "landing/sharing.py",
+        "landing/overlap.py",
         "if one != other and not is_fresh.isdisjoint((one, other))",
         "if one != other and one in is_fresh",
         "test_landing.py",
@@ -196,7 +196,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "days of the same order in other files are not touched",
-        "landing/effects.py",
+        "landing/impact.py",
         "touched |= raw.days_elsewhere(lake, differing, _beyond(touched, partners))",
         "assert partners is not None",
         "test_landing.py",
@@ -214,7 +214,7 @@ MUTANTS = [
     Mutant(
         "8 minimal",
         "equal bytes that land again rebuild their days",
-        "landing/effects.py",
+        "landing/impact.py",
         "differing = [file for file in changed if times[file.raw.path] == 1]",
         "differing = [file for file in changed if times]",
         "test_landing.py",
@@ -322,7 +322,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "a lost object of the lake holds up whatever shares an order with it",
-        "landing/effects.py",
+        "landing/impact.py",
         "except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:",
         "except (pl.exceptions.PanicException) as error:",
         "test_landing.py",
@@ -562,7 +562,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "a source table whose run ended too early is not asked again",
-        "landing/receive.py",
+        "landing/discover.py",
         '    ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended meanwhile.")\n',
         "",
         "test_source_table.py",
@@ -571,7 +571,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "what is to be read anew is judged again instead",
-        "landing/second_look.py",
+        "landing/reprocess.py",
         "loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)",
         "loaded = active.outdated(ingest.connection, ingest.zone)",
         "test_read_anew.py",
@@ -598,7 +598,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "an attempt that was cut short counts against a file that is lost afterwards",
-        "landing/second_look.py",
+        "landing/reprocess.py",
         "partial(_give_up, attempts=0)",
         "_give_up",
         "test_read_anew.py",
@@ -616,7 +616,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "a file that is lost for good is waited for",
-        "landing/second_look.py",
+        "landing/reprocess.py",
         "return _judge(ingest, gone, partial(_give_up, attempts=0))",
         "return Report()",
         "test_read_anew.py",
@@ -679,7 +679,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "bytes that S3 no longer holds count, since they are known",
-        "landing/receive.py",
+        "landing/discover.py",
         "s3.download, s3.confirm)",
         "s3.download)",
         "test_sensors.py",

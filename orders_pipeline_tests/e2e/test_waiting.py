@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from orders_pipeline.cli import main
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.settings import Settings
 from orders_pipeline.waiting import Side
 from orders_pipeline_tests.driver import HEADER, Pipeline
@@ -180,7 +180,7 @@ def test_status_says_what_it_cannot_count_where_the_lake_has_lost_it(pipeline: P
 def test_the_lake_is_not_read_where_nothing_waits(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-10", "2,ann,1.00,2026-01-01")
     pipeline.sync()
-    monkeypatch.setattr(raw, "candidates", lambda *_: pytest.fail("the lake is read"))
+    monkeypatch.setattr(raw_objects, "candidates", lambda *_: pytest.fail("the lake is read"))
 
     assert pipeline.sync().waiting == []
     assert pipeline.status().waiting == []

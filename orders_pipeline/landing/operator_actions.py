@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import OrdersPipelineError
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.side_files import WHY
 from orders_pipeline.landing.source_table import WHOLE
@@ -150,7 +150,7 @@ def _from_lake(ingest: Ingest, one: Removed) -> RawObject | None:
     if one.path is None or ingest.lake.missing([one.path]):
         return None
     try:
-        return raw.judge_again(ingest.lake, one.path, one.version, ingest.zone)
-    except raw.DAMAGE as error:
+        return raw_objects.judge_again(ingest.lake, one.path, one.version, ingest.zone)
+    except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", one.version.key, error)
         return None

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.storage.lake import Lake
 
@@ -50,7 +50,7 @@ def all_pairs(fresh: Iterable[ActiveFile], others: Iterable[ActiveFile]) -> set[
 
 def _ids(lake: Lake, files: Sequence[ActiveFile], name: pl.Enum) -> pl.LazyFrame:
     """Hashes of the order ids of clean rows, and the object of each."""
-    return raw.ids(lake, files).select(pl.col("order_id").hash().alias("id"), pl.col("object").cast(name))
+    return raw_objects.ids(lake, files).select(pl.col("order_id").hash().alias("id"), pl.col("object").cast(name))
 
 
 def _holders(ids: pl.DataFrame) -> set[tuple[str, ...]]:

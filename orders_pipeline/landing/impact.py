@@ -11,7 +11,7 @@ import polars as pl
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.landing import raw, sharing
+from orders_pipeline.landing import overlap, raw_objects
 from orders_pipeline.ledger import active, days, overlaps
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.storage.lake import Lake
@@ -23,7 +23,7 @@ class Effects:
 
     touched: set[date]  # the days whose rows may change
     unpaired: list[ActiveFile]  # files of which nothing that was known of orders in common holds any more
-    pairs: set[sharing.Pair]  # files that hold orders in common from now on
+    pairs: set[overlap.Pair]  # files that hold orders in common from now on
 
     def record(self, connection: Connection) -> None:
         """Write them down, in the caller's transaction."""
@@ -57,15 +57,15 @@ def of_going(connection: Connection, lake: Lake, going: Sequence[ActiveFile], lo
 
 def _pairs(
     lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile], log: logging.Logger
-) -> set[sharing.Pair]:
+) -> set[overlap.Pair]:
     """Which files will hold orders in common, one of them at least a fresh one."""
     lost = set(lake.missing([file.raw.path for file in others]))
-    assumed = sharing.all_pairs(fresh, [file for file in others if file.raw.path in lost])
+    assumed = overlap.all_pairs(fresh, [file for file in others if file.raw.path in lost])
     try:
-        return assumed | sharing.pairs(lake, fresh, [file for file in others if file.raw.path not in lost])
+        return assumed | overlap.pairs(lake, fresh, [file for file in others if file.raw.path not in lost])
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         log.warning("All files whose ids overlap are taken to share an order, for the lake fails: %s", error)
-        return sharing.all_pairs(fresh, [*fresh, *others])
+        return overlap.all_pairs(fresh, [*fresh, *others])
 
 
 def _touched(
@@ -80,8 +80,8 @@ def _touched(
     renewed = list({file.raw.path: file for file in changed if times[file.raw.path] > 1}.values())
     touched = {day for file in differing for day in file.raw.days}
     try:
-        touched |= raw.days_elsewhere(lake, differing, _beyond(touched, partners))
-        return touched | raw.days_shared(lake, renewed, partners)
+        touched |= raw_objects.days_elsewhere(lake, differing, _beyond(touched, partners))
+        return touched | raw_objects.days_shared(lake, renewed, partners)
     except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         # An object of the lake is lost or damaged. Rather too many days than an arrival that waits for its mending.
         log.warning("All days of files that share an order are touched, for the lake fails: %s", error)

@@ -17,7 +17,7 @@ from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.advice import Unreadable
 from orders_pipeline.landing.change_log import Deletions
-from orders_pipeline.landing.origin import Origin
+from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.ledger.records import ActiveFile, IdRange, RawObject
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import (

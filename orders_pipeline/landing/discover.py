@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.landing import notices, side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
-from orders_pipeline.landing.second_look import discard_vanished
+from orders_pipeline.landing.reprocess import discard_vanished
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.keys import that_count
 from orders_pipeline.ledger.versions import FileVersion

@@ -4,7 +4,7 @@ from S3, or set aside with a word of advice."""
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from orders_pipeline.landing import raw
+from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import Ingest, Report, batched
 from orders_pipeline.ledger import active, files
 from orders_pipeline.ledger.records import ActiveFile
@@ -53,8 +53,8 @@ def _judged(ingest: Ingest, file: ActiveFile) -> ActiveFile | None:
     if ingest.lake.missing([file.raw.path]):
         return None
     try:
-        return ActiveFile(file.version, raw.judge_again(ingest.lake, file.raw.path, file.version, ingest.zone))
-    except raw.DAMAGE as error:
+        return ActiveFile(file.version, raw_objects.judge_again(ingest.lake, file.raw.path, file.version, ingest.zone))
+    except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", file.version.key, error)
         return None
 
