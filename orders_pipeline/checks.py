@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Connection
 
-from orders_pipeline import conservation, plausibility, reconciliation, rejections, revenue, run_tags
+from orders_pipeline import conservation, plausibility, reconciliation, rejections, run_tags
 from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
@@ -16,14 +16,15 @@ from orders_pipeline.conservation import EXAMPLES
 from orders_pipeline.landing import notices
 from orders_pipeline.ledger import active, archive, days, files, overlaps
 from orders_pipeline.ledger.days import Calendar, DueDays
-from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
-from orders_pipeline.portions import portions
 from orders_pipeline.printable import printable
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import PARTITIONED, SOURCE, UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
+from orders_pipeline.tables import revenue
+from orders_pipeline.tables.batching import portions
+from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
 from orders_pipeline.uniqueness import repeated
 
 _LISTED_FILES: Final = 500

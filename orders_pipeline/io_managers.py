@@ -16,7 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import contents, handoff, metadata, progress, run_tags
+from orders_pipeline import handoff, metadata, progress, run_tags
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.handoff import FilesBuild, Handoff
 from orders_pipeline.in_flight import locks_of
@@ -25,14 +25,15 @@ from orders_pipeline.ledger import active, days, locks, overlaps
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile, pairs
-from orders_pipeline.lost import blocked_reason, require_objects
 from orders_pipeline.made import MadeRejects, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
-from orders_pipeline.portions import one_ahead, portions
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.postgres import copy_frame
+from orders_pipeline.tables import scan
+from orders_pipeline.tables.batching import one_ahead, portions
+from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
 
 _WRITES_AT_ONCE: Final = 4
 _COPIES_AT_ONCE: Final = 2
@@ -66,7 +67,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         step: Any = context.step_context
         consumer = step.assets_def.key.to_user_string()
         if consumer not in RULES:
-            return contents.of_lake(self.postgres.ledger(), self.s3.lake(), context.asset_key.to_user_string())
+            return scan.of_lake(self.postgres.ledger(), self.s3.lake(), context.asset_key.to_user_string())
         engine = self.postgres.ledger().execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as snapshot:
             tags = dict(step.dagster_run.tags)
@@ -128,7 +129,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def _nothing(self, consumer: str) -> pl.LazyFrame:
         if days.reads_raw(consumer):
             return raw_objects.scan(self.s3.lake(), [])
-        return pl.LazyFrame(schema=contents.schema_of(UPSTREAM[consumer]))
+        return pl.LazyFrame(schema=scan.schema_of(UPSTREAM[consumer]))
 
 
 class MartsIOManager(dg.ConfigurableIOManager):
@@ -138,7 +139,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
         """A whole mart, for assets of your own."""
-        return contents.of_mart(self.postgres.ledger(), context.asset_key.to_user_string()).lazy()
+        return scan.of_mart(self.postgres.ledger(), context.asset_key.to_user_string()).lazy()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace what the step set out to build."""

@@ -11,10 +11,11 @@ import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Engine
 
-from orders_pipeline import metadata, rejections, revenue, revenue_views
+from orders_pipeline import metadata, rejections, revenue_views
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Build
-from orders_pipeline.lost import blocked_reason
+from orders_pipeline.tables import revenue
+from orders_pipeline.tables.missing_objects import blocked_reason
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,10 @@ def read(
         ReadError: there is no such table, or it has no such days.
         MissingInputError: the lake has lost objects; the message says what builds them anew.
     """
-    from orders_pipeline import contents
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.ledger.models import MARTS
     from orders_pipeline.schema import TABLES
+    from orders_pipeline.tables import scan
 
     if table not in TABLES:
         raise ReadError(f"There is no table {table!r}. The tables are {', '.join(TABLES)}.")
@@ -65,9 +65,9 @@ def read(
             " their `source`."
         )
     if table in MARTS:
-        rows = contents.of_mart(postgres.ledger(), table, days).lazy()
+        rows = scan.of_mart(postgres.ledger(), table, days).lazy()
     else:
-        rows = contents.of_lake(postgres.ledger(), s3.lake(), table, days)
+        rows = scan.of_lake(postgres.ledger(), s3.lake(), table, days)
     return rows if lazy else _in_pandas(rows.collect(engine="streaming"))
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import quote
 
-from orders_pipeline.revenue import DayRevenue
+from orders_pipeline.tables.revenue import DayRevenue
 
 CHARTED_DAYS: Final = 90
 _LISTED_DAYS: Final = 14

@@ -14,8 +14,8 @@ from orders_pipeline.rejections import Rejected
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings
 from orders_pipeline.survey import survey
-from orders_pipeline.totals import totals
-from orders_pipeline.waiting import Waiting, waiting_orders
+from orders_pipeline.tables.out_of_range import Waiting, waiting_orders
+from orders_pipeline.tables.totals import totals
 
 
 @dataclass(frozen=True)

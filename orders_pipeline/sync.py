@@ -20,7 +20,7 @@ from orders_pipeline.rejections import Rejected
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import read_settings
 from orders_pipeline.survey import Survey, survey
-from orders_pipeline.waiting import Waiting, waiting_orders
+from orders_pipeline.tables.out_of_range import Waiting, waiting_orders
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _DAYS_PER_RUN: Final = 366  # nobody waits for a worker here, and each run has a price of its own

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import pytest
 
-from orders_pipeline import portions
 from orders_pipeline.storage import embedded
+from orders_pipeline.tables import batching
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.places import (
     OF_THE_PIPELINE,
@@ -46,7 +46,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few orders of a test are as many to it as half a million are to a build: it goes through portions of days."""
-    monkeypatch.setattr(portions, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(batching, "_ROWS_AT_ONCE", 2)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from orders_pipeline.portions import one_ahead, portions
+from orders_pipeline.tables.batching import one_ahead, portions
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 3, day) for day in (2, 3, 4))
 

@@ -142,7 +142,7 @@ MUTANTS = [
     Mutant(
         "4 conserved",
         "orders that an earlier version puts outside the calendar are said to wait",
-        "waiting.py",
+        "tables/out_of_range.py",
         "transforms.clean(rows, calendar.zone)",
         'rows.with_columns(amount=pl.col("_amount"), order_date=pl.col("_order_date"))',
         "e2e/test_waiting.py",

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from orders_pipeline.cli import main
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.settings import Settings
-from orders_pipeline.waiting import Side
+from orders_pipeline.tables.out_of_range import Side
 from orders_pipeline_tests.driver import HEADER, Pipeline
 
 pytestmark = pytest.mark.e2e

@@ -15,9 +15,9 @@ from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days, overlaps
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.portions import portions
 from orders_pipeline.schema import SOURCE
 from orders_pipeline.storage.lake import Lake
+from orders_pipeline.tables.batching import portions
 
 _UNREADABLE: Final = (MissingInputError, OSError, *raw_objects.DAMAGE)
 

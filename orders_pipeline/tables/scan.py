@@ -12,10 +12,10 @@ from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.lost import require_objects
 from orders_pipeline.schema import DAY, TABLES
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.storage.postgres import copy_out
+from orders_pipeline.tables.missing_objects import require_objects
 
 Days = tuple[date, date]  # the first and the last
 

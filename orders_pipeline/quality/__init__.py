@@ -1,0 +1,1 @@
+"""What the asset checks ask: functions that return findings. `checks` words them."""
