@@ -8,24 +8,25 @@ import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Connection
 
-from orders_pipeline import conservation, plausibility, reconciliation, rejections, run_tags
+from orders_pipeline import run_tags
 from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
-from orders_pipeline.conservation import EXAMPLES
 from orders_pipeline.landing import notices
 from orders_pipeline.ledger import active, archive, days, files, overlaps
 from orders_pipeline.ledger.days import Calendar, DueDays
 from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.printable import printable
+from orders_pipeline.quality import anomalies, completeness, reconciliation, reject_rate
+from orders_pipeline.quality.completeness import EXAMPLES
+from orders_pipeline.quality.uniqueness import repeated
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import PARTITIONED, SOURCE, UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.batching import portions
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
-from orders_pipeline.uniqueness import repeated
 
 _LISTED_FILES: Final = 500
 _LISTED_DAYS: Final = 100
@@ -181,15 +182,15 @@ def no_order_is_lost(
         for portion in portions(checked, active.expected_rows(snapshot, checked)):
             holding = active.holding(snapshot, portion)
             portioned.append((portion, holding, overlaps.partners(snapshot, holding)))
-        rejects = conservation.of_rejects(snapshot, context.run.run_id)
+        rejects = completeness.of_rejects(snapshot, context.run.run_id)
         if _checks_everything(context) or not rejects.compared:
-            rejects = conservation.of_rejects(snapshot, None)
+            rejects = completeness.of_rejects(snapshot, None)
     lake = s3.lake()
     require_objects(postgres.ledger(), lake, "cleaned_orders", paths)
-    orders = conservation.NONE
+    orders = completeness.NONE
     for portion, holding, sharing in portioned:
         built = [paths[day] for day in portion if day in paths]
-        orders += conservation.of_orders(lake, portion, holding, sharing, built, calendar.zone)
+        orders += completeness.of_orders(lake, portion, holding, sharing, built, calendar.zone)
     waiting = f" {len(stale.stale)} days wait to be rebuilt and were not compared." if stale.stale else ""
     if orders.lost or orders.foreign or rejects.wrong:
         return dg.AssetCheckResult(
@@ -220,7 +221,7 @@ def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
     rejects than good rows; and of every file at least one row counts."""
     share = read_settings().max_reject_share
     with postgres.ledger().connect() as connection:
-        judged, found = rejections.above(connection, share)
+        judged, found = reject_rate.above(connection, share)
     records = [
         dg.TableRecord({"file": f.key, "rows": f.rows, "rejected": f.rejected, "reasons": str(f)})
         for f in found[:_LISTED_FILES]
@@ -271,12 +272,12 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
         built = days.days_of_run(snapshot, "daily_revenue", context.run.run_id)
         recent = [calendar.today - timedelta(days=ago) for ago in range(1, _RECENT_DAYS + 1)]
         finished = sorted(day for day in {*built, *recent} if calendar.start <= day < calendar.today)
-        known = revenue.of_days(snapshot, plausibility.days_needed(finished))
-    judged, odd = plausibility.judge(known, finished)
+        known = revenue.of_days(snapshot, anomalies.days_needed(finished))
+    judged, odd = anomalies.judge(known, finished)
     unjudged = f" {len(finished) - len(judged)} days are not judged:" if len(judged) < len(finished) else ""
     if unjudged:
         unjudged += (
-            f" their weekday had revenue in fewer than {plausibility.LEAST_WEEKS} of the {plausibility.WEEKS} weeks"
+            f" their weekday had revenue in fewer than {anomalies.LEAST_WEEKS} of the {anomalies.WEEKS} weeks"
             " before, or they wait to be built."
         )
     if not odd:
@@ -303,7 +304,7 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
     )
 
 
-def _odd_day(found: plausibility.Odd) -> dg.TableRecord:
+def _odd_day(found: anomalies.Odd) -> dg.TableRecord:
     usual = found.usual
     return dg.TableRecord(
         {

@@ -11,9 +11,10 @@ import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Engine
 
-from orders_pipeline import metadata, rejections, revenue_views
+from orders_pipeline import metadata, revenue_views
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Build
+from orders_pipeline.quality import reject_rate
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.missing_objects import blocked_reason
 
@@ -81,7 +82,7 @@ def describe_days(
 def describe_rejects(context: dg.OutputContext, engine: Engine, made: MadeRejects, files: int) -> None:
     """Show the rejects of the files that were read."""
     with engine.connect() as connection:
-        context.add_output_metadata({"dagster/row_count": rejections.listed(connection)})
+        context.add_output_metadata({"dagster/row_count": reject_rate.listed(connection)})
     context.add_output_metadata(
         {
             "files_read": files,

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from orders_pipeline import rejections
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.versions import Status
-from orders_pipeline.rejections import Rejected
+from orders_pipeline.quality import reject_rate
+from orders_pipeline.quality.reject_rate import Rejected
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings
 from orders_pipeline.survey import survey
@@ -76,7 +76,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         quarantined=those(Status.QUARANTINED),
         failing=those(Status.FAILING),
         ignored=those(Status.IGNORED),
-        high_reject_rate=rejections.above(connection, settings.max_reject_share)[1],
+        high_reject_rate=reject_rate.above(connection, settings.max_reject_share)[1],
         side_files=found.side_files,
         notices=found.notices,
         source_table_pending=found.table_error is not None,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from orders_pipeline import rejections, run_tags
+from orders_pipeline import run_tags
 from orders_pipeline.backlog import UNPARTITIONED_DAYS, Backlog, Known, backlog
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
@@ -16,7 +16,8 @@ from orders_pipeline.ledger import days, files
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.files import SetAside
 from orders_pipeline.ledger.versions import Status
-from orders_pipeline.rejections import Rejected
+from orders_pipeline.quality import reject_rate
+from orders_pipeline.quality.reject_rate import Rejected
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import read_settings
 from orders_pipeline.survey import Survey, survey
@@ -81,7 +82,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     settings = read_settings()
     with postgres.ledger().connect() as connection:
         _, aside = files.set_aside(connection)
-        _, result.high_reject_rate = rejections.above(connection, settings.max_reject_share)
+        _, result.high_reject_rate = reject_rate.above(connection, settings.max_reject_share)
         result.waiting = waiting_orders(connection, s3.lake(), Calendar.of(settings))
     result.failing = [file for file in aside if file.status is Status.FAILING]
     result.set_aside = [file for file in aside if file.status is not Status.FAILING]

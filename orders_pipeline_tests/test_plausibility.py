@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_pipeline.plausibility import LEAST_WEEKS, WEEKS, Odd, days_needed, judge
+from orders_pipeline.quality.anomalies import LEAST_WEEKS, WEEKS, Odd, days_needed, judge
 from orders_pipeline_tests.conftest import ONLINE_RETAIL
 
 MONDAY = date(2026, 3, 2)

@@ -133,7 +133,7 @@ MUTANTS = [
     Mutant(
         "4 conserved",
         "the check that no order is lost looks at rows without their rank",
-        "conservation.py",
+        "quality/completeness.py",
         'on=["order_id", *place], how="semi"',
         'on=["order_id", *place], how="anti"',
         "test_checks.py",
@@ -418,7 +418,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "chains that differ agree",
-        "reconciliation.py",
+        "quality/reconciliation.py",
         "earned != spent or ",
         "",
         "test_checks.py",
@@ -427,7 +427,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "a day that differs is compared once, and forgotten",
-        "reconciliation.py",
+        "quality/reconciliation.py",
         "        if day.day not in differing\n",
         "",
         "test_checks.py",
@@ -436,7 +436,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "a day that is built anew is not compared again",
-        "reconciliation.py",
+        "quality/reconciliation.py",
         "        AND reconciled.revenue_built_at = revenue.built_at AND reconciled.spend_built_at = spend.built_at\n",
         "",
         "test_checks.py",
@@ -454,7 +454,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "a small file none of whose rows count is one of few rejects",
-        "rejections.py",
+        "quality/reject_rate.py",
         "AND (file.clean_rows = 0 OR",
         "AND file.rows >= :few AND (file.clean_rows = 0 OR",
         "test_checks.py",
