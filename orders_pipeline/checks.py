@@ -15,9 +15,7 @@ from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejecte
 from orders_pipeline.landing import notices
 from orders_pipeline.ledger import active, archive, days, files, overlaps
 from orders_pipeline.ledger.days import Calendar, DueDays
-from orders_pipeline.metadata import list_days
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
-from orders_pipeline.printable import printable
 from orders_pipeline.quality import anomalies, completeness, reconciliation, reject_rate
 from orders_pipeline.quality.completeness import EXAMPLES
 from orders_pipeline.quality.uniqueness import repeated
@@ -27,6 +25,8 @@ from orders_pipeline.settings import read_settings
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.batching import portions
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
+from orders_pipeline.text import printable
+from orders_pipeline.ui.metadata import list_days
 
 _LISTED_FILES: Final = 500
 _LISTED_DAYS: Final = 100

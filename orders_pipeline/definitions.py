@@ -17,10 +17,10 @@ from orders_pipeline.checks import (
 )
 from orders_pipeline.io_managers import LakeIOManager, MartsIOManager
 from orders_pipeline.jobs import daily_pipeline_job, s3_arrival_job, stale_days_job
-from orders_pipeline.metadata import linked_to_code
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schedules import daily_schedule
 from orders_pipeline.sensors import lost_runs_sensor, run_failure_sensor, s3_arrival_sensor, stale_days_sensor
+from orders_pipeline.ui.metadata import linked_to_code
 
 postgres = PostgresResource()
 s3 = S3Resource()

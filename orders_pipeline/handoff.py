@@ -22,8 +22,8 @@ from polars.io.plugins import register_io_source
 
 from orders_pipeline.ledger.days import Build
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.made import Made
 from orders_pipeline.schema import DAY
+from orders_pipeline.ui.materialization import Made
 
 
 @dataclass(frozen=True)

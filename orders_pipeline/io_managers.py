@@ -16,7 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import handoff, metadata, progress, run_tags
+from orders_pipeline import handoff, progress, run_tags
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.handoff import FilesBuild, Handoff
 from orders_pipeline.in_flight import locks_of
@@ -25,7 +25,6 @@ from orders_pipeline.ledger import active, days, locks, overlaps
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile, pairs
-from orders_pipeline.made import MadeRejects, describe_days, describe_rejects, draw_revenue
 from orders_pipeline.partitions import days_of
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
@@ -34,6 +33,8 @@ from orders_pipeline.storage.postgres import copy_frame
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import one_ahead, portions
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
+from orders_pipeline.ui import metadata
+from orders_pipeline.ui.materialization import MadeRejects, describe_days, describe_rejects, draw_revenue
 
 _WRITES_AT_ONCE: Final = 4
 _COPIES_AT_ONCE: Final = 2

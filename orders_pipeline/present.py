@@ -19,14 +19,14 @@ from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger.files import MAX_ATTEMPTS, SetAside
 from orders_pipeline.ledger.versions import ARCHIVED
-from orders_pipeline.metadata import list_days
-from orders_pipeline.printable import printable
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.status import FileStatus, PipelineStatus
 from orders_pipeline.sync import Synced
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
+from orders_pipeline.text import printable
+from orders_pipeline.ui.metadata import list_days
 
 _console: Final = Console(highlight=False, soft_wrap=True)
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all

@@ -14,12 +14,12 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.versions import FileVersion, is_side_file
-from orders_pipeline.printable import printable
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.lake import Lake, open_lake
 from orders_pipeline.storage.postgres import column_types, copy_frame, database_url, engine_for
 from orders_pipeline.storage.s3 import MAY_BE_ARCHIVED, is_archived, landing_client, outages
+from orders_pipeline.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,8 @@ import pytest
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.definitions import defs
 from orders_pipeline.ledger.models import MARTS
-from orders_pipeline.metadata import linked_to_code
 from orders_pipeline.schema import KEYS, TABLES
+from orders_pipeline.ui.metadata import linked_to_code
 
 _LOAD = """
 import json, socket, sys

@@ -13,11 +13,11 @@ from orders_pipeline import run_tags
 from orders_pipeline.definitions import postgres
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.models import MARTS
-from orders_pipeline.metadata import PREVIEWED
-from orders_pipeline.revenue_views import CHARTED_DAYS, change_table, chart
 from orders_pipeline.schema import KEYS, TABLES
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.revenue import DayRevenue
+from orders_pipeline.ui.charts import CHARTED_DAYS, change_table, chart
+from orders_pipeline.ui.metadata import PREVIEWED
 from orders_pipeline_tests.driver import Pipeline
 
 ASSETS = ("cleaned_orders", "daily_orders", "daily_revenue", "daily_revenue_partitioned")

@@ -8,7 +8,7 @@ from typing import Final
 import dagster as dg
 
 from orders_pipeline.pauses import WORK_TAG, fingerprint
-from orders_pipeline.printable import printable
+from orders_pipeline.text import printable
 
 _BACKFILL_TAG: Final = "dagster/backfill"
 _ROOT_RUN_TAG: Final = "dagster/root_run_id"

@@ -5,12 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from orders_pipeline import metadata, transforms
+from orders_pipeline import transforms
 from orders_pipeline.assets.frames import OrderFrame
 from orders_pipeline.freshness import PARTITIONED_FRESHNESS
 from orders_pipeline.partitions import BACKFILL, daily
 from orders_pipeline.pools import PARTITIONED_POOL
 from orders_pipeline.settings import read_settings
+from orders_pipeline.ui import metadata
 
 
 @dg.asset(

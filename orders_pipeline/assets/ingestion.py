@@ -8,7 +8,6 @@ from typing import Self
 import dagster as dg
 from pydantic import Field
 
-from orders_pipeline import metadata
 from orders_pipeline.landing.discover import receive_files, receive_table
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.reprocess import judge_outdated
@@ -17,6 +16,7 @@ from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
+from orders_pipeline.ui import metadata
 
 
 class ListedObject(dg.Config):

@@ -5,11 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from orders_pipeline import metadata, transforms
+from orders_pipeline import transforms
 from orders_pipeline.assets.frames import OrderFrame
 from orders_pipeline.freshness import REVENUE_FRESHNESS
 from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.settings import read_settings
+from orders_pipeline.ui import metadata
 
 
 @dg.asset(

@@ -11,8 +11,8 @@ import polars as pl
 
 from orders_pipeline.formats.encodings import csv_reader
 from orders_pipeline.formats.envelopes import MONGO
-from orders_pipeline.printable import printable
 from orders_pipeline.schema import REASON, REASONS, ROW_NUMBER, TEXT, UNREADABLE_REASONS
+from orders_pipeline.text import printable
 
 _EXAMPLES: Final = 3
 _LONGEST_VALUE: Final = 40  # characters of a value that are shown

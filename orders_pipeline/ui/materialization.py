@@ -11,12 +11,12 @@ import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Engine
 
-from orders_pipeline import metadata, revenue_views
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Build
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.missing_objects import blocked_reason
+from orders_pipeline.ui import charts, metadata
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ def describe_rejects(context: dg.OutputContext, engine: Engine, made: MadeReject
 def draw_revenue(context: dg.OutputContext, engine: Engine, today: date) -> None:
     """Show the revenue of the latest days."""
     with engine.connect() as connection:
-        latest = revenue.latest(connection, revenue_views.CHARTED_DAYS)
+        latest = revenue.latest(connection, charts.CHARTED_DAYS)
     context.add_output_metadata(
         {
-            "revenue": dg.MarkdownMetadataValue(revenue_views.chart(latest)),
-            "last_two_weeks": dg.MarkdownMetadataValue(revenue_views.change_table(latest, today)),
+            "revenue": dg.MarkdownMetadataValue(charts.chart(latest)),
+            "last_two_weeks": dg.MarkdownMetadataValue(charts.change_table(latest, today)),
         }
     )
