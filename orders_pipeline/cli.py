@@ -294,7 +294,7 @@ def migrate() -> None:
 def worker(runs: int) -> None:
     """Take runs from the Celery queue of DAGSTER_HOME's dagster.yaml. At SIGTERM: finish those in hand, then end."""
     try:
-        from orders_pipeline.workers import work
+        from orders_pipeline.runs.celery_launcher import work
     except ImportError as error:
         raise OrdersPipelineError("Workers need Celery: `pip install 'orders-pipeline[deploy]'`.") from error
 

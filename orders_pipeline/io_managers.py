@@ -19,7 +19,6 @@ from sqlalchemy.engine import Connection, Engine
 from orders_pipeline import handoff, progress, run_tags
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.handoff import FilesBuild, Handoff
-from orders_pipeline.in_flight import locks_of
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days, locks, overlaps
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
@@ -27,6 +26,7 @@ from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile, pairs
 from orders_pipeline.partitions import days_of
 from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.runs.in_flight import locks_of
 from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.postgres import copy_frame

@@ -16,14 +16,14 @@ from orders_pipeline import run_tags, survey
 from orders_pipeline.alerts.delivery import tell
 from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
 from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, backlog
-from orders_pipeline.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_trouble
 from orders_pipeline.landing.notices import nothing_landed
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.ledger.versions import TABLE, FileVersion
-from orders_pipeline.pauses import WORK_TAG, fingerprint, pause_of
 from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.runs.backoff import WORK_TAG, fingerprint, pause_of
+from orders_pipeline.runs.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.settings import read_settings
 
 MAX_KEYS_PER_RUN: Final = 1_000

@@ -19,8 +19,8 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from orders_pipeline.alerts import causes, delivery, log, memory, webhook
 from orders_pipeline.definitions import defs
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
-from orders_pipeline.pauses import WORK_TAG
 from orders_pipeline.resources import S3Resource
+from orders_pipeline.runs.backoff import WORK_TAG
 from orders_pipeline.sensors import run_failure_sensor
 from orders_pipeline.settings import read_settings
 from orders_pipeline_tests.driver import Pipeline

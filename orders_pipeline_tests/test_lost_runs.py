@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 
-from orders_pipeline import in_flight
 from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.ledger import locks
 from orders_pipeline.ledger.locks import Lock, at_work, is_run_at_work, shared
 from orders_pipeline.resources import S3Resource
+from orders_pipeline.runs import in_flight
 from orders_pipeline.sensors import lost_runs_sensor
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.postgres import engine_for

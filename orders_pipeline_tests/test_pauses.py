@@ -9,7 +9,7 @@ from dagster._core.storage.runs.schema import RunsTable
 
 from orders_pipeline import sensors, transforms
 from orders_pipeline.definitions import defs
-from orders_pipeline.pauses import WORK_TAG, fingerprint, pause_of
+from orders_pipeline.runs.backoff import WORK_TAG, fingerprint, pause_of
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.driver import Pipeline
 from orders_pipeline_tests.test_sensors import tick

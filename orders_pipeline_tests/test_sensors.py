@@ -14,10 +14,10 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 from orders_pipeline import run_tags, sensors
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import ServiceUnavailableError
-from orders_pipeline.in_flight import is_on_its_way, locks_of
 from orders_pipeline.ledger.locks import Lock, shared
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.resources import S3Resource
+from orders_pipeline.runs.in_flight import is_on_its_way, locks_of
 from orders_pipeline.sensors import read_listing, s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.begun import begin_run
 from orders_pipeline_tests.driver import Pipeline

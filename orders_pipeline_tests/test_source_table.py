@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from orders_pipeline import pauses
 from orders_pipeline.landing.source_table import Snapshot
+from orders_pipeline.runs import backoff
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.driver import HEADER, Pipeline
 from orders_pipeline_tests.test_sensors import run_all
@@ -197,7 +197,7 @@ def test_a_source_that_does_not_answer_holds_up_no_file(pipeline: Pipeline, monk
     monkeypatch.delenv("ORDERS_SOURCE_URL")
     assert run_all(pipeline, s3_arrival_sensor) == 0
     pipeline.execute("UPDATE ledger.landed_files SET next_attempt = now() WHERE status = 'failing'")
-    monkeypatch.setattr(pauses, "_FIRST_PAUSE", timedelta())
+    monkeypatch.setattr(backoff, "_FIRST_PAUSE", timedelta())
     assert run_all(pipeline, s3_arrival_sensor) == 1
     assert pipeline.revenue() == {"2026-03-04": ("3.00", 2)}
     assert pipeline.status().failing == []

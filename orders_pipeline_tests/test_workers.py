@@ -20,13 +20,13 @@ from dagster._grpc.types import ExecuteRunArgs, ResumeRunArgs
 from dagster._serdes import pack_value
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
-from orders_pipeline import health, workers
 from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.ledger.locks import at_work, is_run_at_work
 from orders_pipeline.pools import PARTITIONED_POOL, UNPARTITIONED_POOL
 from orders_pipeline.resources import S3Resource
-from orders_pipeline.workers import WorkerRunLauncher, celery_app
+from orders_pipeline.runs import celery_launcher, health
+from orders_pipeline.runs.celery_launcher import WorkerRunLauncher, celery_app
 from orders_pipeline_tests.driver import Pipeline
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +85,7 @@ def test_a_run_that_nobody_answers_for_is_failed_after_a_while_whatever_celery_s
     celery_says(instance, run, state)
     assert health_of(instance, run) is WorkerStatus.RUNNING
 
-    monkeypatch.setattr(workers, "_PATIENCE", 0.0)
+    monkeypatch.setattr(celery_launcher, "_PATIENCE", 0.0)
     found = launcher_of(instance).check_run_worker_health(run)
     assert found.status is WorkerStatus.FAILED
     assert "its worker is gone" in str(found.msg)
@@ -98,7 +98,7 @@ def test_a_run_that_holds_its_lock_lives(
     monkeypatch: pytest.MonkeyPatch,
     tags: dict[str, str] | None,
 ) -> None:
-    monkeypatch.setattr(workers, "_PATIENCE", 0.0)
+    monkeypatch.setattr(celery_launcher, "_PATIENCE", 0.0)
     run, other = begin(instance, tags), begin(instance, tags)
     with at_work(postgres.ledger(), run.run_id):
         assert health_of(instance, run) is WorkerStatus.RUNNING
@@ -124,7 +124,7 @@ def test_a_run_on_a_worker_holds_its_lock_whatever_it_executes(
     ends: Any,
 ) -> None:
     """Here it executes nothing: neither the IO manager's lock nor anything else answers for it."""
-    monkeypatch.setattr(workers, "_PATIENCE", 0.0)
+    monkeypatch.setattr(celery_launcher, "_PATIENCE", 0.0)
     run, seen = begin(instance), []
 
     def execute(instance: dg.DagsterInstance, run_id: str, **_: object) -> int:
@@ -145,7 +145,7 @@ def test_silence_that_ends_is_forgotten(
     environment: dict[str, str], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(celery_launcher, "time", SimpleNamespace(monotonic=lambda: clock.now))
     run = begin(instance)
     assert health_of(instance, run) is WorkerStatus.RUNNING
     clock.now = 30.0
@@ -226,9 +226,9 @@ def asset_pools() -> Any:
 def test_a_worker_is_alive_while_its_word_is_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive = tmp_path / "alive"
     monkeypatch.setattr(health, "ALIVE", alive)
-    monkeypatch.setattr(workers, "ALIVE", alive)
+    monkeypatch.setattr(celery_launcher, "ALIVE", alive)
     assert not health.worker()
-    workers._tell_alive()
+    celery_launcher._tell_alive()
     assert health.worker()
     long_ago = time.time() - 61
     os.utime(alive, (long_ago, long_ago))

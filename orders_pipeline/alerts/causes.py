@@ -7,7 +7,7 @@ from typing import Final
 
 import dagster as dg
 
-from orders_pipeline.pauses import WORK_TAG, fingerprint
+from orders_pipeline.runs.backoff import WORK_TAG, fingerprint
 from orders_pipeline.text import printable
 
 _BACKFILL_TAG: Final = "dagster/backfill"

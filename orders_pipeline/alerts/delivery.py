@@ -12,7 +12,7 @@ from orders_pipeline.alerts.causes import Alert
 from orders_pipeline.alerts.log import begin, catch_up
 from orders_pipeline.alerts.memory import MOST_WAITING, Memory, keep, recall
 from orders_pipeline.alerts.webhook import post
-from orders_pipeline.pauses import fingerprint
+from orders_pipeline.runs.backoff import fingerprint
 from orders_pipeline.settings import Settings
 
 LONGEST_DIGEST: Final = 4_000  # characters: Slack advises no more

@@ -340,7 +340,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "work that is done in vain is asked for without a pause",
-        "pauses.py",
+        "runs/backoff.py",
         "return Pause(len(runs), ended + pause) if ended <= now < ended + pause else None",
         "return None",
         "test_pauses.py",
@@ -643,7 +643,7 @@ MUTANTS = [
     Mutant(
         "9 no blame",
         "a run of somebody's own job is failed, for it holds no lock",
-        "in_flight.py",
+        "runs/in_flight.py",
         "and _takes_its_lock(run, jobs.get_job(run.job_name))",
         "and run.asset_selection != frozenset()",
         "test_lost_runs.py",
@@ -661,7 +661,7 @@ MUTANTS = [
     Mutant(
         "9 no blame",
         "a run on a worker does not hold its own lock",
-        "workers.py",
+        "runs/celery_launcher.py",
         "with at_work(_engine(), of_run.run_id):",
         "if at_work:",
         "test_workers.py",

@@ -1,4 +1,4 @@
-"""What the health checks of docker-compose.yml ask: `python -m orders_pipeline.health code`. Without Dagster, whose
+"""What the health checks of docker-compose.yml ask: `python -m orders_pipeline.runs.health code`. Without Dagster, whose
 import would cost more than the answer."""
 
 import sys

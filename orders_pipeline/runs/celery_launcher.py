@@ -16,7 +16,7 @@ from dagster_celery.tasks import create_execute_job_task, create_resume_job_task
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import SettingsError
-from orders_pipeline.health import ALIVE
+from orders_pipeline.runs.health import ALIVE
 
 _PATIENCE: Final = 40.0  # seconds in which no process holds a run's lock, before the run is failed
 
