@@ -1,5 +1,6 @@
-"""What the health checks of docker-compose.yml ask: `python -m orders_pipeline.runs.health code`. Without Dagster, whose
-import would cost more than the answer."""
+"""What the health checks of docker-compose.yml ask: `python -m orders_pipeline.runs.health code`.
+
+It does not import Dagster, which would take longer than the answer."""
 
 import sys
 import tempfile
