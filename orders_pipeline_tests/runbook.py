@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from click.testing import CliRunner
-
-from orders_pipeline.cli import main
+from orders_pipeline.cli.main.main import main
 
 RUNBOOK: Final = (Path(__file__).parents[1] / "docs/operations.md").read_text()
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.driver import HEADER, Pipeline

@@ -10,10 +10,10 @@ from threading import Event, Thread
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from orders_pipeline.cli.main.main import main
 from sqlalchemy.engine import Connection
 
 from orders_pipeline import run_tags
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import ObjectChangedError, QuarantineError, ServiceUnavailableError
 from orders_pipeline.landing import raw_objects

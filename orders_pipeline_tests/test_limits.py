@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.errors import QuarantineError, SettingsError
 from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import LIMITS, Reading

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.resources import S3Resource

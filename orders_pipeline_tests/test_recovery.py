@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.recovery import Copy, to_adopt

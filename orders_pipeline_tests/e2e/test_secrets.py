@@ -18,8 +18,8 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster_graphql.schema import create_schema
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.settings import read_settings

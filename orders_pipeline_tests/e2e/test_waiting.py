@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
+from orders_pipeline.cli.main.main import main
 
-from orders_pipeline.cli import main
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.settings import Settings
 from orders_pipeline.tables.out_of_range import Side
