@@ -12,12 +12,12 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.cli.status import PipelineStatus, read_status
+from orders_pipeline.cli.sync import Synced, sync
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.settings import read_settings
-from orders_pipeline.status import PipelineStatus, read_status
-from orders_pipeline.sync import Synced, sync
 
 HEADER = "order_id,customer_id,amount,order_date"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -8,9 +8,9 @@ import dagster as dg
 
 import orders_pipeline.definitions  # noqa: F401 - before the clock runs
 from bench.places import Place
+from orders_pipeline.cli.sync import Synced, sync
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline.sync import Synced, sync
 
 
 def run(place: Place) -> None:

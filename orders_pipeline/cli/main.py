@@ -62,17 +62,17 @@ def demo(on_my_services: bool) -> None:
     """Run the whole pipeline on sample orders and show the result.
 
     Services that it starts are stopped at the end; Postgres and the lake keep what they hold."""
-    from orders_pipeline import present
-    from orders_pipeline.demo import play
-    from orders_pipeline.local import local_instance
+    from orders_pipeline.cli import output
+    from orders_pipeline.cli.demo import play
+    from orders_pipeline.cli.local import local_instance
     from orders_pipeline.settings import read_settings
     from orders_pipeline.storage import embedded
 
     settings = read_settings()
     _only_embedded(settings, "demo", on_my_services)
-    with embedded.session(settings.home), local_instance(settings) as instance, present.progress():
-        played = play(instance, present.say)
-        present.demo(played)
+    with embedded.session(settings.home), local_instance(settings) as instance, output.progress():
+        played = play(instance, output.say)
+        output.demo(played)
     sys.exit(0 if all(act.is_complete for act in played.acts) else FAILED)
 
 
@@ -83,18 +83,18 @@ def dev(port: int, sample: bool) -> None:
     """Start the services, land sample orders, and run `dagster dev` with sensors and schedule on.
 
     Ctrl-C stops everything that this command started."""
-    from orders_pipeline import present
-    from orders_pipeline.local import run_dagster_dev
+    from orders_pipeline.cli import output
+    from orders_pipeline.cli.local import run_dagster_dev
     from orders_pipeline.settings import read_settings
     from orders_pipeline.storage import embedded
 
     settings = read_settings()
     with embedded.session(settings.home):
         if sample and settings.s3_bucket is None and settings.database_url is None:
-            from orders_pipeline.demo import land_sample_once
+            from orders_pipeline.cli.demo import land_sample_once
 
-            present.say(land_sample_once())
-        present.say(f"Dagster UI: http://127.0.0.1:{port} - end with Ctrl-C")
+            output.say(land_sample_once())
+        output.say(f"Dagster UI: http://127.0.0.1:{port} - end with Ctrl-C")
         status = run_dagster_dev(settings, port)
     sys.exit(status)
 
@@ -104,7 +104,7 @@ def dev(port: int, sample: bool) -> None:
 @click.option("--prefix", default="", help="Folder below the landing prefix to put the files in.")
 def land(files: tuple[Path, ...], prefix: str) -> None:
     """Upload FILES to the landing zone, each under its own name."""
-    from orders_pipeline import present
+    from orders_pipeline.cli import output
     from orders_pipeline.definitions import s3
     from orders_pipeline.landing.side_files import WHY
     from orders_pipeline.ledger.versions import is_side_file
@@ -116,7 +116,7 @@ def land(files: tuple[Path, ...], prefix: str) -> None:
     keys = {file: _key(s3.prefix, prefix, file) for file in files}
     if left_out := [key for key in keys.values() if is_side_file(key, s3.prefix)]:
         raise OrdersPipelineError(f"{left_out[0]!r} would be left out: {WHY}. Land it under another name.")
-    present.uploads(keys, s3.bucket, s3.upload)
+    output.uploads(keys, s3.bucket, s3.upload)
 
 
 @main.command()
@@ -124,14 +124,14 @@ def sync() -> None:
     """Bring every table up to date now, as Dagster runs in this process.
 
     Exit status 0 only if nothing stays pending, failing or stale. A failed check is reported and changes nothing."""
-    from orders_pipeline import present
-    from orders_pipeline.local import local_instance
+    from orders_pipeline.cli import output
+    from orders_pipeline.cli.local import local_instance
+    from orders_pipeline.cli.sync import sync as run_sync
     from orders_pipeline.settings import read_settings
-    from orders_pipeline.sync import sync as run_sync
 
-    with local_instance(read_settings()) as instance, present.progress():
-        synced = run_sync(instance, present.say)
-    present.synced(synced)
+    with local_instance(read_settings()) as instance, output.progress():
+        synced = run_sync(instance, output.say)
+    output.synced(synced)
     sys.exit(0 if synced.is_complete else FAILED)
 
 
@@ -139,17 +139,17 @@ def sync() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output, and nothing else.")
 def status(as_json: bool) -> None:
     """Show files (pending, loaded, quarantined, ignored, failing), stale days and totals."""
-    from orders_pipeline import present
+    from orders_pipeline.cli import output
+    from orders_pipeline.cli.status import read_status
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.settings import read_settings
-    from orders_pipeline.status import read_status
 
     with postgres.ledger().connect() as connection:
         found = read_status(connection, s3, read_settings())
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2, default=str))
     else:
-        present.status(found)
+        output.status(found)
 
 
 @main.command()
@@ -161,12 +161,12 @@ def retry(keys: tuple[str, ...], loaded: bool) -> None:
     Each of KEYS is a whole key, or a pattern like 'landing/2026-03-*' (in quotes; * crosses slashes). A loaded file may
     be named as well, should the lake have lost its object; or with --loaded, after a change of ORDERS_COLUMN_ALIASES.
     It is read again from S3."""
-    from orders_pipeline import present
+    from orders_pipeline.cli import output
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.landing import operator_actions
 
     pending = operator_actions.retry(postgres.ledger(), s3, keys, loaded=loaded)
-    present.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
+    output.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
 
 
 @main.command()
@@ -182,7 +182,7 @@ def retract(keys: tuple[str, ...], undo: bool) -> None:
     dismissed is read again."""
     import logging
 
-    from orders_pipeline import present
+    from orders_pipeline.cli import output
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.landing import operator_actions
     from orders_pipeline.landing.ingest import ingesting
@@ -192,12 +192,12 @@ def retract(keys: tuple[str, ...], undo: bool) -> None:
     with ingesting(postgres.ledger(), s3.lake(), zone, "retract", log) as ingest:
         if undo:
             counting, pending, touched = operator_actions.undo_retract(ingest, s3, keys)
-            present.each(counting, "counts again.")
-            present.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
+            output.each(counting, "counts again.")
+            output.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
         else:
             retracted, touched = operator_actions.retract(ingest, s3, keys)
-            present.each(retracted, "no longer counts.")
-    present.to_be_rebuilt(touched)
+            output.each(retracted, "no longer counts.")
+    output.to_be_rebuilt(touched)
 
 
 @main.command()
@@ -253,16 +253,16 @@ def recover() -> None:
     status 1 if something is left that no command can bring back."""
     import logging
 
-    from orders_pipeline import present
+    from orders_pipeline.cli import output
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.landing.ingest import ingesting
     from orders_pipeline.landing.recovery import recover as run_recover
     from orders_pipeline.settings import read_settings
 
     settings, log = read_settings(), logging.getLogger(__name__)
-    with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "recover", log) as ingest, present.progress():
+    with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "recover", log) as ingest, output.progress():
         found = run_recover(ingest, s3, settings)
-    present.recovered(found)
+    output.recovered(found)
     sys.exit(0 if found.is_complete else FAILED)
 
 
@@ -271,9 +271,9 @@ def migrate() -> None:
     """Bring the ledger, and Dagster's own storage, up to date. Do so once before services start that share them.
 
     It also makes the roles orders_pipeline and orders_reader, and grants them their rights: say it as the owner."""
+    from orders_pipeline.cli.local import local_instance
     from orders_pipeline.definitions import postgres
     from orders_pipeline.ledger.roles import make_roles
-    from orders_pipeline.local import local_instance
     from orders_pipeline.settings import read_settings
 
     missing = make_roles(postgres.ledger())

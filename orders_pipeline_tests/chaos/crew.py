@@ -24,13 +24,13 @@ import time_machine
 from botocore.retries.standard import ExponentialBackoff
 from orders_pipeline.cli.main.main import main
 
+from orders_pipeline.cli.sync import sync
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.schema import RULES
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline.sync import sync
 from orders_pipeline_tests.chaos.points import Reached, watched
 from orders_pipeline_tests.chaos.scenarios import Scenario
 from orders_pipeline_tests.places import OF_THE_PIPELINE

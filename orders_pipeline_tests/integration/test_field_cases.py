@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from orders_pipeline.cli.status import FileStatus
 from orders_pipeline.ledger.versions import Status
-from orders_pipeline.status import FileStatus
 from orders_pipeline_tests.driver import Pipeline
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"

@@ -10,16 +10,16 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
+from orders_pipeline.cli.sample import Sample, make_sample, write_source_table
+from orders_pipeline.cli.sync import Synced, sync
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.active import all_files
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.sample import Sample, make_sample, write_source_table
 from orders_pipeline.schema import TABLES
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.postgres import source_engine
-from orders_pipeline.sync import Synced, sync
 
 _SAMPLE_PREFIX: Final = "demo/"
 

@@ -13,16 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from orders_pipeline import progress as reports
+from orders_pipeline.cli.demo import Played
+from orders_pipeline.cli.status import FileStatus, PipelineStatus
+from orders_pipeline.cli.sync import Synced
 from orders_pipeline.definitions import postgres
-from orders_pipeline.demo import Played
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger.files import MAX_ATTEMPTS, SetAside
 from orders_pipeline.ledger.versions import ARCHIVED
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
-from orders_pipeline.status import FileStatus, PipelineStatus
-from orders_pipeline.sync import Synced
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
 from orders_pipeline.text import printable
@@ -288,8 +288,8 @@ def _show_weeks() -> None:
 
 
 def _show_tables() -> None:
+    from orders_pipeline.cli.status import read_status
     from orders_pipeline.definitions import s3
-    from orders_pipeline.status import read_status
 
     with postgres.ledger().connect() as connection:
         found = read_status(connection, s3, read_settings())
