@@ -89,7 +89,7 @@ MUTANTS = [
     Mutant(
         "2 exactly once",
         "rows of a file that is read again are added to the old ones",
-        "io_managers.py",
+        "io_managers/lake.py",
         "transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "test_checks.py test_landing.py",
@@ -151,7 +151,7 @@ MUTANTS = [
     Mutant(
         "5 atomic",
         "rows of a day are committed apart from its mark",
-        "io_managers.py",
+        "io_managers/lake.py",
         "                if current:\n",
         '                transaction.exec_driver_sql("COMMIT")\n                if current:\n',
         "test_io_managers.py",
@@ -223,7 +223,7 @@ MUTANTS = [
     Mutant(
         "8 minimal",
         "a range rebuilds the days that are not stale",
-        "io_managers.py",
+        "io_managers/lake.py",
         'everything=tags.get(run_tags.FULL_REFRESH) == "true")\n    current',
         "everything=True)\n    current",
         "test_io_managers.py",
@@ -401,7 +401,7 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "what is built is read from the first portion of the days alone",
-        "handoff.py",
+        "io_managers/handoff.py",
         "            self._current = None if together else part\n",
         "            self._current = None if together else 0\n",
         "test_sync.py",

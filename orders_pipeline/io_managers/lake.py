@@ -16,9 +16,10 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import handoff, progress, run_tags
+from orders_pipeline import progress, run_tags
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.handoff import FilesBuild, Handoff
+from orders_pipeline.io_managers.lake import handoff
+from orders_pipeline.io_managers.lake.handoff import FilesBuild, Handoff
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days, locks, overlaps
 from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
