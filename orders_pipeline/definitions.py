@@ -15,7 +15,8 @@ from orders_pipeline.checks import (
     revenue_is_plausible,
     revenue_reconciles,
 )
-from orders_pipeline.io_managers.lake.lake import LakeIOManager, MartsIOManager
+from orders_pipeline.io_managers.lake import LakeIOManager
+from orders_pipeline.io_managers.marts import MartsIOManager
 from orders_pipeline.jobs import daily_pipeline_job, s3_arrival_job, stale_days_job
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schedules import daily_schedule

@@ -113,7 +113,7 @@ def test_rows_and_mark_of_a_mart_appear_together_or_not_at_all(
         raise RuntimeError("the connection broke")
 
     with monkeypatch.context() as patched:
-        patched.setattr("orders_pipeline.io_managers.lake.copy_frame", fail)
+        patched.setattr("orders_pipeline.io_managers.marts.copy_frame", fail)
         assert not pipeline.run("s3_arrival").success
 
     assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}

@@ -20,18 +20,10 @@ import narwhals as nw
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from orders_pipeline.io_managers.plan import FilesBuild
 from orders_pipeline.ledger.days import Build
-from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import DAY
 from orders_pipeline.ui.materialization import Made
-
-
-@dataclass(frozen=True)
-class FilesBuild:
-    """What a step that works per file sets out to read: active files, and (bucket, key) of files to take back."""
-
-    read: list[ActiveFile]
-    gone: list[tuple[str, str]]
 
 
 @dataclass

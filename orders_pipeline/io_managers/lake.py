@@ -1,44 +1,32 @@
-"""The IO managers `lake` and `marts`: they hand an asset only the rows that its stale days need, and make what it
-returns visible together with the ledger's record of it. What passes from load to output is in `handoff`.
-"""
+"""The IO manager `lake`: it hands an asset only the rows that its stale days (or files) need, and writes the days that
+the asset returns as objects of the lake, together with the ledger's record of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from functools import partial
-from itertools import groupby
 from typing import Any, Final
 
 import dagster as dg
 import polars as pl
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline import progress, run_tags
+from orders_pipeline import progress
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.io_managers.lake import handoff
-from orders_pipeline.io_managers.lake.handoff import FilesBuild, Handoff
+from orders_pipeline.io_managers import handoff, plan
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, days, locks, overlaps
-from orders_pipeline.ledger.days import Build, BuiltDay, Calendar
-from orders_pipeline.ledger.models import MARTS
-from orders_pipeline.ledger.records import ActiveFile, pairs
-from orders_pipeline.partitions import days_of
+from orders_pipeline.ledger.days import Build, BuiltDay
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.runs.in_flight import locks_of
-from orders_pipeline.schema import DAY, PARTITIONED, RULES, UPSTREAM
-from orders_pipeline.settings import read_settings
-from orders_pipeline.storage.postgres import copy_frame
+from orders_pipeline.schema import DAY, RULES, UPSTREAM
 from orders_pipeline.tables import scan
-from orders_pipeline.tables.batching import one_ahead, portions
+from orders_pipeline.tables.batching import one_ahead
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
-from orders_pipeline.ui import metadata
-from orders_pipeline.ui.materialization import MadeRejects, describe_days, describe_rejects, draw_revenue
+from orders_pipeline.ui.materialization import describe_days
 
 _WRITES_AT_ONCE: Final = 4
-_COPIES_AT_ONCE: Final = 2
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -74,19 +62,18 @@ class LakeIOManager(dg.ConfigurableIOManager):
         with engine.connect() as snapshot:
             tags = dict(step.dagster_run.tags)
             if consumer == "rejected_orders":
-                everything = tags.get(run_tags.FULL_REFRESH) == "true"
-                files = FilesBuild(*active.stale_files(snapshot, consumer, everything=everything))
+                files = plan.of_files(snapshot, consumer, tags)
                 loaded = handoff.begin(step, files)
-                loaded.parts.extend((part, self._rejects(part.read)) for part in _parts_of_files(files))
+                loaded.parts.extend((part, self._rejects(part.read)) for part in plan.parts_of_files(files))
                 return loaded.input()
-            build = _build(snapshot, consumer, tags)
+            build = plan.of_days(snapshot, consumer, tags)
             loaded = handoff.begin(step, build)
             if not build.inputs:
                 return self._nothing(consumer)
             lake, upstream = self.s3.lake(), UPSTREAM[consumer]
             if not days.reads_raw(consumer):
                 require_objects(self.postgres.ledger(), lake, upstream, build.inputs)
-            for part in _parts(snapshot, build):
+            for part in plan.parts_of_days(snapshot, build):
                 if days.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
                     sharing = overlaps.partners(snapshot, holding)
@@ -134,104 +121,6 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return pl.LazyFrame(schema=scan.schema_of(UPSTREAM[consumer]))
 
 
-class MartsIOManager(dg.ConfigurableIOManager):
-    """Tables in Postgres that people query; a day (or a file's rows) is replaced in one transaction with its mark."""
-
-    postgres: dg.ResourceDependency[PostgresResource]
-
-    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
-        """A whole mart, for assets of your own."""
-        return scan.of_mart(self.postgres.ledger(), context.asset_key.to_user_string()).lazy()
-
-    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Replace what the step set out to build."""
-        loaded = handoff.of_step(context.step_context)
-        engine = self.postgres.ledger()
-        if isinstance(loaded.build, FilesBuild):
-            made, replaced = MadeRejects(), 0
-            for build, rows in loaded.outputs(obj):
-                replaced += _replace_files(engine, build, rows, context.run_id)
-                made.add(rows)
-            describe_rejects(context, engine, made, replaced)
-        else:
-            self._replace_days(context, loaded, loaded.build, obj)
-        context.add_output_metadata({"seconds": loaded.seconds})
-
-    def _replace_days(self, context: dg.OutputContext, loaded: Handoff, build: Build, output: Any) -> None:
-        engine, table = self.postgres.ledger(), MARTS[build.asset]
-
-        def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
-            built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
-            with engine.begin() as transaction:
-                current = days.mark(transaction, build, built, context.run_id)
-                transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
-                if current:
-                    copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
-            return len(current)
-
-        whole: dict[date, pl.DataFrame] = {}
-        accepted = 0
-        with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
-            for by_day in one_ahead(loaded.outputs_by_day(output, pl.col("order_date"))):
-                if context.has_asset_partitions:  # each day alone
-                    accepted += sum(threads.map(replace_days, ({day: rows} for day, rows in by_day.items())))
-                else:
-                    whole |= by_day
-        accepted += replace_days(whole)
-        describe_days(context, engine, build, loaded.made, accepted)
-        if build.asset == "daily_revenue":
-            draw_revenue(context, engine, build.calendar.today)
-
-
-def _build(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
-    """What a run has to build of a table: of the days that it asks for (all, if it names none), those that are stale.
-
-    Raises:
-        MissingInputError: the upstream of a day that orders were delivered for was never built.
-    """
-    calendar = Calendar.of(read_settings())
-    if days.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
-        raise MissingInputError(
-            f"{len(outdated)} files, {outdated[0].version.key} among them, are to be read anew, or were judged by older"
-            f" rules or for another time zone than {calendar.zone}: materialize raw_orders first, without config."
-        )
-    stale = days.due_days(snapshot, asset, calendar, everything=tags.get(run_tags.FULL_REFRESH) == "true")
-    current: set[date] = set()
-    if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
-        delivered = days.delivered_days(snapshot, asked)
-        if missing := delivered - days.current_inputs(snapshot, asset, asked).keys():
-            raise MissingInputError(
-                f"{UPSTREAM[asset]} was never built for {metadata.list_days(missing)}: materialize it for these days"
-                " first."
-            )
-        stale = stale.among(asked)
-        current = delivered - {*stale.due, *stale.blocked}
-    return Build(asset, stale.due, calendar, current=tuple(sorted(current)), blocked=stale.blocked)
-
-
-def _parts(snapshot: Connection, build: Build) -> Iterator[Build]:
-    """The build in parts that memory can hold."""
-    if days.reads_raw(build.asset):
-        expected = active.expected_rows(snapshot, build.inputs)
-    else:
-        expected = days.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
-    for portion in portions(build.days, expected):
-        yield replace(build, due={day: build.due[day] for day in portion})
-
-
-def _parts_of_files(build: FilesBuild) -> Iterator[FilesBuild]:
-    """The build in parts that memory can hold, each of one bucket: another one may have files of the same keys."""
-    rejects = {file: file.raw.rows - file.raw.clean_rows for file in build.read}
-    by_bucket = groupby(sorted(build.read, key=_bucket), key=_bucket)
-    parts = [part for _, files in by_bucket for part in portions(files, rejects)]
-    yield FilesBuild(parts[0] if parts else [], build.gone)
-    yield from (FilesBuild(part, []) for part in parts[1:])
-
-
-def _bucket(file: ActiveFile) -> str:
-    return file.version.bucket
-
-
 def _reported(built: Iterator[BuiltDay], build: Build) -> Iterator[BuiltDay]:
     """Days as they are built, and how far that is."""
     for done, day in enumerate(built, start=1):
@@ -245,15 +134,3 @@ def _batches(built: Iterator[BuiltDay], *, alone: bool) -> Iterator[list[BuiltDa
         yield from ([day] for day in built)
     else:
         yield list(built)
-
-
-def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id: str) -> int:
-    table = MARTS["rejected_orders"]
-    buckets = {file.version.key: file.version.bucket for file in build.read}
-    with engine.begin() as transaction:
-        accepted = active.mark_files(transaction, table.name, build.read, build.gone, run_id)
-        transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket, table.c.source).in_(pairs(accepted))))
-        mine = rows.with_columns(bucket=pl.col("source").replace_strict(buckets, return_dtype=pl.String))
-        keys = pl.DataFrame(accepted, schema={"bucket": pl.String, "source": pl.String}, orient="row")
-        copy_frame(transaction, table.schema, table.name, mine.join(keys, on=["bucket", "source"], how="semi"))
-    return len(accepted)

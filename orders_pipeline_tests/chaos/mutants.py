@@ -89,7 +89,7 @@ MUTANTS = [
     Mutant(
         "2 exactly once",
         "rows of a file that is read again are added to the old ones",
-        "io_managers/lake.py",
+        "io_managers/marts.py",
         "transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "test_checks.py test_landing.py",
@@ -151,7 +151,7 @@ MUTANTS = [
     Mutant(
         "5 atomic",
         "rows of a day are committed apart from its mark",
-        "io_managers/lake.py",
+        "io_managers/marts.py",
         "                if current:\n",
         '                transaction.exec_driver_sql("COMMIT")\n                if current:\n',
         "test_io_managers.py",
@@ -197,7 +197,7 @@ MUTANTS = [
         "6 replacement",
         "days of the same order in other files are not touched",
         "landing/impact.py",
-        "touched |= raw.days_elsewhere(lake, differing, _beyond(touched, partners))",
+        "touched |= raw_objects.days_elsewhere(lake, differing, _beyond(touched, partners))",
         "assert partners is not None",
         "test_landing.py",
         "moves_to_another_day or falls_back",
@@ -223,8 +223,8 @@ MUTANTS = [
     Mutant(
         "8 minimal",
         "a range rebuilds the days that are not stale",
-        "io_managers/lake.py",
-        'everything=tags.get(run_tags.FULL_REFRESH) == "true")\n    current',
+        "io_managers/plan.py",
+        "everything=_is_full_refresh(tags))\n    current",
         "everything=True)\n    current",
         "test_io_managers.py",
         "rerunning or touches",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import Engine
 
-from orders_pipeline.io_managers.lake import lake
+from orders_pipeline.io_managers import marts
 
 Reached = Callable[[str, Any], None]
 
@@ -43,7 +43,7 @@ def watched(reached: Reached) -> Iterator[None]:
         original(self, fairy)
         reached("after COMMIT", driver)
 
-    def copy(connection: Any, schema: Any, table: str, frame: Any, *, original: Any = lake.copy_frame) -> int:
+    def copy(connection: Any, schema: Any, table: str, frame: Any, *, original: Any = marts.copy_frame) -> int:
         reached(f"COPY {table}", connection.connection.dbapi_connection)
         return int(original(connection, schema, table, frame))
 
@@ -65,7 +65,7 @@ def watched(reached: Reached) -> Iterator[None]:
     try:
         with (
             mock.patch.object(PGDialect_psycopg2, "do_commit", commit),
-            mock.patch.object(lake, "copy_frame", copy),
+            mock.patch.object(marts, "copy_frame", copy),
             mock.patch.object(os, "fsync", fsync),
             mock.patch.object(Path, "replace", replace),
             mock.patch.object(botocore.client.BaseClient, "_make_api_call", call),

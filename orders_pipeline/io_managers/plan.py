@@ -1,0 +1,84 @@
+"""What a step sets out to build, decided when its input is loaded, in one snapshot of the ledger."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby
+
+from sqlalchemy.engine import Connection
+
+from orders_pipeline import run_tags
+from orders_pipeline.errors import MissingInputError
+from orders_pipeline.ledger import active, days
+from orders_pipeline.ledger.days import Build, Calendar
+from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.partitions import days_of
+from orders_pipeline.schema import PARTITIONED, UPSTREAM
+from orders_pipeline.settings import read_settings
+from orders_pipeline.tables.batching import portions
+from orders_pipeline.ui.metadata import list_days
+
+
+@dataclass(frozen=True)
+class FilesBuild:
+    """What a step that works per file sets out to read: active files, and (bucket, key) of files to take back."""
+
+    read: list[ActiveFile]
+    gone: list[tuple[str, str]]
+
+
+def of_files(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> FilesBuild:
+    """What a run has to read for a table that is kept per file."""
+    return FilesBuild(*active.stale_files(snapshot, asset, everything=_is_full_refresh(tags)))
+
+
+def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
+    """What a run has to build of a table: of the days that it asks for (all, if it names none), those that are stale.
+
+    Raises:
+        MissingInputError: the upstream of a day that orders were delivered for was never built.
+    """
+    calendar = Calendar.of(read_settings())
+    if days.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
+        raise MissingInputError(
+            f"{len(outdated)} files, {outdated[0].version.key} among them, are to be read anew, or were judged by older"
+            f" rules or for another time zone than {calendar.zone}: materialize raw_orders first, without config."
+        )
+    stale = days.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
+    current: set[date] = set()
+    if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
+        delivered = days.delivered_days(snapshot, asked)
+        if missing := delivered - days.current_inputs(snapshot, asset, asked).keys():
+            raise MissingInputError(
+                f"{UPSTREAM[asset]} was never built for {list_days(missing)}: materialize it for these days first."
+            )
+        stale = stale.among(asked)
+        current = delivered - {*stale.due, *stale.blocked}
+    return Build(asset, stale.due, calendar, current=tuple(sorted(current)), blocked=stale.blocked)
+
+
+def parts_of_days(snapshot: Connection, build: Build) -> Iterator[Build]:
+    """The build in parts that memory can hold."""
+    if days.reads_raw(build.asset):
+        expected = active.expected_rows(snapshot, build.inputs)
+    else:
+        expected = days.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
+    for portion in portions(build.days, expected):
+        yield replace(build, due={day: build.due[day] for day in portion})
+
+
+def parts_of_files(build: FilesBuild) -> Iterator[FilesBuild]:
+    """The build in parts that memory can hold, each of one bucket: another one may have files of the same keys."""
+    rejects = {file: file.raw.rows - file.raw.clean_rows for file in build.read}
+    by_bucket = groupby(sorted(build.read, key=_bucket), key=_bucket)
+    parts = [part for _, files in by_bucket for part in portions(files, rejects)]
+    yield FilesBuild(parts[0] if parts else [], build.gone)
+    yield from (FilesBuild(part, []) for part in parts[1:])
+
+
+def _is_full_refresh(tags: Mapping[str, str]) -> bool:
+    return tags.get(run_tags.FULL_REFRESH) == "true"
+
+
+def _bucket(file: ActiveFile) -> str:
+    return file.version.bucket
