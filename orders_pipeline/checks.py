@@ -25,8 +25,7 @@ from orders_pipeline.settings import read_settings
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.batching import portions
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
-from orders_pipeline.text import printable
-from orders_pipeline.ui.metadata import list_days
+from orders_pipeline.text import list_days, printable
 
 _LISTED_FILES: Final = 500
 _LISTED_DAYS: Final = 100

@@ -1,6 +1,33 @@
-"""Texts of others, keys and values and errors, as they may be shown to people."""
+"""How keys, ids, days and texts of others are shown to people."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+_EXAMPLES: Final = 3
+_LISTED_SPANS: Final = 6
 
 
 def printable(text: str) -> str:
     """The text with escapes for what would break a line, turn its direction, or be obeyed by a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - _EXAMPLES} more" if len(names) > _EXAMPLES else ""
+    return f"{', '.join(names[:_EXAMPLES])}{more}"
+
+
+def list_days(days: Iterable[date]) -> str:
+    """Days as people read them: runs of days joined, long lists summed up."""
+    ordered = sorted(days)
+    spans: list[list[date]] = []
+    for day in ordered:
+        if spans and day - spans[-1][-1] == timedelta(days=1):
+            spans[-1][1:] = [day]
+        else:
+            spans.append([day])
+    if len(spans) > _LISTED_SPANS:
+        return f"{ordered[0]} to {ordered[-1]} with gaps"
+    return ", ".join(" to ".join(str(day) for day in span) for span in spans) or "no day"

@@ -211,7 +211,7 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
     from orders_pipeline.ledger import days
     from orders_pipeline.ledger.days import Calendar
     from orders_pipeline.settings import read_settings
-    from orders_pipeline.ui.metadata import list_days
+    from orders_pipeline.text import list_days
 
     calendar = Calendar.of(read_settings())
     first = first_day.date()

@@ -25,8 +25,7 @@ from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
-from orders_pipeline.text import printable
-from orders_pipeline.ui.metadata import list_days
+from orders_pipeline.text import list_days, printable
 
 _console: Final = Console(highlight=False, soft_wrap=True)
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all

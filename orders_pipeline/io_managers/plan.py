@@ -16,7 +16,7 @@ from orders_pipeline.partitions import days_of
 from orders_pipeline.schema import PARTITIONED, UPSTREAM
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables.batching import portions
-from orders_pipeline.ui.metadata import list_days
+from orders_pipeline.text import list_days
 
 
 @dataclass(frozen=True)

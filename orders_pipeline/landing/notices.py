@@ -10,12 +10,12 @@ from orders_pipeline.landing import side_files
 from orders_pipeline.ledger import archive, keys
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
+from orders_pipeline.text import shortened
 
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource
 
 _NAMED_BY: Final = {"s3_bucket", "landing_prefix"}
-_EXAMPLES: Final = 3
 
 
 def of_landing_zone(connection: Connection, s3: "S3Resource", settings: Settings, *, is_settled: bool) -> list[str]:
@@ -49,12 +49,6 @@ def archived(versions: Sequence[FileVersion]) -> str:
         " Take those that you do not need off this list with `orders-pipeline retract KEY...`, which takes the orders"
         " of their earlier versions out as well."
     )
-
-
-def shortened(names: Sequence[str]) -> str:
-    """A few names, and how many more there are."""
-    more = f" and {len(names) - _EXAMPLES} more" if len(names) > _EXAMPLES else ""
-    return f"{', '.join(names[:_EXAMPLES])}{more}"
 
 
 def _side_files_that_count(found: Sequence[str]) -> str | None:

@@ -10,8 +10,7 @@ from orders_pipeline.errors import MissingInputError
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Blocked, Blocker
 from orders_pipeline.storage.lake import Lake
-from orders_pipeline.text import printable
-from orders_pipeline.ui.metadata import list_days
+from orders_pipeline.text import list_days, printable
 
 _EXAMPLES: Final = 5
 

@@ -16,6 +16,7 @@ from orders_pipeline.ledger.days import Build
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.missing_objects import blocked_reason
+from orders_pipeline.text import list_days
 from orders_pipeline.ui import charts, metadata
 
 
@@ -71,7 +72,7 @@ def describe_days(
         {
             "rows_rebuilt": sum(its.rows for its in made.values()),
             "days_rebuilt": accepted,
-            "days": metadata.list_days(made),
+            "days": list_days(made),
             "why": metadata.of_reasons({day: due.why for day, due in build.due.items()}),
             "days_up_to_date": len(build.current),
             **({"days_blocked": blocked_reason(build.blocked)} if build.blocked else {}),

@@ -3,13 +3,14 @@
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, REASONS, TABLES
+from orders_pipeline.text import list_days
 
 if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
@@ -26,7 +27,6 @@ PREVIEWED: Final = {
 }
 
 _LISTED_FILES: Final = 50
-_LISTED_SPANS: Final = 6
 
 _OF_AN_ORDER: Final = {column.name: [("raw_orders", column.name)] for column in CLEAN_COLUMNS}
 _LINEAGE: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {
@@ -139,17 +139,3 @@ def preview(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A few rows, their values as text: an amount must not become a float on the way."""
     records = [dg.TableRecord({name: str(value) for name, value in row.items()}) for row in rows[:PREVIEW_ROWS]]
     return {"preview": dg.MetadataValue.table(records)} if records else {}
-
-
-def list_days(days: Iterable[date]) -> str:
-    """Days as people read them: runs of days joined, long lists summed up."""
-    ordered = sorted(days)
-    spans: list[list[date]] = []
-    for day in ordered:
-        if spans and day - spans[-1][-1] == timedelta(days=1):
-            spans[-1][1:] = [day]
-        else:
-            spans.append([day])
-    if len(spans) > _LISTED_SPANS:
-        return f"{ordered[0]} to {ordered[-1]} with gaps"
-    return ", ".join(" to ".join(str(day) for day in span) for span in spans) or "no day"
