@@ -64,10 +64,11 @@ $(VENV)/%-ready: $(VENV)/ready requirements-%.lock
 fuzz: setup  ## Look for bytes that break the reading of files, for SECONDS=60
 	$(BIN)/python -m orders_pipeline_tests.fuzz -max_total_time=$(or $(SECONDS),60)
 
-lint: setup  ## Ruff and mypy
+lint: setup  ## Ruff, mypy, and the layers that imports keep to
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 lock:  ## Pin the newest versions anew (needs uv)
 	$(COMPILE) --extra embedded --extra dev --extra fuzz --extra deploy --upgrade -o requirements.lock

@@ -14,8 +14,7 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.versions import FileVersion, is_side_file
-from orders_pipeline.settings import read_settings
-from orders_pipeline.storage import embedded
+from orders_pipeline.settings import EMBEDDED_BUCKET, read_settings
 from orders_pipeline.storage.lake import Lake, open_lake
 from orders_pipeline.storage.postgres import column_types, copy_frame, database_url, engine_for
 from orders_pipeline.storage.s3 import MAY_BE_ARCHIVED, is_archived, landing_client, outages
@@ -83,7 +82,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
     @property
     def bucket(self) -> str:
         """Name of the bucket."""
-        return read_settings().s3_bucket or embedded.BUCKET
+        return read_settings().s3_bucket or EMBEDDED_BUCKET
 
     @property
     def prefix(self) -> str:

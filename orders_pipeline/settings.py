@@ -17,7 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from orders_pipeline import s3_settings
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.formats.options import Reading, parse_aliases
-from orders_pipeline.storage.embedded import BUCKET
+
+EMBEDDED_BUCKET: Final = "orders"  # the landing zone where no bucket is configured
 
 
 def _time_zone(name: str) -> str:
@@ -103,7 +104,7 @@ class Settings(BaseSettings):
         if not lake.startswith("s3://"):
             return str(Path(lake).absolute())
         lake = lake.rstrip("/")
-        landing = f"s3://{self.s3_bucket or BUCKET}/{self.landing_prefix}"
+        landing = f"s3://{self.s3_bucket or EMBEDDED_BUCKET}/{self.landing_prefix}"
         if f"{lake}/".startswith(landing) or landing.startswith(f"{lake}/"):
             raise SettingsError(
                 f"ORDERS_LAKE_URI ({lake}) and the landing zone ({landing}) lie one in the other. Choose places apart."

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from orders_pipeline.errors import ServiceStartError, SettingsError
+from orders_pipeline.settings import EMBEDDED_BUCKET
 
-BUCKET: Final = "orders"
 _START_TIMEOUT: Final = 30.0  # seconds
 _LOG_LINES: Final = 15
 
@@ -221,7 +221,7 @@ def _start_s3(home: Path) -> str:
 
 
 def _create_bucket(endpoint: str) -> None:
-    request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")  # noqa: S310 - our own server
+    request = urllib.request.Request(f"{endpoint}/{EMBEDDED_BUCKET}", method="PUT")  # noqa: S310 - our own server
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
 
