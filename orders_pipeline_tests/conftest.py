@@ -11,8 +11,8 @@ import pytest
 
 from orders_pipeline.storage import embedded
 from orders_pipeline.tables import batching
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.places import (
+from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.places import (
     OF_THE_PIPELINE,
     migrated_database,
     new_bucket,

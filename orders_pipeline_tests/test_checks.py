@@ -10,7 +10,7 @@ import pytest
 from orders_pipeline import run_tags
 from orders_pipeline.definitions import s3
 from orders_pipeline.settings import Settings
-from orders_pipeline_tests.driver import Pipeline, check_results
+from orders_pipeline_tests.support.driver import Pipeline, check_results
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 

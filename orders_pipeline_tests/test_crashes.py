@@ -39,7 +39,17 @@ def test_a_worker_that_crashes_says_where_in_the_report_of_its_test(tmp_path: Pa
     (tmp_path / "test_it.py").write_text(CRASHES)
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
-    pytest = [sys.executable, "-m", "pytest", "-c", os.devnull, "-n", "1", "-p", "orders_pipeline_tests.crashes"]
+    pytest = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        os.devnull,
+        "-n",
+        "1",
+        "-p",
+        "orders_pipeline_tests.support.crashes",
+    ]
     told = subprocess.run(
         [*pytest, tmp_path], cwd=Path(__file__).parents[1], env=ours, capture_output=True, text=True, check=False
     )

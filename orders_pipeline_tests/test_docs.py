@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from orders_pipeline.cli.main.main import main
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import defs
 from orders_pipeline.formats.options import LIMITS
 from orders_pipeline.ledger.models import metadata

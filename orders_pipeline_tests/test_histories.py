@@ -40,9 +40,9 @@ from orders_pipeline.ledger import files
 from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.conftest import SEED_VARIABLE
-from orders_pipeline_tests.driver import Pipeline, check_results, gzipped
-from orders_pipeline_tests.oracle import Oracle, Readable, is_table, latest, read, touched
-from orders_pipeline_tests.places import new_bucket, new_database, variables
+from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped
+from orders_pipeline_tests.support.oracle import Oracle, Readable, is_table, latest, read, touched
+from orders_pipeline_tests.support.places import new_bucket, new_database, variables
 
 # Read at import: tests run in an environment without the developer's variables. Parallel workers share the seed.
 SEED: Final = int(os.environ[SEED_VARIABLE])

@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 from dagster._config import ConfigType
 from dagster._core.errors import DagsterInvalidConfigError, DagsterUnknownPartitionError
-from orders_pipeline.cli.main.main import main
 
 import orders_pipeline
 from orders_pipeline.assets.ingestion import ListedObject
+from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.errors import ReadError
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline
 
 NASTY = [
     "'; DROP TABLE ledger.landed_files; --",

@@ -21,7 +21,7 @@ from orders_pipeline.errors import MissingInputError, ReadError
 from orders_pipeline.io_managers import marts
 from orders_pipeline.ledger import days
 from orders_pipeline.schema import TABLES
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline
 
 BY_DAY = ("cleaned_orders", "daily_revenue", "daily_orders", "daily_revenue_partitioned")
 IN_THE_LAKE = ("raw_orders", "cleaned_orders", "daily_orders")

@@ -21,7 +21,7 @@ from orders_pipeline.landing.outages import is_outage
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.storage.lake import FolderLake, Lake, S3Lake
 from orders_pipeline.storage.postgres import copy_frame
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline
 
 FRAME = pd.DataFrame(
     {

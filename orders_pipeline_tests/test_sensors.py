@@ -19,8 +19,8 @@ from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.runs.in_flight import is_on_its_way, locks_of
 from orders_pipeline.sensors import read_listing, s3_arrival_sensor, stale_days_sensor
-from orders_pipeline_tests.begun import begin_run
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.begun import begin_run
+from orders_pipeline_tests.support.driver import Pipeline
 
 NEVER = float("inf")
 DAY = date(2026, 3, 4)

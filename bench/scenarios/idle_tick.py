@@ -16,7 +16,7 @@ from orders_pipeline.definitions import s3
 from orders_pipeline.landing.ingest import due
 from orders_pipeline.sensors import read_listing
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline_tests.test_listing import HugeBucket
+from orders_pipeline_tests.landing.test_discover import HugeBucket
 
 # The ledger's word that the stub's files were read and held nothing.
 SETTLED = """

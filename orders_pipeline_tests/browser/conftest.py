@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orders_pipeline_tests.dagster_dev import DagsterDev, dagster_dev
+from orders_pipeline_tests.support.dagster_dev import DagsterDev, dagster_dev
 
 PICTURES = os.environ.get("ORDERS_PICTURES")  # the folder in which `make pictures` wants them; read before any test
 _SECONDS = 30

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from orders_pipeline.schema import TABLES
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline_tests.dagster_dev import DagsterDev
-from orders_pipeline_tests.driver import HEADER
+from orders_pipeline_tests.support.dagster_dev import DagsterDev
+from orders_pipeline_tests.support.driver import HEADER
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

@@ -22,8 +22,8 @@ import dagster as dg
 import psycopg2
 import time_machine
 from botocore.retries.standard import ExponentialBackoff
-from orders_pipeline.cli.main.main import main
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.cli.sync import sync
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
@@ -33,7 +33,7 @@ from orders_pipeline.schema import RULES
 from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.chaos.points import Reached, watched
 from orders_pipeline_tests.chaos.scenarios import Scenario
-from orders_pipeline_tests.places import OF_THE_PIPELINE
+from orders_pipeline_tests.support.places import OF_THE_PIPELINE
 
 SECONDS = 120
 EVERY = int(os.environ.get("ORDERS_EVERY", "1"))  # so many faults of a kind are taken for one

@@ -47,7 +47,7 @@ MUTANTS = [
         "ledger/versions.py",
         "if entry is None or entry.version != version:",
         "if entry is None:",
-        "test_landing.py",
+        "landing/test_landing.py",
         "overwrite or header_alone",
     ),
     Mutant(
@@ -65,7 +65,7 @@ MUTANTS = [
         "ledger/versions.py",
         "if version.is_side_file and not (entry and entry.counts):",
         "if version.is_side_file and entry and not entry.counts:",
-        "test_side_files.py",
+        "landing/test_side_files.py",
         "left_out_and_counted",
     ),
     Mutant(
@@ -74,7 +74,7 @@ MUTANTS = [
         "storage/s3.py",
         'raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error',
         "return",
-        "test_listing.py",
+        "landing/test_discover.py",
         "breaks_off or is_away",
     ),
     Mutant(
@@ -83,7 +83,7 @@ MUTANTS = [
         "landing/impact.py",
         "days.touch(connection, self.touched)",
         "connection.commit() or days.touch(connection, self.touched)",
-        "test_landing.py",
+        "landing/test_landing.py",
         "committed_together",
     ),
     Mutant(
@@ -92,7 +92,7 @@ MUTANTS = [
         "io_managers/marts.py",
         "transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "(sa.delete(table).where(sa.tuple_(table.c.bucket",
-        "test_checks.py test_landing.py",
+        "test_checks.py landing/test_landing.py",
         "full_refresh or overwrite",
     ),
     Mutant(
@@ -101,7 +101,7 @@ MUTANTS = [
         "ledger/locks.py",
         "connection.execute(sa.select(sa.func.pg_advisory_lock(_SPACE, int(lock))))",
         "connection.execute(sa.select(sa.func.pg_try_advisory_lock(_SPACE, int(lock))))",
-        "test_landing.py",
+        "landing/test_landing.py",
         "one_process_at_a_time",
     ),
     Mutant(
@@ -119,7 +119,7 @@ MUTANTS = [
         "ledger/days.py",
         "older = sa.and_(older, versions[0] <= versions[1])",
         "assert versions",
-        "test_days.py",
+        "ledger/test_days.py",
     ),
     Mutant(
         "4 conserved",
@@ -154,7 +154,7 @@ MUTANTS = [
         "io_managers/marts.py",
         "                if current:\n",
         '                transaction.exec_driver_sql("COMMIT")\n                if current:\n',
-        "test_io_managers.py",
+        "io_managers/test_lake_and_marts.py",
         "appear_together",
     ),
     Mutant(
@@ -163,7 +163,7 @@ MUTANTS = [
         "landing/impact.py",
         "_touched(lake, [*coming, *replaced],",
         "_touched(lake, coming,",
-        "test_landing.py",
+        "landing/test_landing.py",
         "overwrite or header_alone",
     ),
     Mutant(
@@ -172,7 +172,7 @@ MUTANTS = [
         "landing/raw_objects.py",
         "ids.filter(size == size.max()).max()",
         "ids.filter(size == size.max()).min()",
-        "test_landing.py",
+        "landing/test_landing.py",
         "know_of_each_other",
     ),
     Mutant(
@@ -181,7 +181,7 @@ MUTANTS = [
         "landing/overlap.py",
         "_holders(pl.concat([held, known]))",
         "_holders(pl.concat([held.unique('id'), known]))",
-        "test_landing.py",
+        "landing/test_landing.py",
         "order",
     ),
     Mutant(
@@ -190,7 +190,7 @@ MUTANTS = [
         "landing/overlap.py",
         "if one != other and not is_fresh.isdisjoint((one, other))",
         "if one != other and one in is_fresh",
-        "test_landing.py",
+        "landing/test_landing.py",
         "order",
     ),
     Mutant(
@@ -199,7 +199,7 @@ MUTANTS = [
         "landing/impact.py",
         "touched |= raw_objects.days_elsewhere(lake, differing, _beyond(touched, partners))",
         "assert partners is not None",
-        "test_landing.py",
+        "landing/test_landing.py",
         "moves_to_another_day or falls_back",
     ),
     Mutant(
@@ -208,7 +208,7 @@ MUTANTS = [
         "transforms.py",
         'daily_spend=nw.col("amount").sum()',
         'daily_spend=nw.col("amount").max()',
-        "test_transforms.py test_sync.py",
+        "test_transforms.py cli/test_sync.py",
         "exact_sums or all_tables",
     ),
     Mutant(
@@ -217,7 +217,7 @@ MUTANTS = [
         "landing/impact.py",
         "differing = [file for file in changed if times[file.raw.path] == 1]",
         "differing = [file for file in changed if times]",
-        "test_landing.py",
+        "landing/test_landing.py",
         "same_bytes_again",
     ),
     Mutant(
@@ -226,7 +226,7 @@ MUTANTS = [
         "io_managers/plan.py",
         "everything=_is_full_refresh(tags))\n    current",
         "everything=True)\n    current",
-        "test_io_managers.py",
+        "io_managers/test_lake_and_marts.py",
         "rerunning or touches",
     ),
     Mutant(
@@ -235,7 +235,7 @@ MUTANTS = [
         "landing/ingest.py",
         "status = Status.QUARANTINED if is_last_attempt else Status.FAILING",
         "status = Status.FAILING",
-        "test_landing.py",
+        "landing/test_landing.py",
         "bounded",
     ),
     Mutant(
@@ -253,7 +253,7 @@ MUTANTS = [
         "formats/parquet_limits.py",
         "if not 0 < number < 1 << 15:",
         "if False:",
-        "test_parquet_headers.py",
+        "formats/test_parquet_limits.py",
         "only_arrow",
     ),
     Mutant(
@@ -262,7 +262,7 @@ MUTANTS = [
         "landing/ingest.py",
         "get_len=lambda version: version.size, strict=False",
         "get_len=lambda version: version.size, strict=True",
-        "test_batching.py",
+        "landing/test_batching.py",
         "bounded_in_bytes",
     ),
     Mutant(
@@ -271,7 +271,7 @@ MUTANTS = [
         "landing/ingest.py",
         "        except Exception as error:\n            return error\n",
         "        except Exception:\n            raise\n",
-        "test_landing.py",
+        "landing/test_landing.py",
         "bad_file_blocks",
     ),
     Mutant(
@@ -280,7 +280,7 @@ MUTANTS = [
         "landing/outages.py",
         "        _put_back(connection.engine, run_id, str(outage), log)\n",
         "",
-        "test_landing.py",
+        "landing/test_landing.py",
         "outage_at_the_commit",
     ),
     Mutant(
@@ -289,7 +289,7 @@ MUTANTS = [
         "ledger/files.py",
         "attempts=sa.func.greatest(_t.attempts - 1, 0)",
         "attempts=_t.attempts",
-        "test_landing.py",
+        "landing/test_landing.py",
         "outage",
     ),
     Mutant(
@@ -298,7 +298,7 @@ MUTANTS = [
         "ledger/days.py",
         "return order_days, sa.cast(order_days.c.version, sa.Text), order_days.c.day",
         'return order_days, sa.literal("1"), order_days.c.day',
-        "test_io_managers.py test_days.py",
+        "io_managers/test_lake_and_marts.py ledger/test_days.py",
         "touched",
     ),
     Mutant(
@@ -307,7 +307,7 @@ MUTANTS = [
         "landing/ingest.py",
         'return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error',
         "return error",
-        "test_landing.py",
+        "landing/test_landing.py",
         "disk_that_fails",
     ),
     Mutant(
@@ -316,7 +316,7 @@ MUTANTS = [
         "storage/postgres.py",
         '"57P"',
         '"57"',
-        "test_landing.py",
+        "landing/test_landing.py",
         "told_of_that_file",
     ),
     Mutant(
@@ -325,7 +325,7 @@ MUTANTS = [
         "landing/impact.py",
         "except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:",
         "except (pl.exceptions.PanicException) as error:",
-        "test_landing.py",
+        "landing/test_landing.py",
         "holds_up_no_arrival",
     ),
     Mutant(
@@ -334,7 +334,7 @@ MUTANTS = [
         "backlog.py",
         ", *self.ask_table]",
         "]",
-        "test_source_table.py",
+        "landing/test_source_table.py",
         "does_not_answer",
     ),
     Mutant(
@@ -343,7 +343,7 @@ MUTANTS = [
         "runs/backoff.py",
         "return Pause(len(runs), ended + pause) if ended <= now < ended + pause else None",
         "return None",
-        "test_pauses.py",
+        "runs/test_backoff.py",
     ),
     Mutant(
         "9 no blame",
@@ -351,7 +351,7 @@ MUTANTS = [
         "ledger/locks.py",
         "connection.execute(sa.select(1))  # fails if the session is lost",
         "pass",
-        "test_lost_runs.py",
+        "runs/test_lost_runs.py",
         "drops_its_sessions",
     ),
     Mutant(
@@ -360,7 +360,7 @@ MUTANTS = [
         "ledger/days.py",
         "(sa.literal(everything), Why.REFRESH)",
         "(sa.true(), Why.REFRESH)",
-        "test_sync.py",
+        "cli/test_sync.py",
     ),
     Mutant(
         "11 exact",
@@ -377,7 +377,7 @@ MUTANTS = [
         "formats/json_rows.py",
         "return id_number(value) if name in ID_COLUMNS else str(value)",
         "return str(value)",
-        "test_values.py",
+        "formats/test_values.py",
         "json_number",
     ),
     Mutant(
@@ -395,7 +395,7 @@ MUTANTS = [
         "formats/delimited_fast.py",
         "(begins_well & ends_well & in_one_line).all()",
         "in_one_line.all()",
-        "test_any_bytes.py",
+        "formats/test_any_bytes.py",
         "read_fast",
     ),
     Mutant(
@@ -404,7 +404,7 @@ MUTANTS = [
         "io_managers/handoff.py",
         "            self._current = None if together else part\n",
         "            self._current = None if together else 0\n",
-        "test_sync.py",
+        "cli/test_sync.py",
     ),
     Mutant(
         "12 no vacuous check",
@@ -466,7 +466,7 @@ MUTANTS = [
         "alerts/delivery.py",
         "memory.failed(time.time()) if problem else memory.delivered(number)",
         "memory.delivered(number)",
-        "test_alerts.py",
+        "alerts/test_alerts.py",
         "until_it_is_taken",
     ),
     Mutant(
@@ -475,7 +475,7 @@ MUTANTS = [
         "alerts/delivery.py",
         "        keep(instance, key, memory)\n        return memory",
         "        return memory",
-        "test_alerts.py",
+        "alerts/test_alerts.py",
         "process_that_dies or each_crash",
     ),
     Mutant(
@@ -484,7 +484,7 @@ MUTANTS = [
         "alerts/causes.py",
         "attempt: _work(run), ",
         "",
-        "test_alerts.py",
+        "alerts/test_alerts.py",
         "same_work",
     ),
     Mutant(
@@ -493,7 +493,7 @@ MUTANTS = [
         "landing/recovery.py",
         "found.touched = ingest.adopt(whole).touched",
         "found.touched = set()",
-        "test_recovery.py",
+        "landing/test_recovery.py",
         "without_recovery",
     ),
     Mutant(
@@ -502,7 +502,7 @@ MUTANTS = [
         "landing/recovery.py",
         "return latest.is_archived or latest.status in (Status.FAILING, Status.QUARANTINED)",
         "return True",
-        "test_recovery.py",
+        "landing/test_recovery.py",
         "status_decides or stays_so",
     ),
     Mutant(
@@ -511,7 +511,7 @@ MUTANTS = [
         "landing/recovery.py",
         "if copy.is_judged_for(ingest.zone):",
         "if copy.path:",
-        "test_recovery.py",
+        "landing/test_recovery.py",
         "another_time_zone",
     ),
     Mutant(
@@ -520,7 +520,7 @@ MUTANTS = [
         "landing/ingest.py",
         "for version, made in known.items() if made.path not in gone}",
         "for version, made in known.items()}",
-        "test_recovery.py",
+        "landing/test_recovery.py",
         "taken_up",
     ),
     Mutant(
@@ -529,7 +529,7 @@ MUTANTS = [
         "assets/ingestion.py",
         "            report = receive_table(ingest, settings)",
         "            receive_files(ingest, s3, [])\n            report = receive_table(ingest, settings)",
-        "test_source_table.py",
+        "landing/test_source_table.py",
         "away",
     ),
     Mutant(
@@ -538,7 +538,7 @@ MUTANTS = [
         "landing/source_columns.py",
         "return self.quoted if is_told and self.is_deterministic else _bytewise(self.text)",
         "return self.quoted",
-        "test_source_columns.py",
+        "landing/test_source_columns.py",
         "equality",
     ),
     Mutant(
@@ -556,7 +556,7 @@ MUTANTS = [
         "landing/source_columns.py",
         '            return f"{value}::text"\n',
         '            return f"{value}"\n',
-        "test_source_columns.py",
+        "landing/test_source_columns.py",
         "one_text",
     ),
     Mutant(
@@ -565,7 +565,7 @@ MUTANTS = [
         "landing/discover.py",
         '    ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended meanwhile.")\n',
         "",
-        "test_source_table.py",
+        "landing/test_source_table.py",
         "before_all",
     ),
     Mutant(
@@ -574,7 +574,7 @@ MUTANTS = [
         "landing/reprocess.py",
         "loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)",
         "loaded = active.outdated(ingest.connection, ingest.zone)",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "outage",
     ),
     Mutant(
@@ -583,7 +583,7 @@ MUTANTS = [
         "ledger/files.py",
         "_t.path == path).values(rules=0)",
         "_t.path == path, _t.active).values(rules=0)",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "same_bytes",
     ),
     Mutant(
@@ -592,7 +592,7 @@ MUTANTS = [
         "ledger/versions.py",
         "return entry.is_lost or (entry.due and (entry.status is Status.FAILING or entry.is_archived))",
         "return entry.due and (entry.status is Status.FAILING or entry.is_archived)",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "undeleted",
     ),
     Mutant(
@@ -601,7 +601,7 @@ MUTANTS = [
         "landing/reprocess.py",
         "partial(_give_up, attempts=0)",
         "_give_up",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "cut_short",
     ),
     Mutant(
@@ -610,7 +610,7 @@ MUTANTS = [
         "ledger/files.py",
         "is_lost = row.reason == LOST and row.attempts == 0",
         "is_lost = row.reason == LOST",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "tried_for_ever",
     ),
     Mutant(
@@ -619,7 +619,7 @@ MUTANTS = [
         "landing/reprocess.py",
         "return _judge(ingest, gone, partial(_give_up, attempts=0))",
         "return Report()",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "for_good or leaves_s3",
     ),
     Mutant(
@@ -628,7 +628,7 @@ MUTANTS = [
         "ledger/days.py",
         "        if found is None:\n",
         "        if found is None or blocker is Blocker.MISSING_OBJECT:\n",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "restored",
     ),
     Mutant(
@@ -637,7 +637,7 @@ MUTANTS = [
         "ledger/overlaps.py",
         ".join(held, sa.and_(held.c.path == dependent.c.path, held.c.active))",
         ".join(held, held.c.active)",
-        "test_read_anew.py",
+        "landing/test_reprocess.py",
         "for_good",
     ),
     Mutant(
@@ -646,7 +646,7 @@ MUTANTS = [
         "runs/in_flight.py",
         "and _takes_its_lock(run, jobs.get_job(run.job_name))",
         "and run.asset_selection != frozenset()",
-        "test_lost_runs.py",
+        "runs/test_lost_runs.py",
         "may_live",
     ),
     Mutant(
@@ -655,7 +655,7 @@ MUTANTS = [
         "sensors.py",
         "[run for run in found if run.run_id in observed]",
         "found",
-        "test_lost_runs.py",
+        "runs/test_lost_runs.py",
         "second_tick",
     ),
     Mutant(
@@ -664,7 +664,7 @@ MUTANTS = [
         "runs/celery_launcher.py",
         "with at_work(_engine(), of_run.run_id):",
         "if at_work:",
-        "test_workers.py",
+        "runs/test_celery_launcher.py",
         "whatever_it_executes",
     ),
     Mutant(

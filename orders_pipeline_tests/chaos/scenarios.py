@@ -17,9 +17,9 @@ import pytest
 
 from orders_pipeline.definitions import s3
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline_tests.driver import HEADER, Pipeline, gzipped
-from orders_pipeline_tests.oracle import NEVER, Oracle, Tables
-from orders_pipeline_tests.places import client_of, database_of, new_bucket, new_database, variables
+from orders_pipeline_tests.support.driver import HEADER, Pipeline, gzipped
+from orders_pipeline_tests.support.oracle import NEVER, Oracle, Tables
+from orders_pipeline_tests.support.places import client_of, database_of, new_bucket, new_database, variables
 
 TABLE = "CREATE TABLE orders (order_id text, customer_id text, amount numeric(18,2), order_date timestamp)"
 

@@ -26,8 +26,8 @@ from dagster._core.storage.runs.schema import RunsTable
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.ledger.locks import Lock, exclusive
 from orders_pipeline_tests.chaos.crew import EVERY
-from orders_pipeline_tests.driver import HEADER, Pipeline
-from orders_pipeline_tests.servers import free_port
+from orders_pipeline_tests.support.driver import HEADER, Pipeline
+from orders_pipeline_tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 FIRST_DAY = date(2026, 3, 1)

@@ -11,9 +11,9 @@ from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, start
 from orders_pipeline_tests.chaos.scenarios import Scenario
 from orders_pipeline_tests.chaos.test_outages import at
 from orders_pipeline_tests.chaos.verdict import assert_exact, assert_whole
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.places import database_of, new_database
-from orders_pipeline_tests.restoration import after_the_backup, before_the_backup, beginning
+from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.places import database_of, new_database
+from orders_pipeline_tests.support.restoration import after_the_backup, before_the_backup, beginning
 
 pytestmark = pytest.mark.chaos
 

@@ -18,8 +18,8 @@ from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, seconds, start
 from orders_pipeline_tests.chaos.proxy import FAULTS, proxy_to
 from orders_pipeline_tests.chaos.scenarios import Scenario, corrections
 from orders_pipeline_tests.chaos.verdict import assert_exact, assert_nothing_held_against_files, assert_whole
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.places import migrated_database
+from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.places import migrated_database
 
 pytestmark = pytest.mark.chaos
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from orders_pipeline_tests.chaos.scenarios import Scenario
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.oracle import Tables
+from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.oracle import Tables
 
 Parts = Mapping[str, Mapping[str, Any]]
 

@@ -21,7 +21,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from orders_pipeline_tests.deploy.engine import IMAGES, ROOT, Engine
-from orders_pipeline_tests.places import OF_THE_PIPELINE
+from orders_pipeline_tests.support.places import OF_THE_PIPELINE
 
 PROJECT = "orders-deploy-test"
 BUCKET = "shop"

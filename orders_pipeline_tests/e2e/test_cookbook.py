@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline
 
 pytestmark = pytest.mark.e2e
 

@@ -4,8 +4,8 @@ import psutil
 import pytest
 
 from orders_pipeline.storage import embedded
-from orders_pipeline_tests.dagster_dev import dagster_dev
-from orders_pipeline_tests.driver import HEADER
+from orders_pipeline_tests.support.dagster_dev import dagster_dev
+from orders_pipeline_tests.support.driver import HEADER
 
 
 @pytest.mark.browser

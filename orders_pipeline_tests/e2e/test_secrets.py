@@ -18,17 +18,17 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster_graphql.schema import create_schema
-from orders_pipeline.cli.main.main import main
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.postgres import engine_for, source_engine
 from orders_pipeline.storage.s3 import client_for
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.receiver import Receiver, receiving
-from orders_pipeline_tests.servers import free_port, tcp_postgres
-from orders_pipeline_tests.test_alerts import tick
+from orders_pipeline_tests.alerts.test_alerts import tick
+from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.receiver import Receiver, receiving
+from orders_pipeline_tests.support.servers import free_port, tcp_postgres
 
 pytestmark = pytest.mark.e2e
 

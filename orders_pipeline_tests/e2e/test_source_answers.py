@@ -7,12 +7,12 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from orders_pipeline.cli.main.main import main
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.landing import source_table
 from orders_pipeline.landing.source_name import parts_of, similar, written
 from orders_pipeline.sensors import s3_arrival_sensor
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.test_sensors import tick
 
 pytestmark = pytest.mark.e2e

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
-from orders_pipeline.cli.main.main import main
 
+from orders_pipeline.cli.main import main
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.settings import Settings
 from orders_pipeline.tables.out_of_range import Side
-from orders_pipeline_tests.driver import HEADER, Pipeline
+from orders_pipeline_tests.support.driver import HEADER, Pipeline
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,7 @@ import pytest
 
 from orders_pipeline.cli.status import FileStatus
 from orders_pipeline.ledger.versions import Status
-from orders_pipeline_tests.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.conftest import ONLINE_RETAIL
-from orders_pipeline_tests.servers import s3_server, tcp_postgres
+from orders_pipeline_tests.support.servers import s3_server, tcp_postgres
 
 pytestmark = [
     pytest.mark.e2e,
