@@ -23,7 +23,7 @@ from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import PARTITIONED, SOURCE, UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables import revenue
-from orders_pipeline.tables.batching import portions
+from orders_pipeline.tables.batching import batches
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
 from orders_pipeline.text import list_days, printable
 
@@ -178,7 +178,7 @@ def no_order_is_lost(
         checked = sorted(set(run_days or everything) - {*stale.stale} - unreadable)
         paths = days.paths(snapshot, "cleaned_orders", checked)
         portioned = []
-        for portion in portions(checked, active.expected_rows(snapshot, checked)):
+        for portion in batches(checked, active.expected_rows(snapshot, checked)):
             holding = active.holding(snapshot, portion)
             portioned.append((portion, holding, overlaps.partners(snapshot, holding)))
         rejects = completeness.of_rejects(snapshot, context.run.run_id)

@@ -13,7 +13,7 @@ import dagster as dg
 from sqlalchemy.engine import Connection
 
 from orders_pipeline import run_tags, survey
-from orders_pipeline.alerts.delivery import tell
+from orders_pipeline.alerts.delivery import deliver
 from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
 from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, backlog
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
@@ -22,7 +22,7 @@ from orders_pipeline.landing.notices import nothing_landed
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.resources import PostgresResource, S3Resource
-from orders_pipeline.runs.backoff import WORK_TAG, fingerprint, pause_of
+from orders_pipeline.runs.backoff import WORK_TAG, backoff_of, fingerprint
 from orders_pipeline.runs.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.settings import read_settings
 
@@ -98,7 +98,7 @@ def stale_days_sensor(
     for first, last in left.ranges():
         items = [item for day, items in left.build_partitioned.items() if first <= day <= last for item in items]
         work = _fingerprint(context, items)
-        pause = pause_of(context.instance, stale_days_job.name, work, _LONGEST_PAUSE)
+        pause = backoff_of(context.instance, stale_days_job.name, work, _LONGEST_PAUSE)
         if pause is None:
             requests.append(dg.RunRequest(tags={**run_tags.of_range(first, last), WORK_TAG: work}))
         else:
@@ -138,7 +138,7 @@ def run_failure_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         return is_of_here(context, run) and (ours is None or ours.has_job(run.job_name))
 
     key = f"orders_pipeline/alerts/{location.location_name if location else ''}"
-    return dg.SkipReason("\n".join(tell(context.instance, key, is_ours, read_settings())))
+    return dg.SkipReason("\n".join(deliver(context.instance, key, is_ours, read_settings())))
 
 
 def read_listing(
@@ -177,7 +177,7 @@ def _ask(
     if not work:
         return None
     name = _fingerprint(context, work)
-    if pause := pause_of(context.instance, s3_arrival_job.name, name, longest):
+    if pause := backoff_of(context.instance, s3_arrival_job.name, name, longest):
         return dg.SensorResult(skip_reason=f"{what}: {pause}.", cursor=cursor)
     return dg.SensorResult([request.with_replaced_attrs(tags={**request.tags, WORK_TAG: name})], cursor=cursor)
 

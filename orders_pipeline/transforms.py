@@ -110,7 +110,7 @@ def spend_by_customer(orders: Any) -> Any:
     return _by_day(orders).group_by("order_date", "customer_id").agg(daily_spend=nw.col("amount").sum()).to_native()
 
 
-def annotate(raw: Any, zone: str) -> Any:
+def validate(raw: Any, zone: str) -> Any:
     """Raw rows with what `judge` finds in them, and with the text of each reject as CSV."""
     frame = judge(_frame(raw), zone)
     columns = nw.from_native(raw).collect_schema().names()

@@ -204,7 +204,7 @@ class History(RuleBasedStateMachine):
         """Another attempt at a quarantined file: its bytes are what they were."""
         key = self._some(data, self._quarantined())
         with postgres.ledger().begin() as transaction:
-            assert files.try_again(transaction, s3.bucket, key)
+            assert files.retry(transaction, s3.bucket, key)
         self.retried.add(key)
 
     # What happens to the source table

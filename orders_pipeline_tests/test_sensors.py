@@ -14,7 +14,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 from orders_pipeline import run_tags, sensors
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.errors import ServiceUnavailableError
-from orders_pipeline.ledger.locks import Lock, shared
+from orders_pipeline.ledger.locks import Lock, hold_shared
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.runs.in_flight import is_on_its_way, locks_of
@@ -245,7 +245,7 @@ def test_while_a_run_of_its_chain_lives_a_sensor_waits(
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.run("s3_arrival", assets=["raw_orders"])
-    with shared(postgres.ledger(), [lock]):
+    with hold_shared(postgres.ledger(), [lock]):
         assert tick(pipeline, sensor).run_requests == []
 
     assert len(tick(pipeline, sensor).run_requests) == 1

@@ -21,7 +21,7 @@ _MOST_ALONE: Final = 5  # alerts of a tick in messages of their own
 _MORE: Final = "More has failed than is listed here: see the list of runs in Dagster."
 
 
-def tell(
+def deliver(
     instance: dg.DagsterInstance, key: str, is_ours: Callable[[dg.DagsterRun], bool], settings: Settings
 ) -> list[str]:
     """Tell the webhook of what failed, each cause at least once; returns what there is to report.

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from orders_pipeline.landing.discover import receive_files, receive_table
 from orders_pipeline.landing.ingest import ingesting
-from orders_pipeline.landing.reprocess import judge_outdated
+from orders_pipeline.landing.reprocess import reprocess_outdated
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.pools import UNPARTITIONED_POOL
@@ -91,7 +91,7 @@ def raw_orders(
         else:
             report = receive_table(ingest, settings)  # nobody else asks it: an S3 that is away must not keep it from us
             report.add(receive_files(ingest, s3, []))
-            report.add(judge_outdated(ingest))
+            report.add(reprocess_outdated(ingest))
     for remark in report.remarks:
         context.log.info(remark)
     with postgres.ledger().connect() as connection:

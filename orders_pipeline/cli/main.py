@@ -222,7 +222,7 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
     asked = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
     with postgres.ledger().begin() as transaction:
         delivered = days.delivered_days(transaction, asked)
-        days.touch(transaction, delivered)
+        days.bump_versions(transaction, delivered)
     if not delivered:
         raise OrdersPipelineError(
             f"There is nothing to build from {first} to {last}: no order was ever delivered for these days, or they lie"

@@ -60,7 +60,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     """
     result = Synced()
     with postgres.ledger().begin() as transaction:
-        files.end_pauses(transaction)
+        files.end_backoff(transaction)
     with postgres.ledger().connect() as connection:
         table = table_is_pending(connection, read_settings())
     found, unchanged = _survey(), 0

@@ -23,7 +23,7 @@ from polars.io.plugins import register_io_source
 from orders_pipeline.io_managers.plan import FilesBuild
 from orders_pipeline.ledger.days import Build
 from orders_pipeline.schema import DAY
-from orders_pipeline.ui.materialization import Made
+from orders_pipeline.ui.materialization import Output
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Handoff:
 
     build: Build | FilesBuild
     parts: list[tuple[Build | FilesBuild, pl.LazyFrame]] = field(default_factory=list)
-    made: dict[date, Made] = field(default_factory=dict)
+    made: dict[date, Output] = field(default_factory=dict)
     _current: int | None = None  # the part that the step's input stands for; None: all of them
     _started: float = field(default_factory=time.monotonic)
 
@@ -59,7 +59,7 @@ class Handoff:
         """The same for a build by day: for each part, the rows of each of its days. `day` finds the day of a row."""
         for build, made in self.outputs(output):
             rows = _by_day(made, day, build.days)
-            self.made |= {day: Made.of(build.asset, rows[day]) for day in rows}
+            self.made |= {day: Output.of(build.asset, rows[day]) for day in rows}
             yield rows
 
     def _rows(
@@ -77,7 +77,7 @@ class Handoff:
 _HANDOFFS: Final[WeakKeyDictionary[Any, Handoff]] = WeakKeyDictionary()
 
 
-def begin(step: Any, build: Build | FilesBuild) -> Handoff:
+def start(step: Any, build: Build | FilesBuild) -> Handoff:
     """The hand-off of a step that sets out to build this, to be filled with parts. `step`: its context."""
     _HANDOFFS[step] = handoff = Handoff(build)
     return handoff

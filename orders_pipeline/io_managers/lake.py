@@ -20,9 +20,9 @@ from orders_pipeline.ledger.days import Build, BuiltDay
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.runs.in_flight import locks_of
-from orders_pipeline.schema import DAY, RULES, UPSTREAM
+from orders_pipeline.schema import CODE_VERSIONS, DAY, UPSTREAM
 from orders_pipeline.tables import scan
-from orders_pipeline.tables.batching import one_ahead
+from orders_pipeline.tables.batching import prefetch
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
 from orders_pipeline.ui.materialization import describe_days
 
@@ -42,8 +42,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             yield self
             return
         with (
-            locks.at_work(self.postgres.engine(), context.run.run_id),  # before anything that it may have to wait for
-            locks.shared(self.postgres.ledger(), locks_of(context.run)),
+            locks.hold_run_lock(self.postgres.engine(), context.run.run_id),  # first: all else may wait
+            locks.hold_shared(self.postgres.ledger(), locks_of(context.run)),
         ):
             yield self
 
@@ -56,18 +56,18 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """
         step: Any = context.step_context
         consumer = step.assets_def.key.to_user_string()
-        if consumer not in RULES:
+        if consumer not in CODE_VERSIONS:
             return scan.of_lake(self.postgres.ledger(), self.s3.lake(), context.asset_key.to_user_string())
         engine = self.postgres.ledger().execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as snapshot:
             tags = dict(step.dagster_run.tags)
             if consumer == "rejected_orders":
                 files = plan.of_files(snapshot, consumer, tags)
-                loaded = handoff.begin(step, files)
+                loaded = handoff.start(step, files)
                 loaded.parts.extend((part, self._rejects(part.read)) for part in plan.parts_of_files(files))
                 return loaded.input()
             build = plan.of_days(snapshot, consumer, tags)
-            loaded = handoff.begin(step, build)
+            loaded = handoff.start(step, build)
             if not build.inputs:
                 return self._nothing(consumer)
             lake, upstream = self.s3.lake(), UPSTREAM[consumer]
@@ -98,14 +98,14 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return BuiltDay(day, build.inputs[day], rows.height, path)
 
         def written() -> Iterator[BuiltDay]:
-            for by_day in one_ahead(loaded.outputs_by_day(obj, pl.col("order_date").dt.date())):
+            for by_day in prefetch(loaded.outputs_by_day(obj, pl.col("order_date").dt.date())):
                 with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
                     yield from threads.map(write, by_day.keys(), by_day.values())
 
         accepted = 0
         for batch in _batches(_reported(written(), build), alone=context.has_asset_partitions):
             with engine.begin() as transaction:
-                accepted += len(days.mark(transaction, build, batch, context.run_id))
+                accepted += len(days.commit_build(transaction, build, batch, context.run_id))
         describe_days(context, engine, build, loaded.made, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": loaded.seconds})
         if build.blocked and context.has_asset_partitions:

@@ -20,8 +20,8 @@ from orders_pipeline.ledger.records import pairs
 from orders_pipeline.resources import PostgresResource
 from orders_pipeline.storage.postgres import copy_frame
 from orders_pipeline.tables import scan
-from orders_pipeline.tables.batching import one_ahead
-from orders_pipeline.ui.materialization import MadeRejects, describe_days, describe_rejects, draw_revenue
+from orders_pipeline.tables.batching import prefetch
+from orders_pipeline.ui.materialization import RejectsOutput, describe_days, describe_rejects, draw_revenue
 
 _COPIES_AT_ONCE: Final = 2
 
@@ -40,7 +40,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
         loaded = handoff.of_step(context.step_context)
         engine = self.postgres.ledger()
         if isinstance(loaded.build, FilesBuild):
-            made, replaced = MadeRejects(), 0
+            made, replaced = RejectsOutput(), 0
             for build, rows in loaded.outputs(obj):
                 replaced += _replace_files(engine, build, rows, context.run_id)
                 made.add(rows)
@@ -55,7 +55,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
         def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
             built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
             with engine.begin() as transaction:
-                current = days.mark(transaction, build, built, context.run_id)
+                current = days.commit_build(transaction, build, built, context.run_id)
                 transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
                 if current:
                     copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
@@ -64,7 +64,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
         whole: dict[date, pl.DataFrame] = {}
         accepted = 0
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
-            for by_day in one_ahead(loaded.outputs_by_day(output, pl.col("order_date"))):
+            for by_day in prefetch(loaded.outputs_by_day(output, pl.col("order_date"))):
                 if context.has_asset_partitions:  # each day alone
                     accepted += sum(threads.map(replace_days, ({day: rows} for day, rows in by_day.items())))
                 else:
@@ -79,7 +79,7 @@ def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id
     table = MARTS["rejected_orders"]
     buckets = {file.version.key: file.version.bucket for file in build.read}
     with engine.begin() as transaction:
-        accepted = active.mark_files(transaction, table.name, build.read, build.gone, run_id)
+        accepted = active.commit_files(transaction, table.name, build.read, build.gone, run_id)
         transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket, table.c.source).in_(pairs(accepted))))
         mine = rows.with_columns(bucket=pl.col("source").replace_strict(buckets, return_dtype=pl.String))
         keys = pl.DataFrame(accepted, schema={"bucket": pl.String, "source": pl.String}, orient="row")

@@ -15,7 +15,7 @@ from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.partitions import days_of
 from orders_pipeline.schema import PARTITIONED, UPSTREAM
 from orders_pipeline.settings import read_settings
-from orders_pipeline.tables.batching import portions
+from orders_pipeline.tables.batching import batches
 from orders_pipeline.text import list_days
 
 
@@ -63,7 +63,7 @@ def parts_of_days(snapshot: Connection, build: Build) -> Iterator[Build]:
         expected = active.expected_rows(snapshot, build.inputs)
     else:
         expected = days.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
-    for portion in portions(build.days, expected):
+    for portion in batches(build.days, expected):
         yield replace(build, due={day: build.due[day] for day in portion})
 
 
@@ -71,7 +71,7 @@ def parts_of_files(build: FilesBuild) -> Iterator[FilesBuild]:
     """The build in parts that memory can hold, each of one bucket: another one may have files of the same keys."""
     rejects = {file: file.raw.rows - file.raw.clean_rows for file in build.read}
     by_bucket = groupby(sorted(build.read, key=_bucket), key=_bucket)
-    parts = [part for _, files in by_bucket for part in portions(files, rejects)]
+    parts = [part for _, files in by_bucket for part in batches(files, rejects)]
     yield FilesBuild(parts[0] if parts else [], build.gone)
     yield from (FilesBuild(part, []) for part in parts[1:])
 

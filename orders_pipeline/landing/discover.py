@@ -133,5 +133,5 @@ def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report
 
 
 def _gone_days(connection: Connection, listed: list[FileVersion]) -> list[str]:
-    known = files.standing_keys(connection, source_table.BUCKET) - {source_table.WHOLE.key}
+    known = files.live_keys(connection, source_table.BUCKET) - {source_table.WHOLE.key}
     return source_table.gone(known, listed)

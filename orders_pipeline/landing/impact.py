@@ -18,7 +18,7 @@ from orders_pipeline.storage.lake import Lake
 
 
 @dataclass(frozen=True)
-class Effects:
+class Impact:
     """What is to be recorded when files change places."""
 
     touched: set[date]  # the days whose rows may change
@@ -29,10 +29,10 @@ class Effects:
         """Write them down, in the caller's transaction."""
         overlaps.forget(connection, self.unpaired)
         overlaps.record(connection, self.pairs)
-        days.touch(connection, self.touched)
+        days.bump_versions(connection, self.touched)
 
 
-def of_coming(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Effects:
+def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Impact:
     """The effects of files that begin to count, each in the place of the active version of its key."""
     replaced = active.of_keys(connection, [(file.version.bucket, file.version.key) for file in coming])
     rank_only = {file.raw.path for file in coming} & {file.raw.path for file in replaced}
@@ -45,14 +45,14 @@ def of_coming(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], 
     pairs = _pairs(lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
     partners += [file for file in overlapping if file.raw.path in paired]
-    return Effects(_touched(lake, [*coming, *replaced], partners, log), [*leaving, *fresh], pairs)
+    return Impact(_touched(lake, [*coming, *replaced], partners, log), [*leaving, *fresh], pairs)
 
 
-def of_going(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Effects:
+def on_deactivate(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Impact:
     """The effects of active files that cease to count."""
     partners = overlaps.partners(connection, going)
     connection.rollback()
-    return Effects(_touched(lake, going, partners, log), list(going), set())
+    return Impact(_touched(lake, going, partners, log), list(going), set())
 
 
 def _pairs(

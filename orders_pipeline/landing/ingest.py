@@ -25,11 +25,11 @@ from orders_pipeline.errors import (
     ServiceUnavailableError,
 )
 from orders_pipeline.landing import raw_objects, schema_drift
-from orders_pipeline.landing.impact import of_coming, of_going
-from orders_pipeline.landing.outages import blaming_no_file, is_outage, said
+from orders_pipeline.landing.impact import on_activate, on_deactivate
+from orders_pipeline.landing.outages import error_message, is_outage, releasing_on_outage
 from orders_pipeline.ledger import active, archive, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
-from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline.ledger.records import ActiveFile, RawObject
 from orders_pipeline.ledger.versions import FileVersion, Status, pending
 from orders_pipeline.storage.lake import Lake
@@ -89,7 +89,7 @@ class Ingest:
         fresh, again = partition(tried.__contains__, pending(unsettled))
         report = Report()
         for batch in [*batched(fresh), *([version] for version in again)]:
-            with blaming_no_file(self.connection, self.run_id, self.log):
+            with releasing_on_outage(self.connection, self.run_id, self.log):
                 report.add(self._take_batch(batch, fetch, confirm))
         return report
 
@@ -99,7 +99,7 @@ class Ingest:
         by_version = {file.version: file for file in made}
         for batch in batched(list(by_version)):
             with self.transaction():
-                files.begin(self.connection, batch, self.run_id)
+                files.claim(self.connection, batch, self.run_id)
             report.add(self.count([by_version[version] for version in batch]))
         return report
 
@@ -115,7 +115,7 @@ class Ingest:
         `dismissing`: with this message, quarantined and failing versions are reported no longer. `forget`: a version
         that was seen before may come back, and counts as new then."""
         standing = active.of_keys(self.connection, keys)
-        effects = of_going(self.connection, self.lake, standing, self.log)
+        effects = on_deactivate(self.connection, self.lake, standing, self.log)
         with self.transaction():
             for bucket, key in keys:
                 if dismissing is not None:
@@ -129,8 +129,8 @@ class Ingest:
     def wait_for(self, version: FileVersion, message: str) -> None:
         """Record that something could not even be listed: it is asked for again after a pause, as a file would be."""
         with self.transaction():
-            files.begin(self.connection, [version], self.run_id)
-            files.forgive(self.connection, version, message)
+            files.claim(self.connection, [version], self.run_id)
+            files.refund_attempt(self.connection, version, message)
 
     def forget(self, version: FileVersion) -> None:
         """What was waited for has come."""
@@ -153,7 +153,7 @@ class Ingest:
 
     def _take_batch(self, batch: Sequence[FileVersion], fetch: Fetch, confirm: Confirm | None) -> Report:
         with self.transaction():
-            attempts = files.begin(self.connection, batch, self.run_id)
+            attempts = files.claim(self.connection, batch, self.run_id)
         known = self._known_bytes(batch)
         outcomes: dict[FileVersion, RawObject | Exception] = {}
 
@@ -188,7 +188,7 @@ class Ingest:
             with tempfile.TemporaryDirectory(prefix="orders-landing-") as spool:
                 file = Path(spool) / "file"
                 fetch(version, file)
-                return raw_objects.make_object(self.lake, file, version, self.zone)
+                return raw_objects.write_object(self.lake, file, version, self.zone)
         except OSError as error:  # of the spool or the lake: what bytes cause is another error by now
             return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error
         except pl.exceptions.PanicException as error:  # Polars's own failures are no Exceptions
@@ -204,7 +204,7 @@ class Ingest:
     ) -> Report:
         """Settle a batch in one transaction of the session that holds the lock."""
         remarks = schema_drift.new_columns(self.connection, loaded, partial(raw_objects.unused_columns, self.lake))
-        effects = of_coming(self.connection, self.lake, loaded, self.log)
+        effects = on_activate(self.connection, self.lake, loaded, self.log)
         report = Report(loaded=list(loaded), touched=effects.touched, remarks=remarks)
         with self.transaction():
             for version, error in failed.items():
@@ -216,7 +216,7 @@ class Ingest:
     def _settle(self, version: FileVersion, error: Exception, is_last_attempt: bool, report: Report) -> None:
         if isinstance(error, ServiceUnavailableError):
             self.log.warning("%s waits: %s", version.key, error)
-            files.forgive(self.connection, version, str(error))
+            files.refund_attempt(self.connection, version, str(error))
             return
         if isinstance(error, ObjectChangedError):
             files.discard(self.connection, version)
@@ -233,7 +233,10 @@ class Ingest:
         else:
             is_last_attempt |= isinstance(error, ArchivedError)  # it counts, and what was read of it may do
             status = Status.QUARANTINED if is_last_attempt else Status.FAILING
-            reason, message = "gave_up" if is_last_attempt else "failed", f"{type(error).__name__}: {said(error)}"
+            reason, message = (
+                "gave_up" if is_last_attempt else "failed",
+                f"{type(error).__name__}: {error_message(error)}",
+            )
         self.log.warning("%s is %s (%s): %s", version.key, status, reason, message)
         files.settle(self.connection, version, status, reason, message, self.run_id)
         report.settled.append((version, status, reason))
@@ -245,7 +248,7 @@ def _refusal(version: FileVersion, attempts: int) -> Exception | None:
         return RuntimeError("every process that read it ended without a word")
     if version.key.endswith("/") or version.size == 0:
         return EmptyFileError("The object is empty: a folder's marker, or a file without even a header.")
-    return raw_objects.refuse(version)
+    return raw_objects.refusal(version)
 
 
 def _confirmed(version: FileVersion, outcome: RawObject | Exception, confirm: Confirm | None) -> RawObject | Exception:
@@ -268,7 +271,7 @@ def due(connection: Connection, listed: Sequence[FileVersion]) -> list[FileVersi
 @contextmanager
 def ingesting(engine: Engine, lake: Lake, zone: str, run_id: str, log: logging.Logger) -> Iterator[Ingest]:
     """Wait for the right to change which files are active, and hold it."""
-    with exclusive(engine, Lock.INGEST) as connection:
+    with hold_exclusive(engine, Lock.INGEST) as connection:
         yield Ingest(connection, lake, zone, run_id, log)
 
 

@@ -47,7 +47,7 @@ def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: boo
         what = "file on S3 that is to be read again: quarantined, failing, or (with --loaded) loaded"
         keys = _chosen(named, known, readable, what)
         for bucket, key in keys:
-            if not files.try_again(transaction, bucket, key) and not files.read_anew(transaction, bucket, key):
+            if not files.retry(transaction, bucket, key) and not files.reread(transaction, bucket, key):
                 raise OrdersPipelineError(
                     f"Nothing was changed: the latest version of {key!r} is ignored, since nothing is in it, and an"
                     " older one counts. Upload the file again under this key."
@@ -150,7 +150,7 @@ def _from_lake(ingest: Ingest, one: Removed) -> RawObject | None:
     if one.path is None or ingest.lake.missing([one.path]):
         return None
     try:
-        return raw_objects.judge_again(ingest.lake, one.path, one.version, ingest.zone)
+        return raw_objects.revalidate(ingest.lake, one.path, one.version, ingest.zone)
     except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", one.version.key, error)
         return None

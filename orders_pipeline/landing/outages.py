@@ -23,13 +23,13 @@ def is_outage(error: Exception) -> bool:
     return isinstance(error, OSError | ServiceUnavailableError)
 
 
-def said(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """What an error says, of Postgres without the statement and its values."""
     return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
 
 
 @contextmanager
-def blaming_no_file(connection: Connection, run_id: str, log: logging.Logger) -> Iterator[None]:
+def releasing_on_outage(connection: Connection, run_id: str, log: logging.Logger) -> Iterator[None]:
     """Take back the attempt at the files that a run has in hand if there is an outage meanwhile.
 
     Raises:
@@ -40,7 +40,7 @@ def blaming_no_file(connection: Connection, run_id: str, log: logging.Logger) ->
     except Exception as error:
         if not is_outage(error):
             raise
-        outage = ServiceUnavailableError(f"Postgres or the lake failed while files were taken: {said(error)}")
+        outage = ServiceUnavailableError(f"Postgres or the lake failed while files were taken: {error_message(error)}")
         _put_back(connection.engine, run_id, str(outage), log)
         raise outage from error
 
@@ -51,12 +51,12 @@ def _put_back(engine: Engine, run_id: str, message: str, log: logging.Logger) ->
     while True:
         try:
             with engine.begin() as transaction:
-                files.put_back(transaction, run_id, message)
+                files.release(transaction, run_id, message)
         except sa.exc.DBAPIError as error:
             if not postgres.is_outage(error):
                 raise
             if time.monotonic() > deadline:
-                log.warning("The files in hand keep an attempt each, for Postgres stays away: %s", said(error))
+                log.warning("The files in hand keep an attempt each, for Postgres stays away: %s", error_message(error))
                 return
             time.sleep(1)
         else:

@@ -22,6 +22,7 @@ from orders_pipeline.ledger.records import ActiveFile, IdRange, RawObject
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import (
     AMOUNT,
+    CODE_VERSIONS,
     DAY,
     LANDED_AT,
     ORDER_COLUMNS,
@@ -29,7 +30,6 @@ from orders_pipeline.schema import (
     PROBLEM,
     REASON,
     ROW_NUMBER,
-    RULES,
     SOURCE,
     TEXT,
     UNREADABLE_FILE_ROWS,
@@ -91,7 +91,7 @@ class _Tally:
         self.ids = found if self.ids is None else _union(self.ids, found)
 
 
-def refuse(version: FileVersion) -> QuarantineError | None:
+def refusal(version: FileVersion) -> QuarantineError | None:
     """Why a version is not even fetched; None: there is no such reason."""
     reading = read_settings().reading
     if version.bucket == TABLE or version.size <= reading.file_bytes:
@@ -99,7 +99,7 @@ def refuse(version: FileVersion) -> QuarantineError | None:
     return reading.beyond("file_bytes", f"The file has {version.size:,} bytes")
 
 
-def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawObject:
+def write_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawObject:
     """Turn a spooled file into an object of the lake.
 
     Raises:
@@ -108,7 +108,7 @@ def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawO
     tally, reading = _Tally(), read_settings().reading
 
     def write(target: Path) -> None:
-        batches = (transforms.annotate(batch, zone) for batch in read_rows(file, reading))
+        batches = (transforms.validate(batch, zone) for batch in read_rows(file, reading))
         _write(target, batches, _origin(version, zone), tally)
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
             raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file, reading)))
@@ -118,18 +118,18 @@ def make_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawO
     return _made(lake.write("raw_orders", write), tally)
 
 
-def judge_again(lake: Lake, path: str, version: FileVersion, zone: str) -> RawObject:
+def revalidate(lake: Lake, path: str, version: FileVersion, zone: str) -> RawObject:
     """Make a new object of the rows of an old one, judged by today's rules."""
     tally = _Tally()
 
     def write(target: Path) -> None:
-        batches = (transforms.annotate(part, zone) for part in _parts(lake.scan([path]).drop(*_JUDGEMENT)))
+        batches = (transforms.validate(part, zone) for part in _parts(lake.scan([path]).drop(*_JUDGEMENT)))
         _write(target, batches, _origin(version, zone), tally)
 
     return _made(lake.write("raw_orders", write), tally)
 
 
-def read_over(lake: Lake, path: str) -> RawObject:
+def rescan(lake: Lake, path: str) -> RawObject:
     """An object that lies in the lake, read from end to end, and what is known of its rows."""
     tally = _Tally()
     for part in _parts(lake.scan([path])):
@@ -268,7 +268,7 @@ def _unused(columns: Iterable[str]) -> tuple[str, ...]:
 
 
 def _origin(version: FileVersion, zone: str) -> dict[str, str]:
-    return Origin(version, RULES["raw_orders"], zone).as_metadata()
+    return Origin(version, CODE_VERSIONS["raw_orders"], zone).as_metadata()
 
 
 def _union(one: IdRange, other: IdRange) -> IdRange:

@@ -15,12 +15,12 @@ from orders_pipeline import progress
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.landing import raw_objects, source_table
 from orders_pipeline.landing.ingest import Ingest
-from orders_pipeline.landing.outages import blaming_no_file
+from orders_pipeline.landing.outages import releasing_on_outage
 from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
-from orders_pipeline.schema import RULES, UPSTREAM
+from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 from orders_pipeline.settings import Settings
 from orders_pipeline.storage.lake import Lake
 
@@ -46,7 +46,7 @@ class Copy:
 
     def is_judged_for(self, zone: str) -> bool:
         """Whether today's rules made it, for this time zone."""
-        return (self.origin.rules, self.origin.zone) == (RULES["raw_orders"], zone)
+        return (self.origin.rules, self.origin.zone) == (CODE_VERSIONS["raw_orders"], zone)
 
 
 @dataclass
@@ -73,7 +73,7 @@ def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     Raises:
         ServiceUnavailableError: S3, the lake or Postgres did not answer.
     """
-    with blaming_no_file(ingest.connection, ingest.run_id, ingest.log):
+    with releasing_on_outage(ingest.connection, ingest.run_id, ingest.log):
         return _recover(ingest, s3, settings)
 
 
@@ -122,7 +122,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
 
     for asset, day_of in built.items():
         if gone := day_of.keys() - objects:
-            days.forget(connection, asset, gone)
+            days.mark_missing(connection, asset, gone)
             found.stale[asset] = sorted(day_of[path] for path in gone)
     connection.commit()
 
@@ -141,7 +141,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
 
     for key in without_object.keys() - {_key(version) for version in found.adopted}:
         is_there = listed.get(key) == without_object[key] or (key[0] == TABLE and has_table)
-        if is_there and files.read_anew(connection, *key):
+        if is_there and files.reread(connection, *key):
             found.read_anew.append(key[1])
         elif key not in listed or not pending(files.unsettled(connection, [listed[key]])):
             found.lost.append(key[1])
@@ -177,8 +177,8 @@ def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], fo
         for version, copy in choice:
             try:
                 if copy.is_judged_for(ingest.zone):
-                    return ActiveFile(version, raw_objects.read_over(ingest.lake, copy.path))
-                return ActiveFile(version, raw_objects.judge_again(ingest.lake, copy.path, version, ingest.zone))
+                    return ActiveFile(version, raw_objects.rescan(ingest.lake, copy.path))
+                return ActiveFile(version, raw_objects.revalidate(ingest.lake, copy.path, version, ingest.zone))
             except raw_objects.DAMAGE as error:
                 ingest.log.warning("%s cannot be read: %s", copy.path, error)
                 found.damaged.append(copy.path)

@@ -11,16 +11,16 @@ from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import LOST, Status
 
 
-def judge_outdated(ingest: Ingest) -> Report:
+def reprocess_outdated(ingest: Ingest) -> Report:
     """Judge again the rows of active files that older rules, or rules for another time zone, have judged, and those
     that were lost and may have been found; but not those that wait to be read anew."""
     loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)
     unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED)
     lost = active.lost(ingest.connection)
     ingest.connection.rollback()
-    report = _judge(ingest, loaded, _read_anew)
-    report.add(_judge(ingest, unreadable, _give_up))
-    report.add(_judge(ingest, lost, _why))
+    report = _revalidate(ingest, loaded, _reread)
+    report.add(_revalidate(ingest, unreadable, _give_up))
+    report.add(_revalidate(ingest, lost, _why))
     return report
 
 
@@ -34,34 +34,34 @@ def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Repo
     there, waiting = set(listed), active.outdated(ingest.connection, ingest.zone, Status.FAILING)
     ingest.connection.rollback()
     gone = [file for file in waiting if file.version.bucket == bucket and file.version.key not in there]
-    return _judge(ingest, gone, partial(_give_up, attempts=0))  # whatever was tried, it was not unreadable
+    return _revalidate(ingest, gone, partial(_give_up, attempts=0))  # whatever was tried, it was not unreadable
 
 
-def _judge(ingest: Ingest, standing: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:
+def _revalidate(ingest: Ingest, standing: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:
     """Let files count with their rows judged anew; `without` says what becomes of those whose object is lost."""
     report = Report()
     by_version = {file.version: file for file in standing}
     for batch in batched(list(by_version)):
-        judged = {version: _judged(ingest, by_version[version]) for version in batch}
+        judged = {version: _revalidated(ingest, by_version[version]) for version in batch}
         report.remarks += [without(ingest, by_version[version]) for version, made in judged.items() if made is None]
         report.add(ingest.count([made for made in judged.values() if made is not None]))
     return report
 
 
-def _judged(ingest: Ingest, file: ActiveFile) -> ActiveFile | None:
+def _revalidated(ingest: Ingest, file: ActiveFile) -> ActiveFile | None:
     """A file with its rows judged anew. None: the lake has lost its object, or it is damaged."""
     if ingest.lake.missing([file.raw.path]):
         return None
     try:
-        return ActiveFile(file.version, raw_objects.judge_again(ingest.lake, file.raw.path, file.version, ingest.zone))
+        return ActiveFile(file.version, raw_objects.revalidate(ingest.lake, file.raw.path, file.version, ingest.zone))
     except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", file.version.key, error)
         return None
 
 
-def _read_anew(ingest: Ingest, file: ActiveFile) -> str:
+def _reread(ingest: Ingest, file: ActiveFile) -> str:
     with ingest.transaction():
-        files.read_anew(ingest.connection, file.version.bucket, file.version.key)
+        files.reread(ingest.connection, file.version.bucket, file.version.key)
     return f"The lake has lost the object of {file.version.key}: it is read anew."
 
 

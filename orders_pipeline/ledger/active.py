@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.ledger.models import built_files, landed_files
 from orders_pipeline.ledger.records import ActiveFile, RawObject, active_file, pairs
 from orders_pipeline.ledger.versions import LOST, FileVersion, Status
-from orders_pipeline.schema import RULES
+from orders_pipeline.schema import CODE_VERSIONS
 
 _t: Final = landed_files.c
 
@@ -50,7 +50,7 @@ def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawOb
             _t.etag == version.etag,
             _t.size == version.size,
             _t.path.is_not(None),
-            _t.rules == RULES["raw_orders"],
+            _t.rules == CODE_VERSIONS["raw_orders"],
             _t.zone == zone,
         )
         .order_by(_t.id.desc())
@@ -63,11 +63,12 @@ def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawOb
 def outdated(connection: Connection, zone: str, *statuses: Status) -> list[ActiveFile]:
     """Active files whose rows were judged by older rules, or for another time zone, and those that are to be read anew
     (FAILING), but for the lost ones. `statuses`: only those of these statuses."""
+    current = CODE_VERSIONS["raw_orders"]
     query = sa.select(landed_files).where(
         _t.active,
         _t.status.in_(statuses or Status),
         _t.reason.is_distinct_from(LOST),
-        sa.or_(_t.rules < RULES["raw_orders"], sa.and_(_t.rules == RULES["raw_orders"], _t.zone != zone)),
+        sa.or_(_t.rules < current, sa.and_(_t.rules == current, _t.zone != zone)),
     )
     return [active_file(row) for row in connection.execute(query)]
 
@@ -146,16 +147,16 @@ def stale_files(
             _t.reason.is_distinct_from(LOST),
             sa.or_(
                 read.c.key.is_(None),
-                read.c.rules < RULES[asset],
-                sa.and_(read.c.rules == RULES[asset], read.c.path != _t.path),
-                sa.and_(read.c.rules == RULES[asset], sa.literal(everything)),
+                read.c.rules < CODE_VERSIONS[asset],
+                sa.and_(read.c.rules == CODE_VERSIONS[asset], read.c.path != _t.path),
+                sa.and_(read.c.rules == CODE_VERSIONS[asset], sa.literal(everything)),
             ),
         )
         .order_by(_t.key)
     )
     gone = sa.select(read.c.bucket, read.c.key).where(
         read.c.asset == asset,
-        read.c.rules <= RULES[asset],  # what newer code has read is for newer code to take back
+        read.c.rules <= CODE_VERSIONS[asset],  # what newer code has read is for newer code to take back
         ~sa.exists().where(_t.bucket == read.c.bucket, _t.key == read.c.key, _t.active),
     )
     return (
@@ -164,7 +165,7 @@ def stale_files(
     )
 
 
-def mark_files(
+def commit_files(
     connection: Connection, asset: str, read: Iterable[ActiveFile], gone: Iterable[tuple[str, str]], run_id: str
 ) -> list[tuple[str, str]]:
     """Record what a table kept per file has read, in the transaction that replaces its rows. Returns the (bucket, key)
@@ -180,12 +181,12 @@ def mark_files(
     connection.execute(
         sa.delete(built_files).where(
             built_files.c.asset == asset,
-            built_files.c.rules <= RULES[asset],
+            built_files.c.rules <= CODE_VERSIONS[asset],
             sa.tuple_(built_files.c.bucket, built_files.c.key).in_(pairs(accepted)),
         )
     )
     marks = [
-        {"asset": asset, "bucket": bucket, "key": key, "path": path, "rules": RULES[asset], "run_id": run_id}
+        {"asset": asset, "bucket": bucket, "key": key, "path": path, "rules": CODE_VERSIONS[asset], "run_id": run_id}
         for (bucket, key), path in paths.items()
         if (bucket, key) in accepted
     ]

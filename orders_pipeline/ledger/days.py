@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import overlaps
 from orders_pipeline.ledger.models import built_days, order_days
-from orders_pipeline.schema import RULES, UPSTREAM
+from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 from orders_pipeline.settings import Settings
 
 
@@ -40,7 +40,7 @@ class Why(StrEnum):
     """Why a day is stale, as people read it. Where several hold, the first of them."""
 
     NOT_BUILT = "never built, or its object was lost"
-    RULES = "the rules were raised"
+    CODE_VERSION = "the rules were raised"
     ZONE = "the time zone changed"
     ORDERS = "new or changed orders"
     UPSTREAM = "the upstream day was rebuilt"
@@ -137,10 +137,10 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
     `everything`: as if all were stale (a full refresh)."""
     current, input_column, day = _inputs(asset)
     built = built_days.alias("built")
-    rules = RULES[asset]
+    rules = CODE_VERSIONS[asset]
     reasons: list[tuple[sa.ColumnElement[bool], Why | None]] = [
         (built.c.day.is_(None), Why.NOT_BUILT),
-        (built.c.rules < rules, Why.RULES),
+        (built.c.rules < rules, Why.CODE_VERSION),
         (built.c.rules > rules, None),  # newer code has built it
         (built.c.zone != calendar.zone, Why.ZONE),
         (built.c.input != input_column, Why.ORDERS if reads_raw(asset) else Why.UPSTREAM),
@@ -177,13 +177,13 @@ def delivered_days(connection: Connection, days: Iterable[date]) -> set[date]:
     return set(connection.execute(sa.select(order_days.c.day).where(order_days.c.day.in_(list(days)))).scalars())
 
 
-def outside(connection: Connection, calendar: Calendar) -> list[date]:
+def out_of_range(connection: Connection, calendar: Calendar) -> list[date]:
     """Days with orders that are not built, being before the first partition or in the future."""
     query = sa.select(order_days.c.day).where(~order_days.c.day.between(calendar.start, calendar.today))
     return sorted(connection.execute(query).scalars())
 
 
-def outside_unbuilt(connection: Connection, calendar: Calendar) -> list[date]:
+def out_of_range_unbuilt(connection: Connection, calendar: Calendar) -> list[date]:
     """Those of them whose current orders count nowhere. What was built before the start was moved beyond it stands."""
     stands = sa.exists().where(
         built_days.c.asset == "cleaned_orders",
@@ -247,7 +247,7 @@ def total_rows(connection: Connection, asset: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def touch(connection: Connection, days: Iterable[date]) -> None:
+def bump_versions(connection: Connection, days: Iterable[date]) -> None:
     """Raise the version of days whose set of candidate rows changes in this transaction."""
     rows = [{"day": day, "version": 1} for day in sorted(set(days))]
     if rows:
@@ -260,7 +260,7 @@ def touch(connection: Connection, days: Iterable[date]) -> None:
         )
 
 
-def mark(connection: Connection, build: Build, built: list[BuiltDay], run_id: str) -> list[date]:
+def commit_build(connection: Connection, build: Build, built: list[BuiltDay], run_id: str) -> list[date]:
     """Record built days, in the transaction that makes their rows visible. Returns the days that were accepted.
 
     A day is refused when what stands is newer: built by higher rules, from a later version of the raw orders, or, for
@@ -292,7 +292,7 @@ def mark(connection: Connection, build: Build, built: list[BuiltDay], run_id: st
                     "input": by_day[day].input,
                     "path": by_day[day].path,
                     "rows": by_day[day].rows,
-                    "rules": RULES[build.asset],
+                    "rules": CODE_VERSIONS[build.asset],
                     "zone": build.calendar.zone,
                     "run_id": run_id,
                 }
@@ -312,7 +312,7 @@ def block(connection: Connection, asset: str, days: Iterable[date], check: str) 
     connection.execute(sa.update(built_days).where(*found).values(blocked_by=check))
 
 
-def forget(connection: Connection, asset: str, lost: Iterable[str]) -> None:
+def mark_missing(connection: Connection, asset: str, lost: Iterable[str]) -> None:
     """Make days stale whose object in the lake is gone."""
     gone = built_days.c.asset == asset, built_days.c.path.in_(list(lost))
     _lock(connection, *gone)
@@ -320,7 +320,7 @@ def forget(connection: Connection, asset: str, lost: Iterable[str]) -> None:
 
 
 def _lock(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
-    """Lock built days of one table in order of day, as `mark` does: whoever wants several takes them in one order."""
+    """Lock built days of one table in order of day, as `commit_build` does, so that two of them cannot deadlock."""
     connection.execute(sa.select(built_days.c.day).where(*which).order_by(built_days.c.day).with_for_update())
 
 

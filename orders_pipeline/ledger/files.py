@@ -13,10 +13,10 @@ from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import IDENTITY, ActiveFile, identity, is_version, pairs, version_of
 from orders_pipeline.ledger.versions import ARCHIVED, LOST, Entry, FileVersion, Status
-from orders_pipeline.schema import RULES
+from orders_pipeline.schema import CODE_VERSIONS
 
 MAX_ATTEMPTS: Final = 5
-FIRST_PAUSE: Final = 10  # seconds; each further pause is four times as long
+FIRST_BACKOFF: Final = 10  # seconds; each further pause is four times as long
 OUTAGE: Final = "outage"
 INTERRUPTED: Final = "interrupted"  # in the hands of a process, or left by one that died
 TO_READ: Final = "To be read again at the next sync or tick."
@@ -71,7 +71,7 @@ def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[t
     return found
 
 
-def begin(connection: Connection, versions: Sequence[FileVersion], run_id: str) -> dict[FileVersion, int]:
+def claim(connection: Connection, versions: Sequence[FileVersion], run_id: str) -> dict[FileVersion, int]:
     """Record, before anything is done with them, that these versions are in the hands of a process. What it settles is
     overwritten; what it leaves behind when it dies is tried again after a pause. Returns the count of attempts."""
     statement = insert(landed_files)
@@ -99,17 +99,17 @@ def begin(connection: Connection, versions: Sequence[FileVersion], run_id: str) 
     return {version_of(row): row.attempts for row in begun}
 
 
-def put_back(connection: Connection, run_id: str, message: str) -> None:
+def release(connection: Connection, run_id: str, message: str) -> None:
     """Take back the attempt at all that a run had in hand when an outage ended it."""
-    _forgive(connection, [_t.run_id == run_id, _t.reason == INTERRUPTED], message)
+    _refund(connection, [_t.run_id == run_id, _t.reason == INTERRUPTED], message)
 
 
-def forgive(connection: Connection, version: FileVersion, message: str) -> None:
+def refund_attempt(connection: Connection, version: FileVersion, message: str) -> None:
     """Take back an attempt that an outage cut short; the next one waits a moment."""
-    _forgive(connection, is_version(version), message)
+    _refund(connection, is_version(version), message)
 
 
-def _forgive(connection: Connection, which: Sequence[sa.ColumnElement[bool]], message: str) -> None:
+def _refund(connection: Connection, which: Sequence[sa.ColumnElement[bool]], message: str) -> None:
     connection.execute(
         sa.update(landed_files)
         .where(*which, _t.status == Status.FAILING)
@@ -122,7 +122,7 @@ def _forgive(connection: Connection, which: Sequence[sa.ColumnElement[bool]], me
     )
 
 
-def end_pauses(connection: Connection) -> None:
+def end_backoff(connection: Connection) -> None:
     """Let files that an outage held up, or the death of a process, be tried at once, and archived ones be looked at:
     somebody asks for it. Attempts keep their count. Those that another transaction changes just now are in
     somebody's hands, and are not waited for: the rows come in no particular order, so that to wait for one while
@@ -218,7 +218,7 @@ def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, ru
                 first_short_id=raw.ids and raw.ids.first_short,
                 last_short_id=raw.ids and raw.ids.last_short,
                 path=raw.path,
-                rules=RULES["raw_orders"],
+                rules=CODE_VERSIONS["raw_orders"],
                 zone=zone,
                 run_id=run_id,
                 attempts=0,
@@ -241,7 +241,7 @@ def forget_unread(connection: Connection, bucket: str, key: str) -> None:
     connection.execute(sa.delete(landed_files).where(_t.bucket == bucket, _t.key == key, _t.active.is_(False), unread))
 
 
-def try_again(connection: Connection, bucket: str, key: str) -> bool:
+def retry(connection: Connection, bucket: str, key: str) -> bool:
     """Make the latest version of a key due, if it is quarantined, failing or archived. False: there is none such."""
     found = connection.execute(
         sa.update(landed_files)
@@ -255,7 +255,7 @@ def try_again(connection: Connection, bucket: str, key: str) -> bool:
     return found.one_or_none() is not None
 
 
-def read_anew(connection: Connection, bucket: str, key: str) -> bool:
+def reread(connection: Connection, bucket: str, key: str) -> bool:
     """Make a version due that counts: its object in the lake is lost, or it is to be read by other settings. Until it
     is read again it counts, and by rules of no version, so that nothing is built from it. False: the latest version of
     the key is none that counts."""
@@ -331,7 +331,7 @@ def counts(connection: Connection) -> Counts:
     return Counts({status.value: by_status.get(status.value, 0) for status in Status}, int(rows), int(clean_rows))
 
 
-def standing_keys(connection: Connection, bucket: str) -> set[str]:
+def live_keys(connection: Connection, bucket: str) -> set[str]:
     """The keys of a bucket that count, or that wait for a person or another attempt."""
     waiting = _t.status.in_([Status.QUARANTINED, Status.FAILING])
     query = sa.select(_t.key).where(_t.bucket == bucket, sa.or_(_t.active, waiting))
@@ -371,4 +371,4 @@ def _storable(message: str) -> str:
 
 def _pause(attempt: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
     """How long to wait after an attempt, by Postgres's clock."""
-    return sa.func.make_interval(0, 0, 0, 0, 0, 0, FIRST_PAUSE * sa.func.power(4, attempt - 1))
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, FIRST_BACKOFF * sa.func.power(4, attempt - 1))

@@ -25,7 +25,7 @@ class Lock(IntEnum):
 
 
 @contextmanager
-def exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
+def hold_exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
     """Wait for a lock and hold it on the session of the connection that is handed out. Commit through that session: if
     it is lost, and the lock with it, the commit is lost too."""
     with engine.connect() as connection:
@@ -38,7 +38,7 @@ def exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
 
 
 @contextmanager
-def shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
+def hold_shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
     """Hold locks together with others of the same kind, to be seen at work."""
     keys = [(_SPACE, int(lock)) for lock in locks]
     with engine.connect() as connection:
@@ -53,8 +53,8 @@ def shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
 
 
 @contextmanager
-def at_work(engine: Engine, run_id: str) -> Iterator[None]:
-    """Hold a run's own lock until the end of the block: `is_run_at_work` answers yes for as long as this process lives.
+def hold_run_lock(engine: Engine, run_id: str) -> Iterator[None]:
+    """Hold a run's own lock until the end of the block: `is_run_alive` answers yes for as long as this process lives.
 
     It does not end with its session: when Postgres restarts or drops the connection, another session takes the lock
     within seconds. Where Postgres cannot be reached, the block runs all the same, and the lock is taken later."""
@@ -75,8 +75,8 @@ def is_held(connection: Connection, lock: Lock) -> bool:
     return _is_held(connection, (_SPACE, int(lock)))
 
 
-def is_run_at_work(connection: Connection, run_id: str) -> bool:
-    """Whether the process of this run is alive: whether it holds the lock of `at_work`.
+def is_run_alive(connection: Connection, run_id: str) -> bool:
+    """Whether the process of this run is alive: whether it holds the lock of `hold_run_lock`.
 
     A process that lives may lose the lock for a moment, with its session. Act on a second "no" some time later."""
     return _is_held(connection, _key_of_run(run_id))

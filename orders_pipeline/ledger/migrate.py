@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.errors import OrdersPipelineError
-from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline.ledger.models import LEDGER
 from orders_pipeline.ledger.roles import grant_rights, owners_right
 
@@ -31,7 +31,7 @@ def migrate(engine: Engine) -> None:
             standing = _revision(connection)
         if standing == head or (standing is not None and standing not in known):
             return  # up to date; or newer code was here, which keeps what older code needs
-    with exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
+    with hold_exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
         if connection.dialect.server_version_info < (_OLDEST_POSTGRES // 10_000,):  # type: ignore[operator]
             raise OrdersPipelineError(f"Postgres {connection.dialect.server_version_info} is too old: 14 is needed.")
         if (encoding := connection.execute(sa.text("SHOW server_encoding")).scalar_one()) != "UTF8":

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.errors import OrdersPipelineError
-from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline.ledger.models import ANALYTICS, LEDGER, MARTS, metadata
 
 PIPELINE: Final = "orders_pipeline"
@@ -42,7 +42,7 @@ def make_roles(engine: Engine) -> list[str]:
     """
     owns = sa.text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
     may_create = sa.text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
-    with exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
+    with hold_exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
         # Postgres itself only warns of rights that somebody else granted in vain.
         if not connection.execute(owns, {"schema": LEDGER}).scalar_one():
             raise _to_the_owner(connection, "grant rights on the ledger and the marts")

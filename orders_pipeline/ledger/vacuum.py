@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline.ledger.models import built_days, landed_files, unnamed_objects
 from orders_pipeline.storage.lake import Lake
 
@@ -26,7 +26,7 @@ class Vacuumed:
 def vacuum(engine: Engine, lake: Lake, age: timedelta) -> Vacuumed:
     """Mark what no longer counts; delete what has been marked for `age`, by Postgres's clock."""
     # While the ingest's lock is held, no landed file becomes active: a name cannot come back between look and deletion.
-    with exclusive(engine, Lock.INGEST) as connection:
+    with hold_exclusive(engine, Lock.INGEST) as connection:
         kept = set(lake.objects())
         named = _named(connection)
         already = set(connection.execute(sa.select(unnamed_objects.c.path)).scalars())

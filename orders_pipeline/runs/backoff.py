@@ -17,7 +17,7 @@ _ENDED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Da
 
 
 @dataclass(frozen=True)
-class Pause:
+class Backoff:
     """Work that runs were asked for in vain. `runs`: how many, as far as they are counted."""
 
     runs: int
@@ -33,7 +33,7 @@ def fingerprint(work: Iterable[object]) -> str:
     return hashlib.sha256("\n".join(sorted(repr(item) for item in work)).encode()).hexdigest()[:32]
 
 
-def pause_of(instance: dg.DagsterInstance, job: str, work: str, longest: timedelta) -> Pause | None:
+def backoff_of(instance: dg.DagsterInstance, job: str, work: str, longest: timedelta) -> Backoff | None:
     """The pause that work is in: 30 seconds after the first run that left it undone, then twice as long each time.
 
     A run that succeeded counts too: it is of the same work, which is still to be done."""
@@ -46,4 +46,4 @@ def pause_of(instance: dg.DagsterInstance, job: str, work: str, longest: timedel
     ended = max(datetime.fromtimestamp(run.end_time, UTC) if run.end_time else run.update_timestamp for run in runs)
     pause = min(_FIRST_PAUSE * 2 ** (len(runs) - 1), longest)
     # An end that lies in the future is another machine's clock: not to be waited for.
-    return Pause(len(runs), ended + pause) if ended <= now < ended + pause else None
+    return Backoff(len(runs), ended + pause) if ended <= now < ended + pause else None

@@ -66,10 +66,10 @@ class WorkerRunLauncher(CeleryRunLauncher):
         return CheckRunHealthResult(WorkerStatus.FAILED, message)
 
     def _is_at_work(self, run: dg.DagsterRun) -> bool:
-        from orders_pipeline.ledger.locks import is_run_at_work
+        from orders_pipeline.ledger.locks import is_run_alive
 
         with _engine().connect() as connection:
-            return is_run_at_work(connection, run.run_id)
+            return is_run_alive(connection, run.run_id)
 
 
 class RunTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -77,11 +77,11 @@ class RunTask(Task):  # type: ignore[misc]  # Celery has no types
     executes: a run of checks alone, or of assets of your own, takes no lock itself."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from orders_pipeline.ledger.locks import at_work
+        from orders_pipeline.ledger.locks import hold_run_lock
 
         (packed,) = (*args, *kwargs.values())
         of_run: Any = unpack_value(packed)  # the arguments of one of Dagster's two tasks
-        with at_work(_engine(), of_run.run_id):
+        with hold_run_lock(_engine(), of_run.run_id):
             return self.run(*args, **kwargs)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.locks import Lock, is_run_at_work
+from orders_pipeline.ledger.locks import Lock, is_run_alive
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.schema import TABLES
 
@@ -47,7 +47,7 @@ def without_process(context: dg.SensorEvaluationContext, connection: Connection)
         if jobs is not None
         and jobs.has_job(run.job_name)
         and _takes_its_lock(run, jobs.get_job(run.job_name))
-        and not is_run_at_work(connection, run.run_id)
+        and not is_run_alive(connection, run.run_id)
     ]
 
 

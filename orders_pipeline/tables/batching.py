@@ -12,12 +12,12 @@ _Item = TypeVar("_Item")
 _ROWS_AT_ONCE: Final = 500_000  # 100 MB or so; two portions are held at a time
 
 
-def portions(items: Iterable[_Item], rows: Mapping[_Item, int]) -> Iterator[list[_Item]]:
+def batches(items: Iterable[_Item], rows: Mapping[_Item, int]) -> Iterator[list[_Item]]:
     """The items in their order, a few at a time; `rows`: how many orders are expected of each."""
     return map(list, constrained_batches(items, _ROWS_AT_ONCE, get_len=lambda item: rows.get(item, 0), strict=False))
 
 
-def one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+def prefetch(items: Iterator[_Item]) -> Iterator[_Item]:
     """The items, each made in a thread while the one before it is used. An error of one comes in its place."""
     end = object()
     with ThreadPoolExecutor(1) as thread:

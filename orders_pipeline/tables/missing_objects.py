@@ -25,7 +25,7 @@ def require_objects(engine: Engine, lake: Lake, table: str, paths: Mapping[date,
     if not lost:
         return
     with engine.begin() as transaction:
-        days.forget(transaction, table, lost)
+        days.mark_missing(transaction, table, lost)
     gone = list_days(day for day, path in paths.items() if path in lost)
     raise MissingInputError(
         f"The lake has lost objects of {table} ({gone}). These days are stale now: the next run builds them."

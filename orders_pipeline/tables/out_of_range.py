@@ -17,7 +17,7 @@ from orders_pipeline.ledger import active, days, overlaps
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.schema import SOURCE
 from orders_pipeline.storage.lake import Lake
-from orders_pipeline.tables.batching import portions
+from orders_pipeline.tables.batching import batches
 
 _UNREADABLE: Final = (MissingInputError, OSError, *raw_objects.DAMAGE)
 
@@ -45,7 +45,7 @@ class Waiting:
 
 def waiting_orders(connection: Connection, lake: Lake, calendar: Calendar) -> list[Waiting]:
     """The orders that wait, the earlier ones first. The lake is read only where there are any."""
-    found = days.outside_unbuilt(connection, calendar)
+    found = days.out_of_range_unbuilt(connection, calendar)
     sides = {
         Side.BEFORE_START: [day for day in found if day < calendar.start],
         Side.AFTER_TODAY: [day for day in found if day > calendar.today],
@@ -69,7 +69,7 @@ def _wait(connection: Connection, lake: Lake, calendar: Calendar, side: Side, it
 
 def _orders(connection: Connection, lake: Lake, calendar: Calendar, its_days: list[date]) -> Iterator[pl.DataFrame]:
     """The orders of these days as they would be built, a few days at a time."""
-    for portion in portions(its_days, active.expected_rows(connection, its_days)):
+    for portion in batches(its_days, active.expected_rows(connection, its_days)):
         holding = active.holding(connection, portion)
         if holding:
             rows = raw_objects.candidates(lake, portion, holding, overlaps.partners(connection, holding))

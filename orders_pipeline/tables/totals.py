@@ -46,7 +46,7 @@ def totals(connection: Connection, settings: Settings) -> Totals:
         clean_orders=clean,
         rejected_rows=dict(connection.execute(reasons.order_by(sa.func.count().desc())).all()),
         superseded_rows=counts.clean_rows - clean,
-        out_of_range_days=days.outside(connection, calendar),
+        out_of_range_days=days.out_of_range(connection, calendar),
         days=revenue_days,
         revenue=Decimal(revenue_sum),
         customer_days=customer_days,

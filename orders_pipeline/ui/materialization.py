@@ -21,20 +21,20 @@ from orders_pipeline.ui import charts, metadata
 
 
 @dataclass(frozen=True)
-class Made:
+class Output:
     """What is shown of the rows that a step made."""
 
     rows: int
     sample: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, asset: str, rows: pl.DataFrame) -> "Made":
+    def of(cls, asset: str, rows: pl.DataFrame) -> "Output":
         """Their count, and a few of them without what may be personal."""
         return cls(rows.height, rows.select(metadata.PREVIEWED[asset]).head(metadata.PREVIEW_ROWS).to_dicts())
 
 
 @dataclass
-class MadeRejects:
+class RejectsOutput:
     """What is shown of the rejects that a step listed, as they come."""
 
     reasons: Counter[str] = field(default_factory=Counter)
@@ -43,11 +43,11 @@ class MadeRejects:
     def add(self, rows: pl.DataFrame) -> None:
         """Count some more."""
         self.reasons.update(dict(rows["reason"].value_counts().iter_rows()))
-        self.sample = self.sample or Made.of("rejected_orders", rows).sample
+        self.sample = self.sample or Output.of("rejected_orders", rows).sample
 
 
 def describe_days(
-    context: dg.OutputContext, engine: Engine, build: Build, made: Mapping[date, Made], accepted: int
+    context: dg.OutputContext, engine: Engine, build: Build, made: Mapping[date, Output], accepted: int
 ) -> None:
     """Show what a build did, and why: for the whole table, and for each partition its own part.
 
@@ -80,7 +80,7 @@ def describe_days(
     )
 
 
-def describe_rejects(context: dg.OutputContext, engine: Engine, made: MadeRejects, files: int) -> None:
+def describe_rejects(context: dg.OutputContext, engine: Engine, made: RejectsOutput, files: int) -> None:
     """Show the rejects of the files that were read."""
     with engine.connect() as connection:
         context.add_output_metadata({"dagster/row_count": reject_rate.listed(connection)})

@@ -29,7 +29,7 @@ from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.vacuum import vacuum
-from orders_pipeline.schema import RULES
+from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.chaos.points import Reached, watched
 from orders_pipeline_tests.chaos.scenarios import Scenario
@@ -55,19 +55,19 @@ def _sync_remembered() -> None:
 
 
 def _sync_by_newer_rules() -> None:
-    with mock.patch.dict(RULES, {table: rules + 1 for table, rules in RULES.items()}):
+    with mock.patch.dict(CODE_VERSIONS, {table: rules + 1 for table, rules in CODE_VERSIONS.items()}):
         _sync()
 
 
 def _sync_dying() -> None:
     """One file makes whatever reads it crash."""
 
-    def make_object(lake: Any, file: Path, version: Any, zone: str, *, original: Any = raw_objects.make_object) -> Any:
+    def make_object(lake: Any, file: Path, version: Any, zone: str, *, original: Any = raw_objects.write_object) -> Any:
         if version.key.endswith("/c.csv"):
             os.kill(os.getpid(), signal.SIGKILL)
         return original(lake, file, version, zone)
 
-    with mock.patch.object(raw_objects, "make_object", make_object):
+    with mock.patch.object(raw_objects, "write_object", make_object):
         _sync()
 
 

@@ -11,7 +11,7 @@ from dagster._serdes import ConfigurableClassData
 
 
 class StumblingRunLauncher(DefaultRunLauncher):
-    """Dagster's default launcher, but for one launch. `mark`: the file that remembers it, and whose launch it was."""
+    """Dagster's default launcher, but for one launch. `mark`: the file that records it, and whose launch it was."""
 
     def __init__(self, mark: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(inst_data)

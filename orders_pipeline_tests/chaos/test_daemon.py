@@ -24,7 +24,7 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from dagster._core.storage.runs.schema import RunsTable
 
 from orders_pipeline.definitions import postgres, s3
-from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline_tests.chaos.crew import EVERY
 from orders_pipeline_tests.support.driver import HEADER, Pipeline
 from orders_pipeline_tests.support.servers import free_port
@@ -305,7 +305,7 @@ def test_a_stuck_run_is_ended_and_its_work_done_by_another(
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
     with machine(tmp_path, environment, poll_interval_seconds=5, max_runtime_seconds=15) as slow:
-        with exclusive(postgres.ledger(), Lock.INGEST):  # the run hangs in a call that no signal interrupts
+        with hold_exclusive(postgres.ledger(), Lock.INGEST):  # the run hangs in a call that no signal interrupts
 
             def ended() -> list[dg.DagsterRun]:
                 return [run for run in slow.runs("s3_arrival") if run.status is dg.DagsterRunStatus.FAILURE]
@@ -326,7 +326,7 @@ def test_a_run_that_dies_with_its_code_server_makes_room_and_is_retried(
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
     with machine(tmp_path, environment) as struck:
-        with exclusive(postgres.ledger(), Lock.INGEST):  # keeps the run from ending before it is lost
+        with hold_exclusive(postgres.ledger(), Lock.INGEST):  # keeps the run from ending before it is lost
             lost = struck.wait_for("a run has begun", lambda: struck.runs("s3_arrival"))[0].run_id
             struck.wait_for("it works", lambda: struck.status_of(lost) is dg.DagsterRunStatus.STARTED)
             for process in [struck.server, *psutil.Process(struck.server.pid).children(recursive=True)]:

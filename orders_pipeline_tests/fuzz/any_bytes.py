@@ -41,7 +41,7 @@ def check(content: bytes, folder: Path) -> str:
     file = folder / "file"
     file.write_bytes(content)
     try:
-        rows = pl.concat([transforms.annotate(batch, "UTC") for batch in read_rows(file, READING)])
+        rows = pl.concat([transforms.validate(batch, "UTC") for batch in read_rows(file, READING)])
     except EmptyFileError:
         return "empty"
     except QuarantineError as error:
@@ -65,7 +65,7 @@ def _check_each(rows: pl.DataFrame) -> None:
     assert set(rejected[REASON]) <= set(REASONS)
     assert rejected[TEXT].null_count() == 0
     raw = rows.drop(*JUDGEMENT)
-    assert transforms.annotate(raw.lazy(), "UTC").collect().equals(rows)  # whatever formats share a batch
+    assert transforms.validate(raw.lazy(), "UTC").collect().equals(rows)  # whatever formats share a batch
     assert transforms.rejects(raw).height + rows[DAY].count() == rows.height
     assert max((len(text) for text in rejected[TEXT]), default=0) <= transforms.LONGEST_TEXT
     clean = transforms.clean(raw)

@@ -22,7 +22,7 @@ from orders_pipeline.ledger import active, days, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.resources import S3Resource
-from orders_pipeline.schema import RULES
+from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline_tests.support.driver import HEADER, Pipeline, gzipped
 from orders_pipeline_tests.support.places import new_bucket
 
@@ -280,7 +280,7 @@ def test_retry_takes_a_quarantined_file_once_its_cause_is_mended(
 
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(raw_objects, "make_object", refuse)
+        patched.setattr(raw_objects, "write_object", refuse)
         pipeline.sync()
     assert pipeline.sync().runs == 0
 
@@ -302,7 +302,7 @@ def test_an_unknown_error_is_tried_again_a_bounded_number_of_times(
         raise RuntimeError("boom")
 
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
-    monkeypatch.setattr(raw_objects, "make_object", fail)
+    monkeypatch.setattr(raw_objects, "write_object", fail)
     for _ in range(files.MAX_ATTEMPTS + 2):
         synced = pipeline.sync()
         pipeline.execute("UPDATE ledger.landed_files SET next_attempt = now() WHERE next_attempt IS NOT NULL")
@@ -317,7 +317,7 @@ def test_a_failing_file_waits_its_turn_and_is_no_success(pipeline: Pipeline, mon
         raise RuntimeError("boom")
 
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
-    monkeypatch.setattr(raw_objects, "make_object", fail)
+    monkeypatch.setattr(raw_objects, "write_object", fail)
 
     synced = pipeline.sync()
 
@@ -413,7 +413,7 @@ def test_a_file_whose_readers_all_died_is_given_up_without_another_try(pipeline:
     assert version is not None
     for _ in range(files.MAX_ATTEMPTS):
         with postgres.ledger().begin() as transaction:
-            files.begin(transaction, [version], "a run that died")
+            files.claim(transaction, [version], "a run that died")
     pipeline.execute("UPDATE ledger.landed_files SET next_attempt = now()")
 
     assert pipeline.sync().is_complete
@@ -425,7 +425,7 @@ def test_a_failing_file_that_is_deleted_is_forgotten(pipeline: Pipeline) -> None
     version = s3.current(key)
     assert version is not None
     with postgres.ledger().begin() as transaction:
-        files.begin(transaction, [version], "a run that died")
+        files.claim(transaction, [version], "a run that died")
     pipeline.remove("a.csv")
 
     assert pipeline.sync().is_complete
@@ -503,7 +503,7 @@ def test_an_object_that_the_lake_has_lost_holds_up_no_arrival(pipeline: Pipeline
     assert [str(day) for day in pipeline.stale("cleaned_orders")] == [DAY, "2026-03-05", "2026-03-06", "2026-03-07"]
 
     with postgres.ledger().begin() as transaction:
-        files.read_anew(transaction, s3.bucket, key)
+        files.reread(transaction, s3.bucket, key)
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {"2026-03-05": ("2.00", 1), "2026-03-06": ("3.00", 1), "2026-03-07": ("9.00", 1)}
 
@@ -528,7 +528,7 @@ def test_a_disk_that_fails_is_held_against_no_file(
 
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(raw_objects, "make_object", fail)
+        patched.setattr(raw_objects, "write_object", fail)
         for _ in range(files.MAX_ATTEMPTS + 1):
             assert not pipeline.sync().is_complete
 
@@ -630,7 +630,7 @@ def test_a_process_that_dies_with_a_file_in_hand_leaves_it_to_be_tried_again(pip
     version = s3.current(key)
     assert version is not None
     with postgres.ledger().begin() as transaction:
-        files.begin(transaction, [version], "a run that died")
+        files.claim(transaction, [version], "a run that died")
 
     assert pipeline.status().pending == []  # for a while
     assert [file.reason for file in pipeline.status().failing] == ["interrupted"]
@@ -644,12 +644,12 @@ def test_files_in_the_hands_of_another_are_not_waited_for_by_who_would_try_them_
     versions = [s3.current(pipeline.land_rows(name, "1,ann,1.00,2026-03-04")) for name in ("a.csv", "b.csv")]
     held, free = (version for version in versions if version is not None)
     with postgres.ledger().begin() as transaction:
-        files.begin(transaction, [held, free], "a run that died")
+        files.claim(transaction, [held, free], "a run that died")
 
     with postgres.ledger().begin() as holder, postgres.ledger().begin() as asking:
-        files.begin(holder, [held], "a run at work")
+        files.claim(holder, [held], "a run at work")
         asking.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
-        files.end_pauses(asking)
+        files.end_backoff(asking)
         assert [entry.version for entry in files.failing(asking, held.bucket) if entry.due] == [free]
 
 
@@ -665,7 +665,7 @@ def test_several_files_are_locked_in_order_by_who_keeps_a_table_of_them(pipeline
     def mark_both() -> None:
         try:
             with postgres.ledger().begin() as transaction:
-                active.mark_files(transaction, "rejected_orders", [second, first], [], "a run")
+                active.commit_files(transaction, "rejected_orders", [second, first], [], "a run")
         except Exception as error:  # a deadlock may end either side
             failed.append(error)
 
@@ -688,7 +688,7 @@ def test_a_file_and_the_days_that_it_touches_are_committed_together(
 
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(days, "touch", fail)
+        patched.setattr(days, "bump_versions", fail)
         assert not pipeline.sync().is_complete
 
     assert pipeline.query("SELECT count(*) FROM ledger.landed_files WHERE active") == [(0,)]
@@ -739,8 +739,8 @@ def test_an_older_release_takes_nothing_back_that_a_newer_one_has_read(
     """Beside it, or after it: what it may not change is not its to do, or it would be asked for at every tick."""
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,ann,x,2026-03-04")
     with monkeypatch.context() as newer:
-        for table in list(RULES):
-            newer.setitem(RULES, table, RULES[table] + 1)
+        for table in list(CODE_VERSIONS):
+            newer.setitem(CODE_VERSIONS, table, CODE_VERSIONS[table] + 1)
         pipeline.sync()
     assert CliRunner().invoke(main, ["retract", key]).exit_code == 0
 
@@ -748,8 +748,8 @@ def test_an_older_release_takes_nothing_back_that_a_newer_one_has_read(
     assert len(pipeline.rejected()) == 1
 
     with monkeypatch.context() as newer:
-        for table in list(RULES):
-            newer.setitem(RULES, table, RULES[table] + 1)
+        for table in list(CODE_VERSIONS):
+            newer.setitem(CODE_VERSIONS, table, CODE_VERSIONS[table] + 1)
         assert pipeline.sync().is_complete
     assert pipeline.rejected() == []
     assert pipeline.revenue() == {}

@@ -13,7 +13,7 @@ from orders_pipeline.definitions import s3
 from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.recovery import Copy, to_adopt
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status
-from orders_pipeline.schema import RULES
+from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.places import client_of
 from orders_pipeline_tests.support.restoration import DAY, Restoration, after_the_backup, before_the_backup, beginning
@@ -183,7 +183,7 @@ def test_a_file_whose_object_is_gone_is_found_in_another_object_or_on_s3_or_said
     restoration.pipeline.sync()
     backup = stack.enter_context(restoration.backup())
     with monkeypatch.context() as newer:
-        newer.setitem(RULES, "raw_orders", RULES["raw_orders"] + 1)
+        newer.setitem(CODE_VERSIONS, "raw_orders", CODE_VERSIONS["raw_orders"] + 1)
         restoration.pipeline.sync()
     restoration.lose_what_counts_no_more()
     restoration.expire("lake.csv", "lost.csv")
@@ -277,7 +277,7 @@ def version(etag: str, seconds: int, key: str = "landing/a.csv") -> FileVersion:
     return FileVersion("bucket", key, etag, 1, NOON + timedelta(seconds=seconds))
 
 
-def copy(of: FileVersion, path: str = "", rules: int = RULES["raw_orders"]) -> Copy:
+def copy(of: FileVersion, path: str = "", rules: int = CODE_VERSIONS["raw_orders"]) -> Copy:
     return Copy(path or of.etag, Origin(of, rules, "UTC"))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.definitions import postgres
 from orders_pipeline.ledger import days
 from orders_pipeline.ledger.days import Blocked, Blocker, Build, BuiltDay, Calendar, Due, Why
-from orders_pipeline.schema import RULES
+from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline_tests.support.driver import Pipeline
 
 DAY = date(2026, 3, 4)
@@ -25,7 +25,7 @@ def connection(pipeline: Pipeline) -> Connection:
 def built(connection: Connection, asset: str, input_: str, path: str | None = "p", day: date = DAY) -> bool:
     """Mark a day as built from an input; whether the mark was accepted."""
     build = Build(asset, {day: Due(input_, Why.ORDERS)}, CALENDAR)
-    return days.mark(connection, build, [BuiltDay(day, input_, 1, path)], "run") == [day]
+    return days.commit_build(connection, build, [BuiltDay(day, input_, 1, path)], "run") == [day]
 
 
 def inputs(connection: Connection, asset: str, calendar: Calendar = CALENDAR) -> dict[date, str]:
@@ -34,18 +34,18 @@ def inputs(connection: Connection, asset: str, calendar: Calendar = CALENDAR) ->
 
 
 def test_a_touched_day_is_stale_until_it_is_built_from_its_version(connection: Connection) -> None:
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     assert inputs(connection, "cleaned_orders") == {DAY: "1"}
 
     assert built(connection, "cleaned_orders", "1")
     assert inputs(connection, "cleaned_orders") == {}
 
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     assert inputs(connection, "cleaned_orders") == {DAY: "2"}
 
 
 def test_a_derived_day_is_stale_when_its_upstream_was_built_anew(connection: Connection) -> None:
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "first")
     assert inputs(connection, "daily_revenue") == {DAY: "first"}
     assert built(connection, "daily_revenue", "first", None)
@@ -57,7 +57,7 @@ def test_a_derived_day_is_stale_when_its_upstream_was_built_anew(connection: Con
 
 def test_a_build_from_an_older_version_is_refused(connection: Connection) -> None:
     for _ in range(10):
-        days.touch(connection, [DAY])
+        days.bump_versions(connection, [DAY])
     assert built(connection, "cleaned_orders", "10", "newer")
 
     assert not built(connection, "cleaned_orders", "9", "older")
@@ -65,7 +65,7 @@ def test_a_build_from_an_older_version_is_refused(connection: Connection) -> Non
 
 
 def test_a_mart_built_from_an_upstream_day_that_was_replaced_is_refused(connection: Connection) -> None:
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "first")
     built(connection, "cleaned_orders", "1", "second")
 
@@ -76,36 +76,36 @@ def test_a_mart_built_from_an_upstream_day_that_was_replaced_is_refused(connecti
 def test_older_rules_make_a_day_stale_and_lower_rules_never_replace_higher_ones(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "old code")
 
     with monkeypatch.context() as newer_code:
-        newer_code.setitem(RULES, "cleaned_orders", 2)
+        newer_code.setitem(CODE_VERSIONS, "cleaned_orders", 2)
         assert inputs(connection, "cleaned_orders") == {DAY: "1"}
         assert built(connection, "cleaned_orders", "1", "new code")
 
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     assert inputs(connection, "cleaned_orders") == {}
     assert not built(connection, "cleaned_orders", "2", "old code again")
     assert days.paths(connection, "cleaned_orders", [DAY]) == {DAY: "new code"}
 
 
 def test_another_time_zone_makes_a_day_stale(connection: Connection) -> None:
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1")
 
     assert inputs(connection, "cleaned_orders", replace(CALENDAR, zone="Europe/Berlin")) == {DAY: "1"}
 
 
 def test_days_outside_the_calendar_are_never_stale(connection: Connection) -> None:
-    days.touch(connection, [date(2025, 12, 31), DAY, date(2027, 1, 1)])
+    days.bump_versions(connection, [date(2025, 12, 31), DAY, date(2027, 1, 1)])
 
     assert days.due_days(connection, "daily_orders", CALENDAR).stale == [DAY]
-    assert days.outside(connection, CALENDAR) == [date(2025, 12, 31), date(2027, 1, 1)]
+    assert days.out_of_range(connection, CALENDAR) == [date(2025, 12, 31), date(2027, 1, 1)]
 
 
 def test_a_blocked_day_is_not_read_downstream_until_it_is_built_anew(connection: Connection) -> None:
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "wrong")
     days.block(connection, "cleaned_orders", [DAY], "order_ids_are_unique")
     found = days.due_days(connection, "daily_revenue", CALENDAR)
@@ -133,7 +133,7 @@ def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipelin
                 if change == "block":
                     days.block(transaction, "cleaned_orders", [second, first], "order_ids_are_unique")
                 else:
-                    days.forget(transaction, "cleaned_orders", [str(second), str(first)])
+                    days.mark_missing(transaction, "cleaned_orders", [str(second), str(first)])
         except Exception as error:  # a deadlock may end either side
             failed.append(error)
 
@@ -149,7 +149,7 @@ def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipelin
 
 
 def test_a_full_refresh_makes_every_day_stale(connection: Connection) -> None:
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1")
 
     assert days.due_days(connection, "cleaned_orders", CALENDAR, everything=True).due == {DAY: Due("1", Why.REFRESH)}
@@ -160,14 +160,14 @@ def test_a_stale_day_says_why_it_is_stale(connection: Connection, monkeypatch: p
         due = days.due_days(connection, asset, calendar, everything=everything).due
         return due[DAY].why if due else None
 
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     assert (why(), why(everything=True)) == (Why.NOT_BUILT, Why.NOT_BUILT)
     built(connection, "cleaned_orders", "1", "first")
     assert (why(), why(everything=True)) == (None, Why.REFRESH)
     assert why("daily_revenue") == Why.NOT_BUILT
     built(connection, "daily_revenue", "first", None)
 
-    days.touch(connection, [DAY])
+    days.bump_versions(connection, [DAY])
     assert (why(), why(everything=True)) == (Why.ORDERS, Why.ORDERS)
     assert why(calendar=replace(CALENDAR, zone="Europe/Berlin")) == Why.ZONE
     assert why("daily_revenue") is None
@@ -175,7 +175,7 @@ def test_a_stale_day_says_why_it_is_stale(connection: Connection, monkeypatch: p
     assert (why(), why("daily_revenue")) == (None, Why.UPSTREAM)
 
     with monkeypatch.context() as newer_code:
-        newer_code.setitem(RULES, "cleaned_orders", 2)
+        newer_code.setitem(CODE_VERSIONS, "cleaned_orders", 2)
         assert why() == Why.RULES
         built(connection, "cleaned_orders", "2", "third")
     assert why(everything=True) is None, "older code rebuilds nothing that newer code has built"

@@ -9,7 +9,7 @@ from dagster._core.storage.runs.schema import RunsTable
 
 from orders_pipeline import sensors, transforms
 from orders_pipeline.definitions import defs
-from orders_pipeline.runs.backoff import WORK_TAG, fingerprint, pause_of
+from orders_pipeline.runs.backoff import WORK_TAG, backoff_of, fingerprint
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.test_sensors import tick
@@ -63,11 +63,11 @@ def test_a_pause_doubles_from_half_a_minute_up_to_the_longest() -> None:
         pauses = []
         for _ in range(10):
             end_run(instance, dg.DagsterRunStatus.FAILURE)
-            pause = pause_of(instance, JOB, WORK, HOUR)
+            pause = backoff_of(instance, JOB, WORK, HOUR)
             assert pause is not None
             pauses.append(round((pause.until - datetime.now(UTC)).total_seconds()))
             let_pass(instance, 3_601)
-            assert pause_of(instance, JOB, WORK, HOUR) is None
+            assert backoff_of(instance, JOB, WORK, HOUR) is None
 
     assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
@@ -79,7 +79,7 @@ def test_the_same_work_come_up_anew_later_has_the_first_pause() -> None:
         long_ago(instance, 8 * HOUR)
         end_run(instance, dg.DagsterRunStatus.FAILURE)
 
-        pause = pause_of(instance, JOB, WORK, HOUR)
+        pause = backoff_of(instance, JOB, WORK, HOUR)
 
     assert pause is not None
     assert pause.runs == 1
@@ -90,18 +90,18 @@ def test_a_run_that_left_its_work_undone_counts_however_it_ended(status: dg.Dags
     with dg.DagsterInstance.ephemeral() as instance:
         end_run(instance, status)
 
-        assert "1 run was asked for in vain" in str(pause_of(instance, JOB, WORK, HOUR))
+        assert "1 run was asked for in vain" in str(backoff_of(instance, JOB, WORK, HOUR))
 
 
 def test_other_work_another_job_and_another_machines_clock_make_no_pause() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         end_run(instance, dg.DagsterRunStatus.FAILURE, work=fingerprint(["another day"]))
         end_run(instance, dg.DagsterRunStatus.FAILURE, job="stale_days")
-        assert pause_of(instance, JOB, WORK, HOUR) is None
+        assert backoff_of(instance, JOB, WORK, HOUR) is None
 
         end_run(instance, dg.DagsterRunStatus.FAILURE)
         let_pass(instance, -3_600)
-        assert pause_of(instance, JOB, WORK, HOUR) is None
+        assert backoff_of(instance, JOB, WORK, HOUR) is None
 
 
 def test_work_is_the_same_in_any_order_and_another_when_something_is_new() -> None:

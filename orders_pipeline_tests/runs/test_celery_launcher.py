@@ -22,7 +22,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.errors import SettingsError
-from orders_pipeline.ledger.locks import at_work, is_run_at_work
+from orders_pipeline.ledger.locks import hold_run_lock, is_run_alive
 from orders_pipeline.pools import PARTITIONED_POOL, UNPARTITIONED_POOL
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.runs import celery_launcher, health
@@ -100,7 +100,7 @@ def test_a_run_that_holds_its_lock_lives(
 ) -> None:
     monkeypatch.setattr(celery_launcher, "_PATIENCE", 0.0)
     run, other = begin(instance, tags), begin(instance, tags)
-    with at_work(postgres.ledger(), run.run_id):
+    with hold_run_lock(postgres.ledger(), run.run_id):
         assert health_of(instance, run) is WorkerStatus.RUNNING
         assert health_of(instance, other) is WorkerStatus.FAILED
     assert health_of(instance, run) is WorkerStatus.FAILED
@@ -149,7 +149,7 @@ def test_silence_that_ends_is_forgotten(
     run = begin(instance)
     assert health_of(instance, run) is WorkerStatus.RUNNING
     clock.now = 30.0
-    with at_work(postgres.ledger(), run.run_id):
+    with hold_run_lock(postgres.ledger(), run.run_id):
         assert health_of(instance, run) is WorkerStatus.RUNNING
     clock.now = 60.0
     assert health_of(instance, run) is WorkerStatus.RUNNING
@@ -188,7 +188,7 @@ def test_a_run_holds_its_own_lock_for_as_long_as_it_runs(pipeline: Pipeline, mon
     def look(resource: Any, *arguments: Any) -> None:
         run = pipeline.instance.get_runs()[0]
         with pipeline.connect() as connection:
-            seen.append((run.run_id, is_run_at_work(connection, run.run_id), is_run_at_work(connection, "another")))
+            seen.append((run.run_id, is_run_alive(connection, run.run_id), is_run_alive(connection, "another")))
         download(resource, *arguments)
 
     monkeypatch.setattr(S3Resource, "download", look)
@@ -196,7 +196,7 @@ def test_a_run_holds_its_own_lock_for_as_long_as_it_runs(pipeline: Pipeline, mon
     [(run_id, held, others)] = seen
     assert (held, others) == (True, False)
     with pipeline.connect() as connection:
-        assert not is_run_at_work(connection, run_id)
+        assert not is_run_alive(connection, run_id)
 
 
 def test_workers_and_launcher_share_the_settings_of_dagster_yaml(instance: dg.DagsterInstance) -> None:

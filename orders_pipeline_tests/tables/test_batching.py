@@ -6,16 +6,16 @@ from threading import Event
 
 import pytest
 
-from orders_pipeline.tables.batching import one_ahead, portions
+from orders_pipeline.tables.batching import batches, prefetch
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 3, day) for day in (2, 3, 4))
 
 
 def test_portions_hold_what_memory_may_hold_and_at_least_a_day() -> None:
     days = [MONDAY, TUESDAY, WEDNESDAY]
-    assert list(portions(days, {MONDAY: 1, TUESDAY: 1})) == [[MONDAY, TUESDAY, WEDNESDAY]]
-    assert list(portions(days, {MONDAY: 3, TUESDAY: 1, WEDNESDAY: 1})) == [[MONDAY], [TUESDAY, WEDNESDAY]]
-    assert list(portions([], {})) == []
+    assert list(batches(days, {MONDAY: 1, TUESDAY: 1})) == [[MONDAY, TUESDAY, WEDNESDAY]]
+    assert list(batches(days, {MONDAY: 3, TUESDAY: 1, WEDNESDAY: 1})) == [[MONDAY], [TUESDAY, WEDNESDAY]]
+    assert list(batches([], {})) == []
 
 
 def test_the_next_is_made_while_one_is_used_and_no_further() -> None:
@@ -26,7 +26,7 @@ def test_the_next_is_made_while_one_is_used_and_no_further() -> None:
             event.set()
             yield number
 
-    for number in (ahead := one_ahead(items())):
+    for number in (ahead := prefetch(items())):
         if number < 3:
             assert begun[number + 1].wait(timeout=60)
         assert not any(event.is_set() for event in begun[number + 2 :])
@@ -38,7 +38,7 @@ def test_an_error_comes_in_its_place() -> None:
         yield 1
         raise OSError("no room")
 
-    ahead = one_ahead(items())
+    ahead = prefetch(items())
     assert next(ahead) == 1
     with pytest.raises(OSError, match="no room"):
         next(ahead)
