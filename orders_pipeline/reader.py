@@ -81,7 +81,7 @@ def _day(name: str, given: date | str | None, otherwise: date) -> date:
 
 
 def _in_pandas(rows: "pl.DataFrame") -> "pd.DataFrame":
-    """pandas has no date of its own, and its decimals from Arrow refuse sums of columns: docs/decisions.md."""
+    """pandas has no date of its own, and its decimals from Arrow refuse sums of columns: docs/decisions (0040)."""
     import pandas as pd
     import pyarrow as pa
 

@@ -15,7 +15,8 @@ from orders_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = {path.name: path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+DOCUMENTS = {path.relative_to(ROOT).as_posix().removeprefix("docs/"): path.read_text() for path in PAGES}
 LANDING = DOCUMENTS["landing.md"]
 
 
@@ -104,7 +105,7 @@ def test_every_variable_and_table_that_documents_name_exists_and_the_other_way_r
 
 
 def test_links_and_modules_that_documents_name_exist() -> None:
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for path in PAGES:
         text = path.read_text()
         for link in re.findall(r"\]\(([\w/.-]+)\)", text):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
@@ -112,6 +113,26 @@ def test_links_and_modules_that_documents_name_exist() -> None:
             assert list(ROOT.glob(f"orders_pipeline*/**/{Path(module).name}")), f"{path.name}: {module}"
         for test in re.findall(r"`((?:e2e/|integration/|chaos/|deploy/)?test_\w+)`", text):
             assert (ROOT / "orders_pipeline_tests" / f"{test}.py").exists(), f"{path.name}: {test}"
+
+
+def test_every_decision_is_in_the_index_under_its_title_and_has_all_sections() -> None:
+    index = re.findall(r"^- \[(\d{4})\]\((\S+)\) (.+)$", DOCUMENTS["decisions/README.md"], re.MULTILINE)
+    records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+
+    assert [name for _, name, _ in index] == [path.name for path in records]
+    for place, ((number, name, title), path) in enumerate(zip(index, records, strict=True), start=1):
+        text = path.read_text()
+        assert (int(number), name[:4]) == (place, number)
+        assert text.startswith(f"# {number}. {title}\n\nStatus: "), name
+        sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert sections == ["Context", "Decision", "Consequences", "Rejected alternatives"], name
+
+
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    terms = re.findall(r"^- \*\*\[?([^\]*]+)", DOCUMENTS["glossary.md"], re.MULTILINE)
+
+    assert terms
+    assert terms == sorted(terms, key=str.lower)
 
 
 @pytest.mark.parametrize("apart", ["", "bench", "browser", "deploy"])
