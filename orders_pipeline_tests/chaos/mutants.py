@@ -1,6 +1,6 @@
 """`make mutants`: break each guarantee on purpose, in a scratch copy, and see a test fail.
 
-Each mutant is one small change to the package, the guarantee of docs/how-it-works.md that it breaks, and the tests that must
+Each mutant is one small change to the package, the guarantee of docs/reliability.md that it breaks, and the tests that must
 go red.
 """
 
