@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table of docs/reliability.md."""
+    """The table of docs/faults.md."""
     passed = terminalreporter.stats.get("passed", [])
     faults = Counter(fault for report in passed for name, fault in report.user_properties if name == "fault")
     histories = sum(count for report in passed for name, count in report.user_properties if name == "histories")

@@ -1,7 +1,7 @@
 """`make mutants`: break each guarantee on purpose, in a scratch copy, and see a test fail.
 
-Each mutant is one small change to the package, the guarantee of docs/reliability.md that it breaks, and the tests that must
-go red.
+Each mutant is one small change to the package, the guarantee of docs/reliability.md that it breaks, and the tests that
+must go red. The table of docs/mutants.md is written by a run of all of them.
 """
 
 import os
@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/mutants.md"
 SECONDS = 400
 
 
@@ -43,8 +44,8 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "1 complete",
-        "an overwritten key is taken for settled",
-        "ledger/versions.py",
+        "an overwritten key counts as settled",
+        "landing/versions.py",
         "if entry is None or entry.version != version:",
         "if entry is None:",
         "landing/test_landing.py",
@@ -52,7 +53,7 @@ MUTANTS = [
     ),
     Mutant(
         "1 complete",
-        "an archived file is not looked at again",
+        "an archived file is never checked again",
         "ledger/files.py",
         "sa.or_(latest.c.reason.is_distinct_from(ARCHIVED), latest.c.next_attempt > sa.func.now()),",
         "",
@@ -61,8 +62,8 @@ MUTANTS = [
     ),
     Mutant(
         "2 exactly once",
-        "a side file of another tool is taken for orders",
-        "ledger/versions.py",
+        "a side file of another tool is loaded",
+        "landing/versions.py",
         "if version.is_side_file and not (entry and entry.counts):",
         "if version.is_side_file and entry and not entry.counts:",
         "landing/test_side_files.py",
@@ -70,8 +71,8 @@ MUTANTS = [
     ),
     Mutant(
         "1 complete",
-        "a listing that fails is an empty one",
-        "storage/s3.py",
+        "a failed listing counts as an empty one",
+        "s3.py",
         'raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error',
         "return",
         "landing/test_discover.py",
@@ -79,17 +80,17 @@ MUTANTS = [
     ),
     Mutant(
         "2 exactly once",
-        "a file is committed apart from its touched days",
-        "landing/impact.py",
-        "days.bump_versions(connection, self.touched)",
-        "connection.commit() or days.bump_versions(connection, self.touched)",
-        "landing/test_landing.py",
+        "a file is committed in another transaction than its day versions",
+        "landing/effects.py",
+        "days.touch(connection, self.touched)",
+        "connection.commit() or days.touch(connection, self.touched)",
+        "test_landing.py",
         "committed_together",
     ),
     Mutant(
         "2 exactly once",
-        "rows of a file that is read again are added to the old ones",
-        "io_managers/marts.py",
+        "rows of a new version are added to those of the old one",
+        "io_managers.py",
         "transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "test_checks.py landing/test_landing.py",
@@ -97,7 +98,7 @@ MUTANTS = [
     ),
     Mutant(
         "2 exactly once",
-        "two processes may change which files are active at once",
+        "two processes can change which files are active at the same time",
         "ledger/locks.py",
         "connection.execute(sa.select(sa.func.pg_advisory_lock(_SPACE, int(lock))))",
         "connection.execute(sa.select(sa.func.pg_try_advisory_lock(_SPACE, int(lock))))",
@@ -106,7 +107,7 @@ MUTANTS = [
     ),
     Mutant(
         "3 confluent",
-        "of rows of one moment the winner depends on their order",
+        "between rows of the same time, their order decides",
         "transforms.py",
         'order_by=["_rank", SOURCE, ROW_NUMBER]',
         'order_by=["_rank"]',
@@ -115,7 +116,7 @@ MUTANTS = [
     ),
     Mutant(
         "3 confluent",
-        "an older build takes the place of a newer one",
+        "an older build replaces a newer one",
         "ledger/days.py",
         "older = sa.and_(older, versions[0] <= versions[1])",
         "assert versions",
@@ -123,7 +124,7 @@ MUTANTS = [
     ),
     Mutant(
         "4 conserved",
-        "a reason for rejecting rows is not listed",
+        "a reason for rejects is not reported",
         "transforms.py",
         ".filter(~nw.col(REASON).is_null())",
         '.filter(~nw.col("_reason").is_null(), nw.col(REASON) != "amount_missing")',
@@ -132,8 +133,8 @@ MUTANTS = [
     ),
     Mutant(
         "4 conserved",
-        "the check that no order is lost looks at rows without their rank",
-        "quality/completeness.py",
+        "`no_order_is_lost` ignores the rank of rows",
+        "conservation.py",
         'on=["order_id", *place], how="semi"',
         'on=["order_id", *place], how="anti"',
         "test_checks.py",
@@ -141,8 +142,8 @@ MUTANTS = [
     ),
     Mutant(
         "4 conserved",
-        "orders that an earlier version puts outside the calendar are said to wait",
-        "tables/out_of_range.py",
+        "orders count as waiting although only a superseded version is out of range",
+        "waiting.py",
         "transforms.clean(rows, calendar.zone)",
         'rows.with_columns(amount=pl.col("_amount"), order_date=pl.col("_order_date"))',
         "e2e/test_waiting.py",
@@ -150,8 +151,8 @@ MUTANTS = [
     ),
     Mutant(
         "5 atomic",
-        "rows of a day are committed apart from its mark",
-        "io_managers/marts.py",
+        "rows of a day are committed in another transaction than their build",
+        "io_managers.py",
         "                if current:\n",
         '                transaction.exec_driver_sql("COMMIT")\n                if current:\n',
         "io_managers/test_lake_and_marts.py",
@@ -159,8 +160,8 @@ MUTANTS = [
     ),
     Mutant(
         "6 replacement",
-        "the days of the version that is replaced are not touched",
-        "landing/impact.py",
+        "the days of the replaced version are not bumped",
+        "landing/effects.py",
         "_touched(lake, [*coming, *replaced],",
         "_touched(lake, coming,",
         "landing/test_landing.py",
@@ -168,8 +169,8 @@ MUTANTS = [
     ),
     Mutant(
         "6 replacement",
-        "the longest ids of a file are not known of it",
-        "landing/raw_objects.py",
+        "the longest ids of a file are missing from its range of ids",
+        "landing/raw.py",
         "ids.filter(size == size.max()).max()",
         "ids.filter(size == size.max()).min()",
         "landing/test_landing.py",
@@ -177,8 +178,8 @@ MUTANTS = [
     ),
     Mutant(
         "6 replacement",
-        "files that land together do not know of the orders that they share",
-        "landing/overlap.py",
+        "overlaps between files that land together are not recorded",
+        "landing/sharing.py",
         "_holders(pl.concat([held, known]))",
         "_holders(pl.concat([held.unique('id'), known]))",
         "landing/test_landing.py",
@@ -186,8 +187,8 @@ MUTANTS = [
     ),
     Mutant(
         "6 replacement",
-        "a file does not know of the orders that it shares with later ones",
-        "landing/overlap.py",
+        "overlaps are recorded for the newer file only",
+        "landing/sharing.py",
         "if one != other and not is_fresh.isdisjoint((one, other))",
         "if one != other and one in is_fresh",
         "landing/test_landing.py",
@@ -195,9 +196,9 @@ MUTANTS = [
     ),
     Mutant(
         "6 replacement",
-        "days of the same order in other files are not touched",
-        "landing/impact.py",
-        "touched |= raw_objects.days_elsewhere(lake, differing, _beyond(touched, partners))",
+        "days of the same order in other files are not bumped",
+        "landing/effects.py",
+        "touched |= raw.days_elsewhere(lake, differing, _beyond(touched, partners))",
         "assert partners is not None",
         "landing/test_landing.py",
         "moves_to_another_day or falls_back",
@@ -231,7 +232,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "an unknown error is tried again for ever",
+        "an unknown error is retried for ever",
         "landing/ingest.py",
         "status = Status.QUARANTINED if is_last_attempt else Status.FAILING",
         "status = Status.FAILING",
@@ -240,7 +241,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "a process that dies is not counted",
+        "the death of a process does not count as an attempt",
         "ledger/files.py",
         '                "attempts": attempt,\n',
         "",
@@ -258,7 +259,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "a file too large for a batch ends the run",
+        "a file that is too large for a batch ends the run",
         "landing/ingest.py",
         "get_len=lambda version: version.size, strict=False",
         "get_len=lambda version: version.size, strict=True",
@@ -267,7 +268,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "one file's failure is everybody's",
+        "the failure of one file fails all",
         "landing/ingest.py",
         "        except Exception as error:\n            return error\n",
         "        except Exception:\n            raise\n",
@@ -276,7 +277,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no blame",
-        "a lost Postgres is held against the files in hand",
+        "an outage of Postgres counts as an attempt at the claimed files",
         "landing/outages.py",
         "        _put_back(connection.engine, run_id, str(outage), log)\n",
         "",
@@ -294,7 +295,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no lost wake-up",
-        "a day touched while it is built is taken for current",
+        "a day bumped while it is built counts as current",
         "ledger/days.py",
         "return order_days, sa.cast(order_days.c.version, sa.Text), order_days.c.day",
         'return order_days, sa.literal("1"), order_days.c.day',
@@ -303,7 +304,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no blame",
-        "a disk that fails is held against files",
+        "a failing disk counts as an attempt",
         "landing/ingest.py",
         'return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error',
         "return error",
@@ -312,8 +313,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "a statement that always takes too long is an outage",
-        "storage/postgres.py",
+        "a statement that always times out counts as an outage",
+        "postgres.py",
         '"57P"',
         '"57"',
         "landing/test_landing.py",
@@ -321,8 +322,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "a lost object of the lake holds up whatever shares an order with it",
-        "landing/impact.py",
+        "a missing object blocks every file that overlaps with it",
+        "landing/effects.py",
         "except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:",
         "except (pl.exceptions.PanicException) as error:",
         "landing/test_landing.py",
@@ -330,24 +331,24 @@ MUTANTS = [
     ),
     Mutant(
         "9 no lost wake-up",
-        "a source that was away is not asked again",
-        "backlog.py",
-        ", *self.ask_table]",
-        "]",
-        "landing/test_source_table.py",
+        "a source table that did not answer is not requested again",
+        "sensors.py",
+        "left = [*outdated, *files.due_of(connection, TABLE)]",
+        "left = outdated",
+        "test_source_table.py",
         "does_not_answer",
     ),
     Mutant(
         "9 no poison",
-        "work that is done in vain is asked for without a pause",
-        "runs/backoff.py",
-        "return Backoff(len(runs), ended + pause) if ended <= now < ended + pause else None",
+        "work that a run left undone is requested without backoff",
+        "pauses.py",
+        "return Pause(len(runs), ended + pause) if ended <= now < ended + pause else None",
         "return None",
         "runs/test_backoff.py",
     ),
     Mutant(
         "9 no blame",
-        "a run that lost its lock with Postgres is failed though it lives",
+        "a live run is failed when it loses its lock with its Postgres session",
         "ledger/locks.py",
         "connection.execute(sa.select(1))  # fails if the session is lost",
         "pass",
@@ -373,8 +374,8 @@ MUTANTS = [
     ),
     Mutant(
         "11 exact",
-        "a number in an id has a text of its own in each format",
-        "formats/json_rows.py",
+        "a number in an id becomes another text in each format",
+        "landing/formats/json_rows.py",
         "return id_number(value) if name in ID_COLUMNS else str(value)",
         "return str(value)",
         "formats/test_values.py",
@@ -382,7 +383,7 @@ MUTANTS = [
     ),
     Mutant(
         "11 exact",
-        "what a spreadsheet writes in place of an id is an id",
+        "an error value of a spreadsheet counts as an id",
         "transforms.py",
         "return is_missing | text.str.contains(ERROR_VALUE)",
         "return is_missing",
@@ -391,8 +392,8 @@ MUTANTS = [
     ),
     Mutant(
         "11 exact",
-        "a quote out of its place is taken for one in its place",
-        "formats/delimited_fast.py",
+        "a misplaced quote goes to the fast CSV reader",
+        "landing/formats/plain.py",
         "(begins_well & ends_well & in_one_line).all()",
         "in_one_line.all()",
         "formats/test_any_bytes.py",
@@ -400,8 +401,8 @@ MUTANTS = [
     ),
     Mutant(
         "1 complete",
-        "what is built is read from the first portion of the days alone",
-        "io_managers/handoff.py",
+        "only the first batch of days is built",
+        "handoff.py",
         "            self._current = None if together else part\n",
         "            self._current = None if together else 0\n",
         "cli/test_sync.py",
@@ -426,8 +427,8 @@ MUTANTS = [
     ),
     Mutant(
         "12 no vacuous check",
-        "a day that differs is compared once, and forgotten",
-        "quality/reconciliation.py",
+        "a day that differs is compared only once",
+        "reconciliation.py",
         "        if day.day not in differing\n",
         "",
         "test_checks.py",
@@ -435,8 +436,8 @@ MUTANTS = [
     ),
     Mutant(
         "12 no vacuous check",
-        "a day that is built anew is not compared again",
-        "quality/reconciliation.py",
+        "a rebuilt day is not compared again",
+        "reconciliation.py",
         "        AND reconciled.revenue_built_at = revenue.built_at AND reconciled.spend_built_at = spend.built_at\n",
         "",
         "test_checks.py",
@@ -453,16 +454,16 @@ MUTANTS = [
     ),
     Mutant(
         "12 no vacuous check",
-        "a small file none of whose rows count is one of few rejects",
-        "quality/reject_rate.py",
+        "a small file without any clean row passes",
+        "rejections.py",
         "AND (file.clean_rows = 0 OR",
         "AND file.rows >= :few AND (file.clean_rows = 0 OR",
         "test_checks.py",
         "hardly_any",
     ),
     Mutant(
-        "13 told at least once",
-        "an alert is recorded as delivered whatever the receiver answers",
+        "14 alerts at least once",
+        "an alert counts as delivered whatever the receiver answers",
         "alerts/delivery.py",
         "memory.failed(time.time()) if problem else memory.delivered(number)",
         "memory.delivered(number)",
@@ -470,7 +471,7 @@ MUTANTS = [
         "until_it_is_taken",
     ),
     Mutant(
-        "13 told at least once",
+        "14 alerts at least once",
         "a crash repeats every message of its tick",
         "alerts/delivery.py",
         "        keep(instance, key, memory)\n        return memory",
@@ -479,8 +480,8 @@ MUTANTS = [
         "process_that_dies or each_crash",
     ),
     Mutant(
-        "13 told at least once",
-        "each attempt at the same work is another cause",
+        "14 alerts at least once",
+        "each attempt at the same work is reported as a new cause",
         "alerts/causes.py",
         "attempt: _work(run), ",
         "",
@@ -507,7 +508,7 @@ MUTANTS = [
     ),
     Mutant(
         "3 confluent",
-        "a recovered file keeps the judgement of another time zone",
+        "a recovered file keeps its validation for another time zone",
         "landing/recovery.py",
         "if copy.is_judged_for(ingest.zone):",
         "if copy.path:",
@@ -516,7 +517,7 @@ MUTANTS = [
     ),
     Mutant(
         "6 replacement",
-        "bytes that land again count on an object that is gone",
+        "bytes that land again reuse a missing object",
         "landing/ingest.py",
         "for version, made in known.items() if made.path not in gone}",
         "for version, made in known.items()}",
@@ -525,7 +526,7 @@ MUTANTS = [
     ),
     Mutant(
         "1 complete",
-        "the source table is asked after S3",
+        "the source table is read after S3",
         "assets/ingestion.py",
         "            report = receive_table(ingest, settings)",
         "            receive_files(ingest, s3, [])\n            report = receive_table(ingest, settings)",
@@ -534,7 +535,7 @@ MUTANTS = [
     ),
     Mutant(
         "1 complete",
-        "a change of the source table that equality does not see is none",
+        "a change of the source table that keeps values equal is missed",
         "landing/source_columns.py",
         "return self.quoted if is_told and self.is_deterministic else _bytewise(self.text)",
         "return self.quoted",
@@ -543,7 +544,7 @@ MUTANTS = [
     ),
     Mutant(
         "13 no silent wrong number",
-        "rows that the source table hides are rows that are gone",
+        "rows that the source table hides are retracted",
         "landing/source_table.py",
         '"row_security": "off"',
         '"row_security": "on"',
@@ -561,8 +562,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no lost wake-up",
-        "a source table whose run ended too early is not asked again",
-        "landing/discover.py",
+        "a source table whose run ended too early is not requested again",
+        "landing/receive.py",
         '    ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended meanwhile.")\n',
         "",
         "landing/test_source_table.py",
@@ -570,8 +571,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no lost wake-up",
-        "what is to be read anew is judged again instead",
-        "landing/reprocess.py",
+        "a file to reprocess is revalidated instead",
+        "landing/second_look.py",
         "loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)",
         "loaded = active.outdated(ingest.connection, ingest.zone)",
         "landing/test_reprocess.py",
@@ -579,7 +580,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no lost wake-up",
-        "what is to be read anew is taken from an earlier landing of the same bytes",
+        "a file to reprocess reuses the object of an earlier landing",
         "ledger/files.py",
         "_t.path == path).values(rules=0)",
         "_t.path == path, _t.active).values(rules=0)",
@@ -588,8 +589,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no lost wake-up",
-        "a lost file that is back on S3 as it was is taken for settled",
-        "ledger/versions.py",
+        "an unrecoverable file that is back on S3 counts as settled",
+        "landing/versions.py",
         "return entry.is_lost or (entry.due and (entry.status is Status.FAILING or entry.is_archived))",
         "return entry.due and (entry.status is Status.FAILING or entry.is_archived)",
         "landing/test_reprocess.py",
@@ -597,8 +598,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no lost wake-up",
-        "an attempt that was cut short counts against a file that is lost afterwards",
-        "landing/reprocess.py",
+        "an interrupted attempt counts against a file that is unrecoverable later",
+        "landing/second_look.py",
         "partial(_give_up, attempts=0)",
         "_give_up",
         "landing/test_reprocess.py",
@@ -606,7 +607,7 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "a lost file that S3 has and nobody can read is tried for ever",
+        "an unrecoverable file that S3 has and no one can read is retried for ever",
         "ledger/files.py",
         "is_lost = row.reason == LOST and row.attempts == 0",
         "is_lost = row.reason == LOST",
@@ -615,16 +616,16 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "a file that is lost for good is waited for",
-        "landing/reprocess.py",
-        "return _revalidate(ingest, gone, partial(_give_up, attempts=0))",
+        "an unrecoverable file is waited for",
+        "landing/second_look.py",
+        "return _judge(ingest, gone, partial(_give_up, attempts=0))",
         "return Report()",
         "landing/test_reprocess.py",
         "for_good or leaves_s3",
     ),
     Mutant(
         "3 confluent",
-        "rows that were lost and have come back are built before they are judged again",
+        "a restored object is used before it is revalidated",
         "ledger/days.py",
         "        if found is None:\n",
         "        if found is None or blocker is Blocker.MISSING_OBJECT:\n",
@@ -633,8 +634,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no poison",
-        "a lost file holds up days in which it has no say",
-        "ledger/overlaps.py",
+        "an unrecoverable file blocks days that do not depend on it",
+        "ledger/shared.py",
         ".join(held, sa.and_(held.c.path == dependent.c.path, held.c.active))",
         ".join(held, held.c.active)",
         "landing/test_reprocess.py",
@@ -642,8 +643,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no blame",
-        "a run of somebody's own job is failed, for it holds no lock",
-        "runs/in_flight.py",
+        "a run of your own job is failed because it holds no lock",
+        "in_flight.py",
         "and _takes_its_lock(run, jobs.get_job(run.job_name))",
         "and run.asset_selection != frozenset()",
         "runs/test_lost_runs.py",
@@ -669,8 +670,8 @@ MUTANTS = [
     ),
     Mutant(
         "9 no blame",
-        "a disk that is full in the middle of a COPY is held against files",
-        "storage/postgres.py",
+        "a disk that is full during COPY counts as an attempt",
+        "postgres.py",
         "except psycopg2.Error as error:",
         "except ZeroDivisionError as error:",
         "test_resources.py",
@@ -705,12 +706,24 @@ def main() -> int:
         if red := list(filter(None, unchanged)):
             raise SystemExit(f"These tests fail without any mutant: {', '.join(red)}")
         caught = list(pairs.map(_is_caught, wanted))
-    print("| guarantee | what was broken | seen by |\n| --- | --- | --- |")
-    for mutant, test in zip(wanted, caught, strict=True):
-        print(f"| {mutant.guarantee} | {mutant.breaks} | {f'`{test}`' if test else 'NO TEST'} |")
+    lines = table(wanted, caught)
+    print(lines)
+    if len(wanted) == len(MUTANTS):
+        PAGE.write_text(
+            re.sub(r"(?<=measured -->\n).*(?=\n<!-- /)", lambda _: lines, PAGE.read_text(), flags=re.DOTALL)
+        )
     survived = caught.count("")
     print(f"{len(caught) - survived} of {len(caught)} mutants were caught.")
     return survived
+
+
+def table(mutants: Sequence[Mutant], tests: Sequence[str]) -> str:
+    """The mutants by guarantee, each with the test that saw it (empty where none did)."""
+    rows = sorted(zip(mutants, tests, strict=True), key=lambda row: int(row[0].guarantee.split()[0]))
+    lines = [
+        f"| {mutant.guarantee} | {mutant.breaks} | {f'`{test}`' if test else 'NO TEST'} |" for mutant, test in rows
+    ]
+    return "\n".join(["| guarantee | what was broken | seen by |", "| --- | --- | --- |", *lines])
 
 
 def _is_caught(mutant: Mutant) -> str:
@@ -739,7 +752,7 @@ def _failing_test(tests: tuple[str, str], change: Callable[[Path], None] | None)
         )
     if result.returncode not in (0, 1):
         raise RuntimeError(f"pytest on {tests} ended with {result.returncode}:\n{result.stdout[-3000:]}")
-    failed = re.search(r"^FAILED (?:\S*/)?(\S+?)(?:\[| |$)", result.stdout, re.MULTILINE)
+    failed = re.search(r"^FAILED orders_pipeline_tests/(\S+?)(?:\[| |$)", result.stdout, re.MULTILINE)
     return failed[1] if failed else ""
 
 
