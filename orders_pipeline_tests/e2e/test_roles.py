@@ -285,7 +285,7 @@ def test_a_dump_is_restored_on_another_server_which_knows_none_of_the_users(
     """With the commands of the runbook, of which `migrate` brings the roles back."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{BINARIES}:{os.environ['PATH']}")
-    dump, restore = blocks("Postgres was restored from a backup")
+    dump, restore = blocks("Restore Postgres from a backup")
     pipeline.land_rows("old.csv", "1,ann,1.50,2026-03-04")
     pipeline.land_rows("kept.csv", "2,ann,2.50,2026-03-04")
     assert pipeline.sync().is_complete
