@@ -122,24 +122,13 @@ def test_links_and_modules_that_documents_name_exist() -> None:
             assert (ROOT / "orders_pipeline_tests" / f"{test}.py").exists(), f"{path.name}: {test}"
 
 
-def test_every_decision_is_in_the_index_under_its_title_and_has_all_sections() -> None:
-    index = re.findall(r"^- \[(\d{4})\]\((\S+)\) (.+)$", DOCUMENTS["decisions/README.md"], re.MULTILINE)
-    records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+def test_the_hooks_before_a_commit_are_the_linters_of_make_lint() -> None:
+    linters = re.findall(
+        r"^\t\$\(BIN\)/((?:ruff )?\w+)", (ROOT / "Makefile").read_text().split("\nlint:")[1], re.MULTILINE
+    )
+    hooks = re.findall(r"^ +entry: \.venv/bin/(.+)$", (ROOT / ".pre-commit-config.yaml").read_text(), re.MULTILINE)
 
-    assert [name for _, name, _ in index] == [path.name for path in records]
-    for place, ((number, name, title), path) in enumerate(zip(index, records, strict=True), start=1):
-        text = path.read_text()
-        assert (int(number), name[:4]) == (place, number)
-        assert text.startswith(f"# {number}. {title}\n\nStatus: "), name
-        sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
-        assert sections == ["Context", "Decision", "Consequences", "Rejected alternatives"], name
-
-
-def test_the_glossary_is_in_alphabetical_order() -> None:
-    terms = re.findall(r"^- \*\*\[?([^\]*]+)", DOCUMENTS["glossary.md"], re.MULTILINE)
-
-    assert terms
-    assert terms == sorted(terms, key=str.lower)
+    assert hooks == linters == ["ruff format", "ruff check", "mypy"]
 
 
 @pytest.mark.parametrize("apart", ["", "bench", "browser", "deploy"])
