@@ -131,6 +131,12 @@ def test_the_hooks_before_a_commit_are_the_linters_of_make_lint() -> None:
     assert hooks == linters == ["ruff format", "ruff check", "mypy"]
 
 
+def test_kubernetes_runs_the_version_of_this_project() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert f'tag: "{version}"' in (ROOT / "deploy/kubernetes/values.yaml").read_text()
+
+
 @pytest.mark.parametrize("apart", ["", "bench", "browser", "deploy"])
 def test_the_locks_name_no_registry_and_pin_everything_by_hash(apart: str) -> None:
     lock_name = f"requirements-{apart}.lock" if apart else "requirements.lock"
