@@ -45,7 +45,7 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "an overwritten key counts as settled",
-        "landing/versions.py",
+        "ledger/versions.py",
         "if entry is None or entry.version != version:",
         "if entry is None:",
         "landing/test_landing.py",
@@ -63,7 +63,7 @@ MUTANTS = [
     Mutant(
         "2 exactly once",
         "a side file of another tool is loaded",
-        "landing/versions.py",
+        "ledger/versions.py",
         "if version.is_side_file and not (entry and entry.counts):",
         "if version.is_side_file and entry and not entry.counts:",
         "landing/test_side_files.py",
@@ -72,7 +72,7 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "a failed listing counts as an empty one",
-        "s3.py",
+        "storage/s3.py",
         'raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error',
         "return",
         "landing/test_discover.py",
@@ -81,16 +81,16 @@ MUTANTS = [
     Mutant(
         "2 exactly once",
         "a file is committed in another transaction than its day versions",
-        "landing/effects.py",
-        "days.touch(connection, self.touched)",
-        "connection.commit() or days.touch(connection, self.touched)",
-        "test_landing.py",
+        "landing/impact.py",
+        "days.bump_versions(connection, self.touched)",
+        "connection.commit() or days.bump_versions(connection, self.touched)",
+        "landing/test_landing.py",
         "committed_together",
     ),
     Mutant(
         "2 exactly once",
         "rows of a new version are added to those of the old one",
-        "io_managers.py",
+        "io_managers/marts.py",
         "transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "(sa.delete(table).where(sa.tuple_(table.c.bucket",
         "test_checks.py landing/test_landing.py",
@@ -134,7 +134,7 @@ MUTANTS = [
     Mutant(
         "4 conserved",
         "`no_order_is_lost` ignores the rank of rows",
-        "conservation.py",
+        "quality/completeness.py",
         'on=["order_id", *place], how="semi"',
         'on=["order_id", *place], how="anti"',
         "test_checks.py",
@@ -143,7 +143,7 @@ MUTANTS = [
     Mutant(
         "4 conserved",
         "orders count as waiting although only a superseded version is out of range",
-        "waiting.py",
+        "tables/out_of_range.py",
         "transforms.clean(rows, calendar.zone)",
         'rows.with_columns(amount=pl.col("_amount"), order_date=pl.col("_order_date"))',
         "e2e/test_waiting.py",
@@ -152,7 +152,7 @@ MUTANTS = [
     Mutant(
         "5 atomic",
         "rows of a day are committed in another transaction than their build",
-        "io_managers.py",
+        "io_managers/marts.py",
         "                if current:\n",
         '                transaction.exec_driver_sql("COMMIT")\n                if current:\n',
         "io_managers/test_lake_and_marts.py",
@@ -161,7 +161,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "the days of the replaced version are not bumped",
-        "landing/effects.py",
+        "landing/impact.py",
         "_touched(lake, [*coming, *replaced],",
         "_touched(lake, coming,",
         "landing/test_landing.py",
@@ -170,7 +170,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "the longest ids of a file are missing from its range of ids",
-        "landing/raw.py",
+        "landing/raw_objects.py",
         "ids.filter(size == size.max()).max()",
         "ids.filter(size == size.max()).min()",
         "landing/test_landing.py",
@@ -179,7 +179,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "overlaps between files that land together are not recorded",
-        "landing/sharing.py",
+        "landing/overlap.py",
         "_holders(pl.concat([held, known]))",
         "_holders(pl.concat([held.unique('id'), known]))",
         "landing/test_landing.py",
@@ -188,7 +188,7 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "overlaps are recorded for the newer file only",
-        "landing/sharing.py",
+        "landing/overlap.py",
         "if one != other and not is_fresh.isdisjoint((one, other))",
         "if one != other and one in is_fresh",
         "landing/test_landing.py",
@@ -197,8 +197,8 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "days of the same order in other files are not bumped",
-        "landing/effects.py",
-        "touched |= raw.days_elsewhere(lake, differing, _beyond(touched, partners))",
+        "landing/impact.py",
+        "touched |= raw_objects.days_elsewhere(lake, differing, _beyond(touched, partners))",
         "assert partners is not None",
         "landing/test_landing.py",
         "moves_to_another_day or falls_back",
@@ -314,7 +314,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "a statement that always times out counts as an outage",
-        "postgres.py",
+        "storage/postgres.py",
         '"57P"',
         '"57"',
         "landing/test_landing.py",
@@ -323,7 +323,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "a missing object blocks every file that overlaps with it",
-        "landing/effects.py",
+        "landing/impact.py",
         "except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:",
         "except (pl.exceptions.PanicException) as error:",
         "landing/test_landing.py",
@@ -332,17 +332,17 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "a source table that did not answer is not requested again",
-        "sensors.py",
-        "left = [*outdated, *files.due_of(connection, TABLE)]",
-        "left = outdated",
-        "test_source_table.py",
+        "backlog.py",
+        ", *self.ask_table]",
+        "]",
+        "landing/test_source_table.py",
         "does_not_answer",
     ),
     Mutant(
         "9 no poison",
         "work that a run left undone is requested without backoff",
-        "pauses.py",
-        "return Pause(len(runs), ended + pause) if ended <= now < ended + pause else None",
+        "runs/backoff.py",
+        "return Backoff(len(runs), ended + pause) if ended <= now < ended + pause else None",
         "return None",
         "runs/test_backoff.py",
     ),
@@ -375,7 +375,7 @@ MUTANTS = [
     Mutant(
         "11 exact",
         "a number in an id becomes another text in each format",
-        "landing/formats/json_rows.py",
+        "formats/json_rows.py",
         "return id_number(value) if name in ID_COLUMNS else str(value)",
         "return str(value)",
         "formats/test_values.py",
@@ -393,7 +393,7 @@ MUTANTS = [
     Mutant(
         "11 exact",
         "a misplaced quote goes to the fast CSV reader",
-        "landing/formats/plain.py",
+        "formats/delimited_fast.py",
         "(begins_well & ends_well & in_one_line).all()",
         "in_one_line.all()",
         "formats/test_any_bytes.py",
@@ -402,7 +402,7 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "only the first batch of days is built",
-        "handoff.py",
+        "io_managers/handoff.py",
         "            self._current = None if together else part\n",
         "            self._current = None if together else 0\n",
         "cli/test_sync.py",
@@ -428,7 +428,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "a day that differs is compared only once",
-        "reconciliation.py",
+        "quality/reconciliation.py",
         "        if day.day not in differing\n",
         "",
         "test_checks.py",
@@ -437,7 +437,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "a rebuilt day is not compared again",
-        "reconciliation.py",
+        "quality/reconciliation.py",
         "        AND reconciled.revenue_built_at = revenue.built_at AND reconciled.spend_built_at = spend.built_at\n",
         "",
         "test_checks.py",
@@ -455,7 +455,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "a small file without any clean row passes",
-        "rejections.py",
+        "quality/reject_rate.py",
         "AND (file.clean_rows = 0 OR",
         "AND file.rows >= :few AND (file.clean_rows = 0 OR",
         "test_checks.py",
@@ -563,7 +563,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "a source table whose run ended too early is not requested again",
-        "landing/receive.py",
+        "landing/discover.py",
         '    ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended meanwhile.")\n',
         "",
         "landing/test_source_table.py",
@@ -572,7 +572,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "a file to reprocess is revalidated instead",
-        "landing/second_look.py",
+        "landing/reprocess.py",
         "loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)",
         "loaded = active.outdated(ingest.connection, ingest.zone)",
         "landing/test_reprocess.py",
@@ -590,7 +590,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "an unrecoverable file that is back on S3 counts as settled",
-        "landing/versions.py",
+        "ledger/versions.py",
         "return entry.is_lost or (entry.due and (entry.status is Status.FAILING or entry.is_archived))",
         "return entry.due and (entry.status is Status.FAILING or entry.is_archived)",
         "landing/test_reprocess.py",
@@ -599,7 +599,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "an interrupted attempt counts against a file that is unrecoverable later",
-        "landing/second_look.py",
+        "landing/reprocess.py",
         "partial(_give_up, attempts=0)",
         "_give_up",
         "landing/test_reprocess.py",
@@ -617,8 +617,8 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "an unrecoverable file is waited for",
-        "landing/second_look.py",
-        "return _judge(ingest, gone, partial(_give_up, attempts=0))",
+        "landing/reprocess.py",
+        "return _revalidate(ingest, gone, partial(_give_up, attempts=0))",
         "return Report()",
         "landing/test_reprocess.py",
         "for_good or leaves_s3",
@@ -635,7 +635,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "an unrecoverable file blocks days that do not depend on it",
-        "ledger/shared.py",
+        "ledger/overlaps.py",
         ".join(held, sa.and_(held.c.path == dependent.c.path, held.c.active))",
         ".join(held, held.c.active)",
         "landing/test_reprocess.py",
@@ -644,7 +644,7 @@ MUTANTS = [
     Mutant(
         "9 no blame",
         "a run of your own job is failed because it holds no lock",
-        "in_flight.py",
+        "runs/in_flight.py",
         "and _takes_its_lock(run, jobs.get_job(run.job_name))",
         "and run.asset_selection != frozenset()",
         "runs/test_lost_runs.py",
@@ -671,7 +671,7 @@ MUTANTS = [
     Mutant(
         "9 no blame",
         "a disk that is full during COPY counts as an attempt",
-        "postgres.py",
+        "storage/postgres.py",
         "except psycopg2.Error as error:",
         "except ZeroDivisionError as error:",
         "test_resources.py",
