@@ -1,6 +1,5 @@
-"""Counts what was injected, and prints it; picks the tests of a part, where a part alone is asked for."""
+"""Counts the injected faults and prints them."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -42,15 +41,6 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """Dagster's own storage, which remembers nothing of what went before."""
     with dg.DagsterInstance.ephemeral() as found:
         yield found
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """ORDERS_PART=1/2: the second half of these tests, every other one of each kind; 0/2: the first."""
-    part, _, parts = os.environ.get("ORDERS_PART", "0/1").partition("/")
-    ours = [item for item in items if item.get_closest_marker("chaos")]
-    others = set(ours) - set(ours[int(part) :: int(parts)])
-    config.hook.pytest_deselected(items=list(others))
-    items[:] = [item for item in items if item not in others]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
