@@ -127,7 +127,7 @@ def test_what_waits_for_a_run_of_everything_does_not_begin_a_listing_anew(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else, where a listing takes several ticks, its end would not be seen while the source table is away."""
-    monkeypatch.setattr(sensors, "pause_of", lambda *_: "later")
+    monkeypatch.setattr(sensors, "backoff_of", lambda *_: "later")
     monkeypatch.setattr(sensors, "read_listing", lambda *_: sensors.Listing([], "landing/half of it"))
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04T23:30:00-05:00")
     pipeline.sync()

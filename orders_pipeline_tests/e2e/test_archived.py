@@ -134,7 +134,7 @@ def test_the_sensor_looks_at_archived_files_once_an_hour(
 
     let_an_hour_pass(pipeline)
     monkeypatch.setattr(
-        sensors, "pause_of", lambda *_: None
+        sensors, "backoff_of", lambda *_: None
     )  # of the run that ended, by this machine's clock, just now
     restore(keys[1])
     (request,) = tick(pipeline, s3_arrival_sensor).run_requests

@@ -44,7 +44,7 @@ def peak():
 def read(path):
     rows = 0
     for batch in read_rows(path, Reading(expanded_bytes=1 << 30, expansion_ratio=int(sys.argv[3]))):
-        rows += transforms.annotate(batch, "UTC").height
+        rows += transforms.validate(batch, "UTC").height
     return rows
 
 read(Path(sys.argv[1]))

@@ -176,6 +176,6 @@ def test_a_stale_day_says_why_it_is_stale(connection: Connection, monkeypatch: p
 
     with monkeypatch.context() as newer_code:
         newer_code.setitem(CODE_VERSIONS, "cleaned_orders", 2)
-        assert why() == Why.RULES
+        assert why() == Why.CODE_VERSION
         built(connection, "cleaned_orders", "2", "third")
     assert why(everything=True) is None, "older code rebuilds nothing that newer code has built"

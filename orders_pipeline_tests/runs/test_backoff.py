@@ -199,7 +199,7 @@ def test_files_that_cannot_be_judged_again_hold_up_no_arrivals(
     pipeline.sync()
     pipeline.execute("UPDATE ledger.landed_files SET rules = 0")
     with monkeypatch.context() as patched:
-        patched.setattr("orders_pipeline.assets.ingestion.judge_outdated", broken)
+        patched.setattr("orders_pipeline.assets.ingestion.reprocess_outdated", broken)
         assert do(pipeline, s3_arrival_sensor)[0] == 1
         asked, reason = do(pipeline, s3_arrival_sensor)
         assert (asked, str(reason)[:36]) == (0, "Files judged by older rules: 1 run w")

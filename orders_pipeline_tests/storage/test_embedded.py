@@ -40,7 +40,7 @@ def postmaster(home: Path) -> psutil.Process:
     return psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
 
 
-_START = "import sys; from pathlib import Path; from orders_pipeline import embedded; h = Path(sys.argv[1]);"
+_START = "import sys; from pathlib import Path; from orders_pipeline.storage import embedded; h = Path(sys.argv[1]);"
 _START += "print(embedded.postgres_url(h), embedded.s3_endpoint(h))"
 
 
