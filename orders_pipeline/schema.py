@@ -31,7 +31,7 @@ LANDED_AT: Final = "_landed_at"  # LastModified of the file, UTC
 PROBLEM: Final = "_problem"  # reason why the row could not be split into columns at all
 TEXT: Final = "_text"  # the row as text where PROBLEM is set
 
-# What `transforms.judge` finds in a row, once, when its file lands; all but the reason are null for a reject.
+# The results of `validation`, stored once, when the file lands. All but the reason are null for a reject.
 REASON: Final = "_reason"  # why the row is rejected, null for a clean one
 AMOUNT: Final = "_amount"
 ORDER_DATE: Final = "_order_date"  # wall clock of the business day's time zone

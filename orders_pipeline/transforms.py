@@ -1,102 +1,42 @@
-"""Frame in, frame out: every rule about orders, free of I/O and of Dagster.
+"""From validated rows to tables: the latest version of each order, and the sums of each day. No I/O, no Dagster.
 
 The functions take any frame that narwhals reads (pandas, Polars eager or lazy, ...) and return the same kind.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from itertools import product
-from typing import Any, Final
+from typing import Any
 
 import narwhals as nw
 
-from orders_pipeline.schema import (
-    AMOUNT,
-    CLEAN_COLUMNS,
-    DAY,
-    ERROR_VALUE,
-    JUDGEMENT,
-    LANDED_AT,
-    MONEY,
-    NO_IDS,
-    NO_IDS_AS_WRITTEN,
-    NULL_TEXTS,
-    ORDER_COLUMNS,
-    ORDER_DATE,
-    PROBLEM,
-    REASON,
-    REQUIRED_COLUMNS,
-    ROW_NUMBER,
-    SOURCE,
-    TEXT,
-    UPDATED_AT,
-)
-
-Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
-
-AMOUNT_TEXT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?$"
-
-# Dates that exist, 1900 to 2199: a calendar in a pattern, so that parsing can never fail half-way through a column.
-_LEAP_DAY: Final = (
-    r"(?:(?:19|21)(?:0[48]|[2468][048]|[13579][26])|20(?:[02468][048]|[13579][26]))-02-29"  # 1900, 2100: no leap years
-)
-_OTHER_DAY: Final = (
-    r"(?:19|2[01])[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-)
-_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"  # beyond microseconds, digits are cut
-_OFFSET: Final = r" ?(?:Z|UTC|[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?))"
-TIME: Final = rf"^(?:{_LEAP_DAY}|{_OTHER_DAY})(?:[T ]{_CLOCK}(?:{_OFFSET})?)?$"
-
-LONGEST_TEXT: Final = 2_000  # of a reject, in characters; what is longer ends in an ellipsis
-_NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
-_MISSING: Final = [  # every spelling: cheaper than to write every text of every file in upper case
-    "".join(letters) for text in NULL_TEXTS for letters in product(*({letter.lower(), letter} for letter in text))
-]
-_NO_ID: Final = [
-    *_MISSING,
-    *NO_IDS_AS_WRITTEN,
-    *sorted({spelling for text in NO_IDS for spelling in (text, text.lower(), text.upper(), text.capitalize())}),
-]
-# Formats that most files keep to from end to end, and how they are told among texts that match TIME.
-_PLAIN_TIMES: Final = {
-    "%Y-%m-%dT%H:%M:%S": "^.{10}T.{5}:..$",
-    "%Y-%m-%d %H:%M:%S": "^.{10} .{5}:..$",
-    "%Y-%m-%d": "^.{10}$",
-}
+from orders_pipeline.schema import AMOUNT, CLEAN_COLUMNS, LANDED_AT, ORDER_DATE, REASON, ROW_NUMBER, SOURCE, UPDATED_AT
+from orders_pipeline.validation import Frame, day_of, validated
 
 
 def clean(raw: Any, zone: str = "UTC") -> Any:
-    """Orders with nulls removed and types cast, one row per order: of several versions the latest.
+    """The latest clean row of each order.
 
-    Args:
-        raw: orders as text (other types are read by their text), at least the required columns. Where the frame
-            says nothing of source, row number and landing time, its own order decides which row is later.
-        zone: the business day's time zone; an `order_date` with an offset is converted to it.
+    Rows from the lake were validated when their file landed. Rows that were not are validated first, in time zone
+    `zone`; see `validation.validate` for what they need.
 
     Returns:
         `order_id`, `customer_id`, `amount` decimal(18,2), `order_date` (wall clock in `zone`), and where each row
-        came from. Rows that cannot be used are left out; `rejects` returns those.
+        came from. Rows that validation refused are left out; `validation.rejects` returns those.
     """
-    judged = judge(_frame(raw), zone).filter(nw.col(REASON).is_null())
-    read_as = {"amount": AMOUNT, "order_date": ORDER_DATE}
+    clean_rows = validated(raw, zone).filter(nw.col(REASON).is_null())
+    converted = {"amount": AMOUNT, "order_date": ORDER_DATE}
     names = [column.name for column in CLEAN_COLUMNS]
-    return latest(judged).select(**{name: nw.col(read_as.get(name, name)) for name in names}).to_native()
+    return latest(clean_rows).select(**{name: nw.col(converted.get(name, name)) for name in names}).to_native()
 
 
-def rejects(raw: Any, zone: str = "UTC") -> Any:
-    """The rows that `clean` cannot use: `source`, `row_number`, `reason` (a code of `schema.REASONS`), `raw` (CSV)."""
-    rejected = judge(_frame(raw), zone).filter(~nw.col(REASON).is_null())
-    return (
-        _with_text(rejected, nw.from_native(raw).collect_schema().names())
-        .select(
-            source=nw.col(SOURCE),
-            row_number=nw.col(ROW_NUMBER),
-            reason=nw.col(REASON),
-            raw=nw.col(TEXT).str.replace_all("\x00", "\N{SYMBOL FOR NULL}", literal=True),
-        )
-        .to_native()
-    )
+def latest(clean_rows: Frame) -> Frame:
+    """The row of each order_id with the highest rank: (`updated_at` or else landing time, source, row number).
+
+    Sources compare bytewise. The winner depends on the rows alone, never on the order in which they arrived.
+    """
+    ranked = clean_rows.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
+    counted = ranked.with_columns(_versions=nw.len().over("order_id"))
+    repeated = counted.filter(nw.col("_versions") > 1)  # few: only these need a rank
+    winners = repeated.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
+    return nw.concat([counted.filter(nw.col("_versions") == 1), winners])  # type: ignore[type-var]  # both are of one kind
 
 
 def revenue_by_day(orders: Any) -> Any:
@@ -110,205 +50,7 @@ def spend_by_customer(orders: Any) -> Any:
     return _by_day(orders).group_by("order_date", "customer_id").agg(daily_spend=nw.col("amount").sum()).to_native()
 
 
-def validate(raw: Any, zone: str) -> Any:
-    """Raw rows with what `judge` finds in them, and with the text of each reject as CSV."""
-    frame = judge(_frame(raw), zone)
-    columns = nw.from_native(raw).collect_schema().names()
-    return _with_text(frame, columns).select(*columns, *JUDGEMENT).to_native()
-
-
-def day_of(column: str) -> nw.Expr:
-    """The calendar day of a wall-clock time."""
-    return nw.col(column).dt.truncate("1d").cast(nw.Date)
-
-
-def judge(frame: Frame, zone: str) -> Frame:
-    """Add to raw rows REASON, AMOUNT, ORDER_DATE, UPDATED_AT and DAY of `schema`. Rows that have them stay as they
-    are: they were judged when they landed."""
-    names = frame.collect_schema().names()
-    if REASON in names:
-        return frame
-    order_date, updated_at = nw.col("order_date").str.strip_chars(), nw.col("updated_at").str.strip_chars()
-    amount = nw.col("amount").str.strip_chars()
-    ids = ("order_id", "customer_id")
-    reasons: dict[str, nw.Expr] = {
-        "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ids), ignore_nulls=True),
-        **{f"{name}_missing": _has_no_id(frame, name) for name in ids},
-        **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS if name not in ids},
-        "amount_not_decimal": ~amount.str.contains(AMOUNT_TEXT),
-        "order_date_unreadable": ~order_date.str.contains(TIME),
-        "updated_at_unreadable": ~_is_missing("updated_at") & ~updated_at.str.contains(TIME),
-    }
-    reason = nw.coalesce(
-        nw.col(PROBLEM),
-        *(nw.when(found.fill_null(False)).then(nw.lit(code)) for code, found in reasons.items()),
-    )
-    is_clean = nw.col(REASON).is_null()
-    judged = frame.with_columns(**{REASON: reason}).with_columns(
-        **{
-            AMOUNT: nw.when(is_clean).then(amount).cast(MONEY),
-            f"{ORDER_DATE}_text": nw.when(is_clean).then(order_date),
-            f"{UPDATED_AT}_text": nw.when(is_clean & ~_is_missing("updated_at")).then(updated_at),
-        }
-    )
-    judged = _read_time(judged, ORDER_DATE).with_columns(**{ORDER_DATE: _wall_clock(ORDER_DATE, zone)})
-    if _is_empty(judged, f"{UPDATED_AT}_text"):
-        judged = judged.with_columns(**{UPDATED_AT: nw.lit(None, nw.Datetime("us", "UTC"))})
-    else:
-        judged = _read_time(judged, UPDATED_AT).with_columns(**{UPDATED_AT: _instant(UPDATED_AT, zone)})
-    return judged.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *JUDGEMENT)
-
-
-def latest(judged: Frame) -> Frame:
-    """Of all rows of an order_id, the one with the greatest (`updated_at` or else landing time, source, row number).
-
-    Sources compare bytewise. The winner depends on the rows alone, never on the order of their arrival.
-    """
-    ranked = judged.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
-    counted = ranked.with_columns(_versions=nw.len().over("order_id"))
-    repeated = counted.filter(nw.col("_versions") > 1)  # few: only these need be ranked
-    winners = repeated.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
-    return nw.concat([counted.filter(nw.col("_versions") == 1), winners])  # type: ignore[type-var]  # both are of one kind
-
-
-def _frame(raw: Any) -> Frame:
-    """Raw rows with every order column as text and their origin filled in where the caller does not say."""
-    frame: Frame = nw.from_native(raw)
-    schema = frame.collect_schema()
-    if ROW_NUMBER not in schema:
-        lazy = isinstance(frame, nw.LazyFrame)
-        eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-        numbered = (
-            eager.with_row_index("_index")
-            .with_columns(**{ROW_NUMBER: nw.col("_index").cast(nw.Int64) + 1})
-            .drop("_index")
-        )
-        frame = numbered.lazy() if lazy else numbered
-    defaults = {
-        **{name: nw.lit(None, nw.String) for name in ORDER_COLUMNS if name not in REQUIRED_COLUMNS},
-        SOURCE: nw.lit(""),
-        LANDED_AT: nw.lit(_NEVER).cast(nw.Datetime("us", "UTC")),
-        PROBLEM: nw.lit(None, nw.String),
-        TEXT: nw.lit(None, nw.String),
-    }
-    filled = {name: value for name, value in defaults.items() if name not in schema}
-    texts = {name: nw.col(name).cast(nw.String) for name in ORDER_COLUMNS if schema.get(name, nw.String) != nw.String}
-    return frame.with_columns(**filled, **texts) if filled or texts else frame
-
-
 def _by_day(orders: Any) -> Frame:
     frame: Frame = nw.from_native(orders)
-    # Sums of money outgrow a single amount: 38 digits is what the marts hold.
+    # A sum can have more digits than one amount. The marts hold 38.
     return frame.with_columns(order_date=day_of("order_date"), amount=nw.col("amount").cast(nw.Decimal(38, 2)))
-
-
-def _is_missing(name: str) -> nw.Expr:
-    return nw.col(name).is_null() | nw.col(name).str.strip_chars().is_in(_MISSING)
-
-
-def _has_no_id(frame: Frame, name: str) -> nw.Expr:
-    text = nw.col(name).str.strip_chars()
-    is_missing = text.is_null() | text.is_in(_NO_ID)
-    if isinstance(frame, nw.DataFrame):
-        texts = frame[name].fill_null("")
-        if not ((texts < "$") & (texts > "") | (texts > "~")).any():  # nothing begins with `#`, or a space before it
-            return is_missing
-    return is_missing | text.str.contains(ERROR_VALUE)
-
-
-def _contains_nul(name: str) -> nw.Expr:
-    return nw.col(name).fill_null("").str.contains("\x00", literal=True)
-
-
-def _with_text(judged: Frame, columns: Iterable[str]) -> Frame:
-    """Fill in the text of rejects as CSV where there is none yet, shortened where it is long."""
-    if _is_empty(judged, REASON):
-        return judged
-    names = judged.collect_schema().names()
-    given = [name for name in columns if not name.startswith("_")]
-    is_reject, text = ~nw.col(REASON).is_null(), nw.col(TEXT)
-    fields = {
-        f"_field_{number}": nw.when(is_reject).then(nw.col(name).cast(nw.String).fill_null(""))
-        for number, name in enumerate(given)
-    }
-    as_csv = nw.concat_str([_csv_field(field) for field in fields], separator=",")
-    begun = nw.concat_str([text.str.slice(0, LONGEST_TEXT - 1), nw.lit("…")])
-    return (
-        judged.with_columns(**fields)
-        .with_columns(**{TEXT: nw.coalesce(text, as_csv)})
-        .with_columns(**{TEXT: nw.when(text.str.len_chars() > LONGEST_TEXT).then(begun).otherwise(text)})
-        .select(*names)
-    )
-
-
-def _is_empty(frame: Frame, name: str) -> bool:
-    """Whether a column is known to hold nulls alone, so that what would be made of it need not be."""
-    return isinstance(frame, nw.DataFrame) and bool(frame[name].is_null().all())
-
-
-def _csv_field(name: str) -> nw.Expr:
-    text = nw.col(name)
-    quoted = nw.concat_str([nw.lit('"'), text.str.replace_all('"', '""', literal=True), nw.lit('"')])
-    return nw.when(text.str.contains('[",\r\n]')).then(quoted).otherwise(text)
-
-
-def _read_time(frame: Frame, name: str) -> Frame:
-    """Take a time text that matches TIME apart: `<name>_reading` is what the clock showed, `<name>_offset` how far it
-    is ahead of UTC (zero where the text does not say), `<name>_tail` the offset's text."""
-    if format_ := _plain_format(frame, f"{name}_text"):
-        reading = nw.col(f"{name}_text").str.to_datetime(format_).cast(nw.Datetime("us"))
-        no_offset = {f"{name}_tail": nw.lit(""), f"{name}_offset": nw.lit(0).cast(nw.Duration("us"))}
-        return frame.with_columns(**{f"{name}_reading": reading}, **no_offset)
-    text, tail, digits = (nw.col(f"{name}_{part}") for part in ("text", "tail", "digits"))
-    minutes = nw.when(text.str.len_chars() > 10).then(text.str.slice(11, 5)).otherwise(nw.lit("00:00"))
-    seconds = nw.when(text.str.slice(16, 1) == ":").then(text.str.slice(17, 2)).otherwise(nw.lit("00"))
-    fraction = nw.when(text.str.slice(19, 1) == ".").then(text.str.slice(20, 6)).otherwise(nw.lit(""))
-    clock = nw.concat_str([text.str.slice(0, 10), minutes, seconds], separator=" ").str.to_datetime("%Y-%m-%d %H:%M %S")
-    micros = fraction.str.replace_all("[^0-9].*$", "").str.pad_end(6, "0").fill_null("0").cast(nw.Int64)
-    sign = nw.when(tail.str.starts_with("-")).then(nw.lit(-1)).otherwise(nw.lit(1))
-    ahead = digits.str.slice(1, 2).cast(nw.Int64) * 60 + digits.str.slice(3, 2).cast(nw.Int64)
-    parts = {
-        f"{name}_reading": clock.cast(nw.Datetime("us")) + micros.cast(nw.Duration("us")),
-        f"{name}_tail": text.str.slice(16).str.replace_all(r"^(:[0-9]{2}(\.[0-9]+)?)? ?", "").fill_null(""),
-    }
-    padded = tail.str.replace_all("Z|UTC", "+").str.replace_all(":", "").str.pad_end(5, "0")
-    return (
-        frame.with_columns(**parts)
-        .with_columns(**{f"{name}_digits": padded})
-        .with_columns(**{f"{name}_offset": (ahead * sign * 60_000_000).cast(nw.Duration("us"))})
-    )
-
-
-def _plain_format(frame: Frame, name: str) -> str | None:
-    """The one format of all time texts of a column, if they share one and can be looked at."""
-    if isinstance(frame, nw.LazyFrame):
-        return None
-    texts = frame[name]
-    fits = (format_ for format_, pattern in _PLAIN_TIMES.items() if texts.str.contains(pattern).fill_null(True).all())
-    return next(fits, None)
-
-
-def _wall_clock(name: str, zone: str) -> nw.Expr:
-    """What a clock in `zone` shows: the reading itself, or converted where the text has an offset."""
-    reading, offset = nw.col(f"{name}_reading"), nw.col(f"{name}_offset")
-    return nw.when(_has_offset(name)).then(_clock_in(zone, reading - offset)).otherwise(reading)
-
-
-def _instant(name: str, zone: str) -> nw.Expr:
-    """The point in time, UTC. A reading without offset is in `zone`; one that the zone skips or repeats (a clock
-    change) is settled by the offset in force just before or after, always the same way."""
-    reading, offset = nw.col(f"{name}_reading"), nw.col(f"{name}_offset")
-    guess = reading - (_clock_in(zone, reading) - reading)
-    in_zone = reading - (_clock_in(zone, guess) - guess)
-    return nw.when(_has_offset(name)).then(reading - offset).otherwise(in_zone).dt.replace_time_zone("UTC")
-
-
-def _clock_in(zone: str, utc: nw.Expr) -> nw.Expr:
-    """What a clock in `zone` shows at a time given by a clock in UTC."""
-    if zone == "UTC":
-        return utc
-    return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
-
-
-def _has_offset(name: str) -> nw.Expr:
-    return nw.col(f"{name}_tail") != ""

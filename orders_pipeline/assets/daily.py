@@ -1,5 +1,5 @@
-"""The partitioned chain: daily_orders, daily_revenue_partitioned. It computes the same days by another route; the check
-`revenue_reconciles` proves that both agree."""
+"""The partitioned chain: daily_orders, daily_revenue_partitioned. It computes the same days independently; the check
+`revenue_reconciles` compares both."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from orders_pipeline.ui import metadata
     metadata=metadata.of_table("daily_orders"),
 )
 def daily_orders(raw_orders: Any) -> Any:
-    """The clean orders of one day."""
+    """The latest clean row of each order of one day. Rows are validated when their file lands."""
     return transforms.clean(raw_orders, read_settings().timezone)
 
 

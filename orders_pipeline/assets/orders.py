@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from orders_pipeline import transforms
+from orders_pipeline import transforms, validation
 from orders_pipeline.assets.frames import OrderFrame
 from orders_pipeline.freshness import REVENUE_FRESHNESS
 from orders_pipeline.pools import UNPARTITIONED_POOL
@@ -25,7 +25,7 @@ from orders_pipeline.ui import metadata
     metadata=metadata.of_table("cleaned_orders"),
 )
 def cleaned_orders(raw_orders: Any) -> Any:
-    """Orders with nulls removed and types cast; one row per order, the latest version wins."""
+    """The latest clean row of each order. Rows are validated when their file lands."""
     return transforms.clean(raw_orders, read_settings().timezone)
 
 
@@ -41,8 +41,8 @@ def cleaned_orders(raw_orders: Any) -> Any:
     metadata=metadata.of_table("rejected_orders"),
 )
 def rejected_orders(raw_orders: Any) -> Any:
-    """Every row that cleaning leaves out, with its file, row number, original text and the reason."""
-    return transforms.rejects(raw_orders, read_settings().timezone)
+    """Every row that validation refused, with its file, row number, original text and the reason."""
+    return validation.rejects(raw_orders, read_settings().timezone)
 
 
 @dg.asset(

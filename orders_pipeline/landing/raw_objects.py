@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from more_itertools import constrained_batches
 
-from orders_pipeline import transforms
+from orders_pipeline import validation
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.advice import Unreadable
@@ -108,7 +108,7 @@ def write_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> Raw
     tally, reading = _Tally(), read_settings().reading
 
     def write(target: Path) -> None:
-        batches = (transforms.validate(batch, zone) for batch in read_rows(file, reading))
+        batches = (validation.validate(batch, zone) for batch in read_rows(file, reading))
         _write(target, batches, _origin(version, zone), tally)
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
             raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file, reading)))
@@ -123,7 +123,7 @@ def revalidate(lake: Lake, path: str, version: FileVersion, zone: str) -> RawObj
     tally = _Tally()
 
     def write(target: Path) -> None:
-        batches = (transforms.validate(part, zone) for part in _parts(lake.scan([path]).drop(*_JUDGEMENT)))
+        batches = (validation.validate(part, zone) for part in _parts(lake.scan([path]).drop(*_JUDGEMENT)))
         _write(target, batches, _origin(version, zone), tally)
 
     return _made(lake.write("raw_orders", write), tally)

@@ -7,12 +7,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-import narwhals as nw
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline import transforms
+from orders_pipeline import validation
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
@@ -117,5 +116,5 @@ def of_rejects(connection: Connection, run_id: str | None) -> Rejects:
 
 
 def _ranked(rows: pl.LazyFrame, zone: str) -> pl.LazyFrame:
-    judged: pl.LazyFrame = transforms.judge(nw.from_native(rows), zone).to_native()
-    return judged.with_columns(_rank=pl.coalesce(UPDATED_AT, LANDED_AT))
+    validated: pl.LazyFrame = validation.validated(rows, zone).to_native()
+    return validated.with_columns(_rank=pl.coalesce(UPDATED_AT, LANDED_AT))

@@ -125,10 +125,10 @@ MUTANTS = [
     Mutant(
         "4 conserved",
         "a reason for rejects is not reported",
-        "transforms.py",
+        "validation.py",
         ".filter(~nw.col(REASON).is_null())",
         '.filter(~nw.col("_reason").is_null(), nw.col(REASON) != "amount_missing")',
-        "test_transforms.py",
+        "test_validation.py",
         "required_value",
     ),
     Mutant(
@@ -366,10 +366,10 @@ MUTANTS = [
     Mutant(
         "11 exact",
         "an amount of three decimals is rounded",
-        "transforms.py",
+        "validation.py",
         r'AMOUNT_TEXT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?$"',
         r'AMOUNT_TEXT: Final = r"^[+-]?[0-9]{1,16}(?:\.[0-9]+)?$"',
-        "test_transforms.py",
+        "test_validation.py",
         "rounded",
     ),
     Mutant(
@@ -384,10 +384,10 @@ MUTANTS = [
     Mutant(
         "11 exact",
         "an error value of a spreadsheet counts as an id",
-        "transforms.py",
+        "validation.py",
         "return is_missing | text.str.contains(ERROR_VALUE)",
         "return is_missing",
-        "test_transforms.py",
+        "test_validation.py",
         "programs_write",
     ),
     Mutant(

@@ -22,7 +22,7 @@ import pytest
 
 from orders_pipeline.definitions import s3
 from orders_pipeline.schema import REASONS
-from orders_pipeline.transforms import LONGEST_TEXT
+from orders_pipeline.validation import LONGEST_TEXT
 from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped
 
 LOADED, QUARANTINED, IGNORED = "loaded", "quarantined", "ignored"

@@ -31,7 +31,7 @@ ROW = b"1,ann,1.00,2026-03-04\n"
 _MEASURE = """
 import sys
 from pathlib import Path
-from orders_pipeline import transforms
+from orders_pipeline import validation
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import Reading
@@ -44,7 +44,7 @@ def peak():
 def read(path):
     rows = 0
     for batch in read_rows(path, Reading(expanded_bytes=1 << 30, expansion_ratio=int(sys.argv[3]))):
-        rows += transforms.validate(batch, "UTC").height
+        rows += validation.validate(batch, "UTC").height
     return rows
 
 read(Path(sys.argv[1]))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from orders_pipeline import transforms
+from orders_pipeline import transforms, validation
 from orders_pipeline.errors import EmptyFileError, QuarantineError
 from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import Reading
@@ -41,7 +41,7 @@ def check(content: bytes, folder: Path) -> str:
     file = folder / "file"
     file.write_bytes(content)
     try:
-        rows = pl.concat([transforms.validate(batch, "UTC") for batch in read_rows(file, READING)])
+        rows = pl.concat([validation.validate(batch, "UTC") for batch in read_rows(file, READING)])
     except EmptyFileError:
         return "empty"
     except QuarantineError as error:
@@ -65,9 +65,9 @@ def _check_each(rows: pl.DataFrame) -> None:
     assert set(rejected[REASON]) <= set(REASONS)
     assert rejected[TEXT].null_count() == 0
     raw = rows.drop(*JUDGEMENT)
-    assert transforms.validate(raw.lazy(), "UTC").collect().equals(rows)  # whatever formats share a batch
-    assert transforms.rejects(raw).height + rows[DAY].count() == rows.height
-    assert max((len(text) for text in rejected[TEXT]), default=0) <= transforms.LONGEST_TEXT
+    assert validation.validate(raw.lazy(), "UTC").collect().equals(rows)  # whatever formats share a batch
+    assert validation.rejects(raw).height + rows[DAY].count() == rows.height
+    assert max((len(text) for text in rejected[TEXT]), default=0) <= validation.LONGEST_TEXT
     clean = transforms.clean(raw)
     assert set(clean["order_id"]) == set(rows.filter(pl.col(DAY).is_not_null())["order_id"])
 
