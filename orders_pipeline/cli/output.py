@@ -173,12 +173,12 @@ def _waiting(sides: list[Waiting]) -> None:
 
 def recovered(found: Recovered) -> None:
     """What a recovery put right, what it could not, and what nobody can know."""
-    if not (found.adopted or found.read_anew or found.stale):
+    if not (found.adopted or found.to_reprocess or found.stale):
         _console.print("Nothing to recover: the lake has no file that the ledger lacks, and every object it names.")
     for version in found.adopted:
         landed = f"landed {version.last_modified:%Y-%m-%d %H:%M:%S} UTC"
         _console.print(f"  adopted from the lake: {escape(version.key)} ({landed})")
-    for key in found.read_anew:
+    for key in found.to_reprocess:
         _console.print(f"  its object is gone, to be read anew: {escape(key)}")
     for table, days in found.stale.items():
         _console.print(f"  {table}: {len(days)} days whose object is gone are stale ({list_days(days)})")

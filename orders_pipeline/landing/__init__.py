@@ -1,1 +1,1 @@
-"""The landing zone: what lies there, how its files are read, how they enter the ledger."""
+"""From the landing zone and the source table into the lake and the ledger."""

@@ -1,4 +1,4 @@
-"""What a file most of whose rows cannot be read is told: the commonest reason, where it is seen first, what to do."""
+"""The message for a file in which most rows cannot be read: the most frequent reason, its first rows, what to do."""
 
 import csv
 import re
@@ -16,7 +16,7 @@ from orders_pipeline.text import printable
 
 _EXAMPLES: Final = 3
 _LONGEST_VALUE: Final = 40  # characters of a value that are shown
-# Which value a message shows: an amount or a date, but no id and no whole row, which may be a person's.
+# Values that a message may show: an amount or a date. An id or a whole row may be personal data.
 _SHOWN: Final = {"amount_not_decimal": "amount", "order_date_unreadable": "order_date"}
 
 _DAY: Final = r"(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})(?!\d)"
@@ -30,7 +30,7 @@ _KINDS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         (r"[^\w\s.,+-]\s*[+-]?\d[\d.]*|[+-]?\d[\d.]*\s*[^\w\s.,+-]|[A-Z]{3}\s*\d[\d.]*|\d[\d.]*\s*[A-Z]{3}",
          "The amounts have a currency in them. Write the number alone."),
         (r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+", "The amounts have an exponent. Write 1000.00 for 1e3."),
-        (r"[+-]?\d+\.\d{3,}", "The amounts have more than 2 decimals. Round them where they are made."),
+        (r"[+-]?\d+\.\d{3,}", "The amounts have more than 2 decimals. Round them before you export them."),
     ),
     "order_date_unreadable": (
         (r"\d{10}|\d{13}", "The dates are seconds or milliseconds since 1970. Write 2026-03-05T14:30:00Z."),
@@ -40,7 +40,7 @@ _KINDS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
 }  # fmt: skip
 _DAY_FIRST: Final = "The dates are written day first. Write 2026-03-31 for 31.03.2026."
 _MONTH_FIRST: Final = "The dates are written month first. Write 2026-03-31 for 03/31/2026."
-_EITHER_FIRST: Final = "The dates are written day first or month first, which cannot be told apart. Write 2026-03-05."
+_EITHER_FIRST: Final = "The dates are written day first or month first, and nothing shows which. Write 2026-03-05."
 _EXTENDED_JSON: Final = re.compile(r'"\$(?:oid|date|number[A-Z]\w*)"')
 
 
@@ -58,7 +58,7 @@ class Unreadable:
         return self.reasons.total()
 
     def add(self, batch: pl.DataFrame) -> None:
-        """Look at validated rows."""
+        """Count the unreadable rows of a batch of validated rows."""
         self.rows += batch.height
         self.width = sum(not name.startswith("_") for name in batch.columns)
         found = batch.filter(pl.col(REASON).is_in(UNREADABLE_REASONS))
@@ -70,7 +70,7 @@ class Unreadable:
             known += rows.select(ROW_NUMBER, value).rows()
 
     def message(self, place: str) -> str:
-        """What was found, and what to do. `place`: what row numbers count, `line` or `row`."""
+        """What was found, and what to do. `place`: what a row number refers to, `line` or `row`."""
         reason, count = self.reasons.most_common(1)[0]
         examples = self.examples[reason]
         shown = ", ".join(f"{place} {number}{_value(reason, text, self.width)}" for number, text in examples)
@@ -91,7 +91,7 @@ def _value(reason: str, text: str, width: int) -> str:
 
 
 def _fields(text: str, width: int) -> int:
-    """How many fields a row has. Its delimiter is the one that splits it at all; of several, the likelier one."""
+    """How many fields a row has. If several delimiters split it, the count closest to `width` is used."""
     counts = []
     for delimiter in ",;\t|":
         try:
@@ -102,7 +102,7 @@ def _fields(text: str, width: int) -> int:
 
 
 def _advice(reason: str, texts: Sequence[str]) -> str | None:
-    """What to do about values of a kind that is known; None: it is not."""
+    """What to do about values of a known kind; None: the kind is unknown."""
     if reason == "nested_value" and all(map(_EXTENDED_JSON.search, texts)):
         return f"{MONGO[0].upper()}{MONGO[1:]}"
     values = [text.strip() for text in texts]

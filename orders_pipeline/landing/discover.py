@@ -1,4 +1,4 @@
-"""What is to be ingested: the objects that S3 lists, or those that a run names, and the days of the source table."""
+"""Find what to ingest: the objects that S3 lists, or those that a run names, and the days of the source table."""
 
 import tempfile
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from orders_pipeline.settings import Settings
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource
 
-_THREADS: Final = 8  # a thousand keys are looked up one by one, and each answer takes its time
+_THREADS: Final = 8  # keys are looked up one by one, and S3 takes a while for each answer
 
 
 def receive_files(ingest: Ingest, s3: "S3Resource", keys: Sequence[str], listed: Sequence[FileVersion] = ()) -> Report:
-    """Take the pending versions of these keys, or of all that S3 lists if none is named. `listed`: what a listing
-    showed of some of the keys, which are then looked up one by one only where it proves to be out of date.
+    """Load the pending versions of these keys; without keys, of everything that S3 lists. `listed`: versions of some
+    keys from an earlier listing. Such a key is looked up on S3 only if its listed version is out of date.
 
     Raises:
         SettingsError: a key lies outside the landing zone.
@@ -67,21 +67,22 @@ def _receive_named(ingest: Ingest, s3: "S3Resource", keys: list[str], listed: Se
 
 
 def _left_out(connection: Connection, bucket: str, versions: list[FileVersion]) -> list[str]:
-    """A remark on each side file that was named and is not taken."""
+    """A remark on each side file that was named and is not loaded."""
     named = [version.key for version in versions if version.is_side_file]
-    counting = that_count(connection, bucket, named) if named else set()
-    return [f"{key} is left out: {side_files.WHY}." for key in named if key not in counting]
+    active_keys = that_count(connection, bucket, named) if named else set()
+    return [f"{key} is left out: {side_files.WHY}." for key in named if key not in active_keys]
 
 
 def receive_table(ingest: Ingest, settings: Settings) -> Report:
-    """Take the days of the source table that changed since they were last taken, and retract those that are gone. A
-    source that does not answer, or is not where the settings say, is recorded as failing, so that it is asked again
-    before the next morning; so is one whose run ends before all of it is taken.
+    """Load the days of the source table that changed since they were last loaded, and retract those that are gone.
+
+    A source that does not answer or is not where the settings point is recorded as failing, so that a sensor requests
+    it again before the next morning. The same holds if the run ends before the whole table is loaded.
 
     Raises:
-        ServiceUnavailableError: the pipeline's own Postgres or the lake was lost on the way.
+        ServiceUnavailableError: the pipeline's own Postgres or the lake failed meanwhile.
     """
-    ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended meanwhile.")
+    ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended early.")
     with tempfile.TemporaryDirectory(prefix="orders-table-") as folder:
         try:
             with source_table.snapshot(settings) as snapshot:
@@ -106,7 +107,7 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
 
 
 def table_is_pending(connection: Connection, settings: Settings) -> bool:
-    """Whether `receive_table` would change anything. It asks the table, if nothing is known to wait for already."""
+    """Whether `receive_table` would change anything. Queries the table only if the ledger does not answer it."""
     waiting = files.failing(connection, source_table.BUCKET)
     if any(entry.due and entry.version == source_table.WHOLE for entry in waiting):
         return True
@@ -122,7 +123,7 @@ def table_is_pending(connection: Connection, settings: Settings) -> bool:
 
 
 def table_trouble(connection: Connection) -> str | None:
-    """Why the source table has yet to be taken, as the ledger knows it from the last run that asked; None: it was."""
+    """Why the last run could not load the source table, from the ledger; None: it was loaded."""
     return files.failing_message(connection, source_table.WHOLE)
 
 

@@ -1,5 +1,5 @@
-"""What it means for the rest of the ledger that files change places: which days are stale then, and which files hold
-orders in common. Found before the transaction in which they do, recorded in it."""
+"""What changes in the ledger when files become active or stop being active: which days are stale then, and which files
+overlap. Computed before the transaction, recorded in it."""
 
 import logging
 from collections import Counter
@@ -19,21 +19,21 @@ from orders_pipeline.storage.lake import Lake
 
 @dataclass(frozen=True)
 class Impact:
-    """What is to be recorded when files change places."""
+    """What to record when files become active or stop being active."""
 
     touched: set[date]  # the days whose rows may change
-    unpaired: list[ActiveFile]  # files of which nothing that was known of orders in common holds any more
-    pairs: set[overlap.Pair]  # files that hold orders in common from now on
+    unpaired: list[ActiveFile]  # files whose recorded overlaps no longer hold
+    pairs: set[overlap.Pair]  # files that overlap from now on
 
     def record(self, connection: Connection) -> None:
-        """Write them down, in the caller's transaction."""
+        """Record everything in the caller's transaction."""
         overlaps.forget(connection, self.unpaired)
         overlaps.record(connection, self.pairs)
         days.bump_versions(connection, self.touched)
 
 
 def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Impact:
-    """The effects of files that begin to count, each in the place of the active version of its key."""
+    """The impact of files that become active. Each replaces the active version of its key."""
     replaced = active.of_keys(connection, [(file.version.bucket, file.version.key) for file in coming])
     rank_only = {file.raw.path for file in coming} & {file.raw.path for file in replaced}
     fresh = [file for file in coming if file.raw.path not in rank_only]
@@ -41,7 +41,7 @@ def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile]
     gone = {file.raw.path for file in leaving}
     overlapping = [file for file in active.overlapping(connection, fresh) if file.raw.path not in gone]
     partners = overlaps.partners(connection, replaced)
-    connection.rollback()  # the lake is read outside any transaction
+    connection.rollback()  # no transaction stays open while the lake is read
     pairs = _pairs(lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
     partners += [file for file in overlapping if file.raw.path in paired]
@@ -49,7 +49,7 @@ def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile]
 
 
 def on_deactivate(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Impact:
-    """The effects of active files that cease to count."""
+    """The impact of active files that stop being active."""
     partners = overlaps.partners(connection, going)
     connection.rollback()
     return Impact(_touched(lake, going, partners, log), list(going), set())
@@ -58,23 +58,25 @@ def on_deactivate(connection: Connection, lake: Lake, going: Sequence[ActiveFile
 def _pairs(
     lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile], log: logging.Logger
 ) -> set[overlap.Pair]:
-    """Which files will hold orders in common, one of them at least a fresh one."""
-    lost = set(lake.missing([file.raw.path for file in others]))
-    assumed = overlap.all_pairs(fresh, [file for file in others if file.raw.path in lost])
+    """The pairs of files that will overlap, at least one of them fresh."""
+    missing = set(lake.missing([file.raw.path for file in others]))
+    assumed = overlap.all_pairs(fresh, [file for file in others if file.raw.path in missing])
     try:
-        return assumed | overlap.pairs(lake, fresh, [file for file in others if file.raw.path not in lost])
+        return assumed | overlap.pairs(lake, fresh, [file for file in others if file.raw.path not in missing])
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        log.warning("All files whose ids overlap are taken to share an order, for the lake fails: %s", error)
+        log.warning(
+            "The lake could not be read, so all files with overlapping id ranges are recorded as overlaps: %s", error
+        )
         return overlap.all_pairs(fresh, [*fresh, *others])
 
 
 def _touched(
     lake: Lake, changed: Sequence[ActiveFile], partners: Sequence[ActiveFile], log: logging.Logger
 ) -> set[date]:
-    """The days whose rows may change when these files, old versions and new, change places.
+    """The days whose rows may change when these files, old and new versions, become active or stop being active.
 
-    Those of their rows, and of rows with the same order ids in their partners. Where old and new version are the
-    same object, only its rank is renewed: that matters on days alone whose orders other files hold too."""
+    These are the days of their rows, and of rows with the same order ids in their partners. If the old and the new
+    version have the same object, only its rank changes: that matters only for orders that other files hold too."""
     times = Counter(file.raw.path for file in changed)
     differing = [file for file in changed if times[file.raw.path] == 1]
     renewed = list({file.raw.path: file for file in changed if times[file.raw.path] > 1}.values())
@@ -83,8 +85,8 @@ def _touched(
         touched |= raw_objects.days_elsewhere(lake, differing, _beyond(touched, partners))
         return touched | raw_objects.days_shared(lake, renewed, partners)
     except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        # An object of the lake is lost or damaged. Rather too many days than an arrival that waits for its mending.
-        log.warning("All days of files that share an order are touched, for the lake fails: %s", error)
+        # An object is missing or damaged. Rather rebuild too many days than block new files until it is repaired.
+        log.warning("The lake could not be read, so all days of overlapping files are stale: %s", error)
         return touched.union(*(file.raw.days for file in [*changed, *partners]))
 
 

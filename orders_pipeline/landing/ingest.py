@@ -1,5 +1,5 @@
-"""From the landing zone into the ledger: fetch, parse, settle. One process at a time; any step may be cut short and
-done again."""
+"""From the landing zone into the ledger: fetch, parse, settle. One process at a time. Any step can be interrupted and
+repeated."""
 
 import logging
 import tempfile
@@ -35,7 +35,7 @@ from orders_pipeline.ledger.versions import FileVersion, Status, pending
 from orders_pipeline.storage.lake import Lake
 
 Fetch = Callable[[FileVersion, Path], None]
-Confirm = Callable[[FileVersion], None]  # raises ObjectChangedError where the source holds another version by now
+Confirm = Callable[[FileVersion], None]  # raises ObjectChangedError if the source holds another version now
 
 _BATCH_FILES: Final = 500
 _BATCH_BYTES: Final = 1 << 30
@@ -50,11 +50,11 @@ class Report:
     settled: list[tuple[FileVersion, Status, str]] = field(default_factory=list)
     touched: set[date] = field(default_factory=set)
     archived: list[FileVersion] = field(default_factory=list)
-    changed: list[FileVersion] = field(default_factory=list)  # listed, and gone or replaced by now
+    changed: list[FileVersion] = field(default_factory=list)  # listed, but deleted or replaced since
     remarks: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
-        """Take in what another batch did."""
+        """Add the results of another batch."""
         self.loaded += other.loaded
         self.settled += other.settled
         self.touched |= other.touched
@@ -74,14 +74,14 @@ class Ingest:
     log: logging.Logger
 
     def take(self, listed: Sequence[FileVersion], fetch: Fetch, confirm: Confirm | None = None) -> Report:
-        """Settle every listed version that is due: load it, or record why not. What an outage holds up waits for its
-        next attempt.
+        """Settle every listed version that is due: load it, or record why not. After an outage, the next attempt loads
+        what is left.
 
-        Versions that failed before are tried alone, after all others. `fetch` gets the listed version or none;
-        `confirm`, for a listing that is not of now, is asked about versions that need not be fetched.
+        Versions that failed before are tried alone, after all others. `fetch` downloads exactly the listed version, or
+        raises. `confirm`, for a listing from earlier, checks versions that need no download.
 
         Raises:
-            ServiceUnavailableError: Postgres or the lake was lost on the way.
+            ServiceUnavailableError: Postgres or the lake failed meanwhile.
         """
         unsettled = files.unsettled(self.connection, listed)
         self.connection.rollback()
@@ -94,7 +94,7 @@ class Ingest:
         return report
 
     def adopt(self, made: Sequence[ActiveFile]) -> Report:
-        """Let versions count whose objects lie in the lake already."""
+        """Make versions active whose objects are already in the lake."""
         report = Report()
         by_version = {file.version: file for file in made}
         for batch in batched(list(by_version)):
@@ -104,18 +104,18 @@ class Ingest:
         return report
 
     def count(self, made: Sequence[ActiveFile]) -> Report:
-        """Let versions count that the ledger knows, with these objects, in one transaction."""
+        """Make claimed versions active with these objects, in one transaction."""
         return self._commit(made, {}, [])
 
     def retract(
         self, keys: Sequence[tuple[str, str]], message: str, *, dismissing: str | None = None, forget: bool = False
     ) -> set[date]:
-        """Let (bucket, key) pairs contribute nothing from now on, until a new version lands. Returns the touched days.
+        """Remove the rows of (bucket, key) pairs until a new version lands. Returns the days that change.
 
-        `dismissing`: with this message, quarantined and failing versions are reported no longer. `forget`: a version
-        that was seen before may come back, and counts as new then."""
-        standing = active.of_keys(self.connection, keys)
-        effects = on_deactivate(self.connection, self.lake, standing, self.log)
+        `dismissing`: the message with which quarantined and failing versions are taken off the reports. `forget`: if a
+        version that was seen before comes back, it is new again."""
+        removed = active.of_keys(self.connection, keys)
+        impact = on_deactivate(self.connection, self.lake, removed, self.log)
         with self.transaction():
             for bucket, key in keys:
                 if dismissing is not None:
@@ -123,17 +123,17 @@ class Ingest:
                 retractions.retract(self.connection, bucket, key, message)
                 if forget:
                     files.forget(self.connection, bucket, key, *Status)
-            effects.record(self.connection)
-        return effects.touched
+            impact.record(self.connection)
+        return impact.touched
 
     def wait_for(self, version: FileVersion, message: str) -> None:
-        """Record that something could not even be listed: it is asked for again after a pause, as a file would be."""
+        """Record that something could not even be listed. It is tried again after a backoff, like a file."""
         with self.transaction():
             files.claim(self.connection, [version], self.run_id)
             files.refund_attempt(self.connection, version, message)
 
     def forget(self, version: FileVersion) -> None:
-        """What was waited for has come."""
+        """Remove what `wait_for` recorded: it is listed now."""
         with self.transaction():
             files.forget(self.connection, version.bucket, version.key, Status.FAILING)
 
@@ -172,7 +172,7 @@ class Ingest:
             return self._commit(loaded, failed, last_attempts)
         except Exception as error:
             if len(batch) > 1 or is_outage(error):
-                raise  # each is tried again, alone
+                raise  # each file is tried again, alone
             return self._commit([], {batch[0]: error}, last_attempts)
 
     def _known_bytes(self, batch: Iterable[FileVersion]) -> dict[FileVersion, RawObject]:
@@ -183,15 +183,15 @@ class Ingest:
         return {version: made for version, made in known.items() if made.path not in gone}
 
     def _read(self, version: FileVersion, fetch: Fetch) -> RawObject | Exception:
-        """The object made of a version, or why there is none. One file's failure is no other's."""
+        """The raw object of a version, or the error. An error affects only its own file."""
         try:
             with tempfile.TemporaryDirectory(prefix="orders-landing-") as spool:
                 file = Path(spool) / "file"
                 fetch(version, file)
                 return raw_objects.write_object(self.lake, file, version, self.zone)
-        except OSError as error:  # of the spool or the lake: what bytes cause is another error by now
+        except OSError as error:  # of the spool or the lake: the bytes of a file cause other errors
             return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error
-        except pl.exceptions.PanicException as error:  # Polars's own failures are no Exceptions
+        except pl.exceptions.PanicException as error:  # PanicException is not an Exception
             return RuntimeError(f"Polars: {error}")
         except Exception as error:
             return error
@@ -204,24 +204,26 @@ class Ingest:
     ) -> Report:
         """Settle a batch in one transaction of the session that holds the lock."""
         remarks = schema_drift.new_columns(self.connection, loaded, partial(raw_objects.unused_columns, self.lake))
-        effects = on_activate(self.connection, self.lake, loaded, self.log)
-        report = Report(loaded=list(loaded), touched=effects.touched, remarks=remarks)
+        impact = on_activate(self.connection, self.lake, loaded, self.log)
+        report = Report(loaded=list(loaded), touched=impact.touched, remarks=remarks)
         with self.transaction():
             for version, error in failed.items():
                 self._settle(version, error, version in last_attempts, report)
             files.activate(self.connection, loaded, self.zone, self.run_id)
-            effects.record(self.connection)
+            impact.record(self.connection)
         return report
 
     def _settle(self, version: FileVersion, error: Exception, is_last_attempt: bool, report: Report) -> None:
         if isinstance(error, ServiceUnavailableError):
-            self.log.warning("%s waits: %s", version.key, error)
+            self.log.warning("%s is postponed: %s", version.key, error)
             files.refund_attempt(self.connection, version, str(error))
             return
         if isinstance(error, ObjectChangedError):
             files.discard(self.connection, version)
             report.changed.append(version)
-            report.remarks.append(f"{version.key} changed or went while it was read: what S3 holds then is taken next.")
+            report.remarks.append(
+                f"{version.key} was replaced or deleted while it was read. The next run loads its new version."
+            )
             return
         if isinstance(error, ArchivedError) and archive.wait_for_restore(self.connection, version, self.run_id):
             report.archived.append(version)
@@ -231,7 +233,7 @@ class Ingest:
         elif isinstance(error, EmptyFileError):
             status, reason, message = Status.IGNORED, "empty", str(error)
         else:
-            is_last_attempt |= isinstance(error, ArchivedError)  # it counts, and what was read of it may do
+            is_last_attempt |= isinstance(error, ArchivedError)  # of an active file: the rows already read stay active
             status = Status.QUARANTINED if is_last_attempt else Status.FAILING
             reason, message = (
                 "gave_up" if is_last_attempt else "failed",
@@ -243,16 +245,16 @@ class Ingest:
 
 
 def _refusal(version: FileVersion, attempts: int) -> Exception | None:
-    """Why a version is not even fetched; None: there is no such reason."""
+    """Why a version is not fetched; None: it may be fetched."""
     if attempts > MAX_ATTEMPTS:
-        return RuntimeError("every process that read it ended without a word")
+        return RuntimeError("every process that read it died without an error message")
     if version.key.endswith("/") or version.size == 0:
-        return EmptyFileError("The object is empty: a folder's marker, or a file without even a header.")
+        return EmptyFileError("The object is empty: a folder marker, or a file without a header.")
     return raw_objects.refusal(version)
 
 
 def _confirmed(version: FileVersion, outcome: RawObject | Exception, confirm: Confirm | None) -> RawObject | Exception:
-    """What becomes of a version that was not fetched, or that it is not there any more."""
+    """The outcome of a version that was not fetched; an error if S3 no longer holds it."""
     try:
         if confirm is not None:
             confirm(version)
@@ -276,7 +278,7 @@ def ingesting(engine: Engine, lake: Lake, zone: str, run_id: str, log: logging.L
 
 
 def batched(versions: Iterable[FileVersion]) -> Iterator[tuple[FileVersion, ...]]:
-    """Batches bounded in files and bytes: a commit is one transaction, and its files wait for one another."""
+    """Batches bounded in files and bytes. A batch is committed in one transaction, so its files wait for each other."""
     return constrained_batches(
         versions, _BATCH_BYTES, max_count=_BATCH_FILES, get_len=lambda version: version.size, strict=False
     )

@@ -1,4 +1,4 @@
-"""What is no error, and yet may not be what the sender meant: sentences for `sync`, `status` and the sensor."""
+"""Notices for `sync`, `status` and the sensor: no errors, but perhaps not what the sender meant."""
 
 from collections.abc import Sequence
 from shlex import quote
@@ -19,7 +19,7 @@ _NAMED_BY: Final = {"s3_bucket", "landing_prefix"}
 
 
 def of_landing_zone(connection: Connection, s3: "S3Resource", settings: Settings, *, is_settled: bool) -> list[str]:
-    """What is to be known of the landing zone. `is_settled`: a complete listing showed nothing that is pending."""
+    """The notices about the landing zone. `is_settled`: a complete listing showed nothing pending."""
     found = [nothing_landed(connection, s3, settings) if is_settled else None]
     waiting = archive.archived(connection)
     found.append(archived(waiting) if waiting else None)
@@ -28,8 +28,8 @@ def of_landing_zone(connection: Connection, s3: "S3Resource", settings: Settings
 
 
 def nothing_landed(connection: Connection, s3: "S3Resource", settings: Settings) -> str | None:
-    """What to say where a complete listing showed nothing that is pending, and nothing was ever taken from there: the
-    landing zone may be new, or be another than the one that was meant. The embedded bucket is never another."""
+    """The notice for a complete listing without anything pending, if nothing was ever loaded from there: the landing
+    zone may be new, or a wrong one. The embedded bucket is never wrong."""
     if not settings.model_fields_set & _NAMED_BY or keys.knows_any(connection, s3.bucket, s3.prefix):
         return None
     return (
@@ -39,15 +39,15 @@ def nothing_landed(connection: Connection, s3: "S3Resource", settings: Settings)
 
 
 def archived(versions: Sequence[FileVersion]) -> str:
-    """One sentence for all files that S3 has to restore before they can be read; there is at least one."""
+    """The notice about all archived files; there is at least one."""
     example = versions[0]
     return (
-        f"Archived on S3, so that they cannot be read: {shortened([version.key for version in versions])}"
-        f" ({len(versions)} in all). Their orders do not count, or an earlier version's still do. Restore them, for"
+        f"Archived on S3 and not readable: {shortened([version.key for version in versions])}"
+        f" ({len(versions)} in all). Their orders are in no table, or come from an earlier version. Restore them, for"
         f" example `aws s3api restore-object --bucket {quote(example.bucket)} --key {quote(example.key)}"
-        " --restore-request Days=7`: they are loaded within an hour after that, or at once by `orders-pipeline sync`."
-        " Take those that you do not need off this list with `orders-pipeline retract KEY...`, which takes the orders"
-        " of their earlier versions out as well."
+        " --restore-request Days=7`. They are loaded within an hour after that, or at once by `orders-pipeline sync`."
+        " If you do not need one, `orders-pipeline retract KEY...` takes it off this list, and removes the orders of"
+        " its earlier versions too."
     )
 
 
@@ -55,7 +55,7 @@ def _side_files_that_count(found: Sequence[str]) -> str | None:
     if not found:
         return None
     return (
-        f"Orders count from files that look like side files of other tools ({shortened(found)}): a part of the name"
-        " begins with _ or a dot. If they are no orders, take them out: `orders-pipeline retract KEY...`, which also"
-        " takes patterns like 'landing/_temporary/*'."
+        f"Loaded files look like side files of other tools ({shortened(found)}): a part of the name begins with _ or a"
+        " dot. If they hold no orders, remove them: `orders-pipeline retract KEY...` also accepts patterns like"
+        " 'landing/_temporary/*'."
     )

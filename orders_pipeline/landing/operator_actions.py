@@ -1,5 +1,5 @@
-"""What a person decides about landed files, by key or pattern: read again, take out, count again. Each is done for all
-that was named, or, where a name stands for nothing, for none."""
+"""What an operator does with landed files, by key or pattern: retry, retract, undo a retraction. If a name matches
+nothing, nothing is changed."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource
 
 _HEADS_AT_ONCE: Final = 8
-_RETRACTED: Final = "Retracted with `orders-pipeline retract`; with --undo it counts again."
-_DISMISSED: Final = "Dismissed with `orders-pipeline retract`; with --undo it is read again."
+_RETRACTED: Final = "Retracted with `orders-pipeline retract`. `--undo` reverses it."
+_DISMISSED: Final = "Dismissed with `orders-pipeline retract`. With `--undo` it is read again."
 
 
 def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: bool) -> list[str]:
-    """Let files be read again: quarantined, failing and archived ones, those whose object the lake has lost, and with
-    `loaded` every one that counts. Returns their keys.
+    """Request another reading of files: quarantined, failing and archived ones, those whose object is missing, and with
+    `loaded` every active one. Returns their keys.
 
     Raises:
-        OrdersPipelineError: a name stands for no such file that S3 still holds.
+        OrdersPipelineError: a name matches no such file that S3 still holds.
         ServiceUnavailableError: S3 or the lake did not answer.
     """
     with engine.begin() as transaction:
@@ -40,46 +40,46 @@ def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: boo
 
         def readable(keys: Collection[Key]) -> list[Key]:
             paths = {(f.version.bucket, f.version.key): f.raw.path for f in active.of_keys(transaction, keys)}
-            lost = set(s3.lake().missing([*paths.values()]))
-            asked = [key for key in keys if known[key] or loaded or paths[key] in lost]
-            return [key for key, is_there in zip(asked, _are_on_s3(s3, asked), strict=True) if is_there]
+            missing = set(s3.lake().missing([*paths.values()]))
+            wanted = [key for key in keys if known[key] or loaded or paths[key] in missing]
+            return [key for key, is_there in zip(wanted, _are_on_s3(s3, wanted), strict=True) if is_there]
 
-        what = "file on S3 that is to be read again: quarantined, failing, or (with --loaded) loaded"
+        what = "file on S3 that can be retried: quarantined, failing, archived, or (with --loaded) loaded"
         keys = _chosen(named, known, readable, what)
         for bucket, key in keys:
             if not files.retry(transaction, bucket, key) and not files.reread(transaction, bucket, key):
                 raise OrdersPipelineError(
-                    f"Nothing was changed: the latest version of {key!r} is ignored, since nothing is in it, and an"
-                    " older one counts. Upload the file again under this key."
+                    f"Nothing was changed: the latest version of {key!r} is empty and so ignored, and an older one is"
+                    " active. Upload the file again under this key."
                 )
     return [key for _, key in keys]
 
 
 def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], set[date]]:
-    """Take the orders of files out of every table, and report those that are set aside no longer. Returns their
-    keys, and the days that this touches.
+    """Remove the orders of files from every table, and take the files off the reports. Returns their keys, and the
+    days that change.
 
     Raises:
-        OrdersPipelineError: a name stands for no file that counts or is set aside.
+        OrdersPipelineError: a name matches no active, quarantined, failing or archived file.
     """
     known = retractions.removable(ingest.connection, [s3.bucket, TABLE])
-    known.pop((WHOLE.bucket, WHOLE.key), None)  # that the table did not answer is no file, and is not dismissed
+    known.pop((WHOLE.bucket, WHOLE.key), None)  # an entry for a table that does not answer is no file
     ingest.connection.rollback()
-    keys = _chosen(named, known, list, "file that counts, is quarantined, failing or archived")
+    keys = _chosen(named, known, list, "file that is active, quarantined, failing or archived")
     return [key for _, key in keys], ingest.retract(keys, _RETRACTED, dismissing=_DISMISSED)
 
 
 def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], list[str], set[date]]:
-    """Let files count again as they did before they were retracted. Returns the keys that count again, those that are
-    to be read again (the lake no longer has what was read of them, or they were only dismissed), and the touched days.
+    """Make files active again as they were before they were retracted. Returns the keys that are active again, those
+    that will be read again (their object is missing, or they were only dismissed), and the days that change.
 
     Raises:
-        OrdersPipelineError: a name stands for no retracted file, or neither the lake nor S3 has it any more.
+        OrdersPipelineError: a name matches no retracted file, or neither the lake nor S3 has it any more.
         ServiceUnavailableError: S3 or the lake did not answer.
     """
     removed = retractions.removed(ingest.connection, [s3.bucket, TABLE])
     ingest.connection.rollback()
-    keys = _chosen(named, removed, list, "retracted file of which no newer version counts")
+    keys = _chosen(named, removed, list, "retracted file without a newer active version")
     back: list[ActiveFile] = []
     to_read: list[FileVersion] = []
     for key in keys:
@@ -90,7 +90,7 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
             for version in left:
                 _require_on_s3(s3, version)
             to_read += left
-        else:  # a side file is read as well, since its key counts
+        else:  # a side file is read too, since its key is active
             to_read += [version for version in left if version.bucket == TABLE or s3.current(version.key) == version]
     with ingest.transaction():
         for version in to_read:
@@ -102,7 +102,7 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
 def _chosen(
     named: Sequence[str], known: Collection[Key], eligible: Callable[[Collection[Key]], list[Key]], what: str
 ) -> list[Key]:
-    """The eligible keys that the names stand for. A name is a key or else a pattern, in which `*` crosses slashes."""
+    """The eligible keys that the names match. A name is a key or else a pattern, in which `*` matches slashes too."""
     chosen: dict[Key, None] = {}
     unmatched = []
     for name in named:
@@ -113,14 +113,14 @@ def _chosen(
             unmatched.append(name)
     if unmatched:
         raise OrdersPipelineError(
-            f"Nothing was changed: {', '.join(map(repr, unmatched))} names no {what}. Give whole keys, or patterns in"
-            " quotes. `orders-pipeline status` lists what is set aside."
+            f"Nothing was changed: {', '.join(map(repr, unmatched))} matches no {what}. Give whole keys, or patterns in"
+            " quotes. `orders-pipeline status` lists quarantined, failing and archived files."
         )
     return list(chosen)
 
 
 def _are_on_s3(s3: "S3Resource", keys: Sequence[Key]) -> Iterable[bool]:
-    """Of each key whether S3 holds it; days of the source table are asked of the table."""
+    """For each key, whether S3 holds it. True for days of the source table, which the table itself answers later."""
     with ThreadPoolExecutor(_HEADS_AT_ONCE) as threads:
         return list(threads.map(lambda key: key[0] == TABLE or s3.current(key[1]) is not None, keys))
 
@@ -131,18 +131,18 @@ def _require_on_s3(s3: "S3Resource", version: FileVersion) -> None:
     current = s3.current(version.key)
     if current != version:
         raise OrdersPipelineError(
-            f"Nothing was changed: neither the lake nor S3 has the retracted version of {version.key!r} any more. Land"
-            " it again."
+            f"Nothing was changed: neither the lake nor S3 has the retracted version of {version.key!r} any more."
+            " Upload it again."
         )
     if current.is_side_file:
         raise OrdersPipelineError(
-            f"Nothing was changed: {version.key!r} would have to be read again, and is left out, since {WHY}. Land it"
+            f"Nothing was changed: {version.key!r} would have to be read again, but is a side file: {WHY}. Upload it"
             " under another name."
         )
 
 
 def _from_lake(ingest: Ingest, one: Removed) -> RawObject | None:
-    """What was read of a version, validated by today's rules. None: the lake no longer has it."""
+    """The raw object of a version, validated by the present rules. None: the lake no longer has it."""
     made = active.same_bytes(ingest.connection, one.version, ingest.zone)
     ingest.connection.rollback()
     if made is not None and not ingest.lake.missing([made.path]):

@@ -1,4 +1,4 @@
-"""Outages of Postgres and of the lake while files are in hand: the files are not at fault."""
+"""Outages of Postgres and of the lake while files are loaded. They do not count as attempts at these files."""
 
 import logging
 import time
@@ -13,24 +13,24 @@ from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.ledger import files
 from orders_pipeline.storage import postgres
 
-_PATIENCE: Final = 60  # seconds in which a Postgres that restarts should answer again
+_PATIENCE: Final = 60  # seconds, enough for a restart of Postgres
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether Postgres, the lake or the disk is at fault. OSError is Polars's word for a lake out of reach."""
+    """Whether Postgres, the lake or the disk is at fault. Polars raises OSError for a lake that does not answer."""
     if isinstance(error, sa.exc.DBAPIError):
         return postgres.is_outage(error)
     return isinstance(error, OSError | ServiceUnavailableError)
 
 
 def error_message(error: Exception) -> str:
-    """What an error says, of Postgres without the statement and its values."""
+    """The message of an error. Of a Postgres error, without the statement and its values."""
     return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
 
 
 @contextmanager
 def releasing_on_outage(connection: Connection, run_id: str, log: logging.Logger) -> Iterator[None]:
-    """Take back the attempt at the files that a run has in hand if there is an outage meanwhile.
+    """If there is an outage, release the files that the run has claimed, and refund their attempts.
 
     Raises:
         ServiceUnavailableError: there was one.
@@ -40,13 +40,13 @@ def releasing_on_outage(connection: Connection, run_id: str, log: logging.Logger
     except Exception as error:
         if not is_outage(error):
             raise
-        outage = ServiceUnavailableError(f"Postgres or the lake failed while files were taken: {error_message(error)}")
-        _put_back(connection.engine, run_id, str(outage), log)
+        outage = ServiceUnavailableError(f"Postgres or the lake failed while files were loaded: {error_message(error)}")
+        _release(connection.engine, run_id, str(outage), log)
         raise outage from error
 
 
-def _put_back(engine: Engine, run_id: str, message: str, log: logging.Logger) -> None:
-    """Take back attempts as soon as Postgres answers; after a while, let them count."""
+def _release(engine: Engine, run_id: str, message: str, log: logging.Logger) -> None:
+    """Release the files as soon as Postgres answers. After a while, give up: their attempts count."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -56,7 +56,10 @@ def _put_back(engine: Engine, run_id: str, message: str, log: logging.Logger) ->
             if not postgres.is_outage(error):
                 raise
             if time.monotonic() > deadline:
-                log.warning("The files in hand keep an attempt each, for Postgres stays away: %s", error_message(error))
+                log.warning(
+                    "Postgres still does not answer, so this attempt counts for each claimed file: %s",
+                    error_message(error),
+                )
                 return
             time.sleep(1)
         else:

@@ -1,4 +1,4 @@
-"""Which landed files hold the same orders: looked up once, when a file lands, so that no build has to look again."""
+"""Which landed files hold the same orders. Computed once, when a file lands, so that builds only look it up."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -17,9 +17,9 @@ _IDS_AT_ONCE: Final = 5_000_000  # 60 MB of hashes
 
 
 def pairs(lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[Pair]:
-    """The paths of two objects for each two files that hold an order id in common, one of them at least a fresh one.
+    """The paths of the objects of each two files that hold the same order id, at least one of them fresh.
 
-    Ids are compared by a hash of 64 bits, so once in a great while there is a pair too many."""
+    Ids are compared by a 64-bit hash, so on rare occasions there is a pair too many."""
     files = [*fresh, *others]
     if not fresh or len(files) == 1:
         return set()
@@ -42,7 +42,7 @@ def pairs(lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile])
 
 
 def all_pairs(fresh: Iterable[ActiveFile], others: Iterable[ActiveFile]) -> set[Pair]:
-    """As if each of these files shared an order with each of the others."""
+    """The pairs if each of these files overlapped with each of the others."""
     mine, theirs = {file.raw.path for file in fresh}, {file.raw.path for file in others}
     found = {*product(mine, theirs), *product(theirs, mine)}
     return {(one, other) for one, other in found if one != other}

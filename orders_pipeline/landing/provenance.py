@@ -1,4 +1,4 @@
-"""What a raw object was made of, kept in the object itself: so the ledger can be told again from the lake."""
+"""The origin of a raw object, stored in the object itself, so that `recover` can complete the ledger from the lake."""
 
 import json
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ _KEY: Final = "orders"  # of the Parquet file's metadata
 
 @dataclass(frozen=True)
 class Origin:
-    """A version, and by which rules and for which time zone its rows were judged."""
+    """A version, and the code version and time zone by which its rows were validated."""
 
     version: FileVersion
     rules: int
     zone: str
 
     def as_metadata(self) -> dict[str, str]:
-        """What is written into the object."""
+        """The metadata to write into the object."""
         version = self.version
         fields = {"bucket": version.bucket, "key": version.key, "etag": version.etag, "size": version.size}
         landed = version.last_modified.isoformat()
@@ -28,11 +28,11 @@ class Origin:
 
 
 def origin_of(metadata: Mapping[str, str]) -> Origin | None:
-    """What an object says of itself; None where it says nothing that can be read."""
+    """The origin in the metadata of an object; None: there is none that can be read."""
     try:
-        said = json.loads(metadata[_KEY])
-        landed = datetime.fromisoformat(said["last_modified"])
-        version = FileVersion(said["bucket"], said["key"], said["etag"], said["size"], landed)
-        return Origin(version, said["rules"], said["zone"])
+        stored = json.loads(metadata[_KEY])
+        landed = datetime.fromisoformat(stored["last_modified"])
+        version = FileVersion(stored["bucket"], stored["key"], stored["etag"], stored["size"], landed)
+        return Origin(version, stored["rules"], stored["zone"])
     except (KeyError, TypeError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Landed files as objects of the lake: making them, reading them back."""
+"""Raw objects: write landed files to the lake, and read them back."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -40,12 +40,12 @@ from orders_pipeline.storage.lake import Lake
 
 DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # an object that cannot be read
 
-_REPEATING: Final[Any] = ["customer_id", "order_date", PROBLEM, REASON]  # columns whose values come again and again
+_REPEATING: Final[Any] = ["customer_id", "order_date", PROBLEM, REASON]  # columns with few distinct values
 _OBJECT: Final = "_object"
 _IDS_AT_ONCE: Final = 2_000_000  # 200 MB or so
-_ROWS_AT_ONCE: Final = 250_000  # at a time, so that a large file takes no more memory than when it landed
+_ROWS_AT_ONCE: Final = 250_000  # at a time, so that a large file needs no more memory than when it landed
 
-_JUDGEMENT: Final[dict[str, pl.DataType]] = {
+_VALIDATED: Final[dict[str, pl.DataType]] = {
     REASON: pl.String(),
     AMOUNT: pl.Decimal(18, 2),
     ORDER_DATE: pl.Datetime("us"),
@@ -59,13 +59,13 @@ RAW_SCHEMA: Final = pl.Schema(
         ROW_NUMBER: pl.Int64(),
         PROBLEM: pl.String(),
         TEXT: pl.String(),
-        **_JUDGEMENT,
+        **_VALIDATED,
     }
 )
 
 
 class _Tally:
-    """What is worth knowing of a file's rows, gathered batch by batch."""
+    """What the ledger records about a file's rows, collected batch by batch."""
 
     def __init__(self) -> None:
         self.rows = self.clean_rows = 0
@@ -92,7 +92,7 @@ class _Tally:
 
 
 def refusal(version: FileVersion) -> QuarantineError | None:
-    """Why a version is not even fetched; None: there is no such reason."""
+    """Why a version is not fetched; None: it may be fetched."""
     reading = read_settings().reading
     if version.bucket == TABLE or version.size <= reading.file_bytes:
         return None
@@ -100,7 +100,7 @@ def refusal(version: FileVersion) -> QuarantineError | None:
 
 
 def write_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawObject:
-    """Turn a spooled file into an object of the lake.
+    """Write a downloaded file to the lake as a raw object.
 
     Raises:
         QuarantineError: its bytes cannot be read as orders; no object is left behind.
@@ -119,18 +119,18 @@ def write_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> Raw
 
 
 def revalidate(lake: Lake, path: str, version: FileVersion, zone: str) -> RawObject:
-    """Make a new object of the rows of an old one, judged by today's rules."""
+    """Write a new object with the rows of an old one, validated by the present rules."""
     tally = _Tally()
 
     def write(target: Path) -> None:
-        batches = (validation.validate(part, zone) for part in _parts(lake.scan([path]).drop(*_JUDGEMENT)))
+        batches = (validation.validate(part, zone) for part in _parts(lake.scan([path]).drop(*_VALIDATED)))
         _write(target, batches, _origin(version, zone), tally)
 
     return _made(lake.write("raw_orders", write), tally)
 
 
 def rescan(lake: Lake, path: str) -> RawObject:
-    """An object that lies in the lake, read from end to end, and what is known of its rows."""
+    """Read an object of the lake from end to end, for what the ledger records about its rows."""
     tally = _Tally()
     for part in _parts(lake.scan([path])):
         tally.add(part)
@@ -138,14 +138,14 @@ def rescan(lake: Lake, path: str) -> RawObject:
 
 
 def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
-    """The rows of landed files as `schema.TABLES["raw_orders"]` has them, without the columns that no order has."""
+    """The rows of landed files as `schema.TABLES["raw_orders"]` has them, without unused columns."""
     if not files:
         return pl.LazyFrame(schema={**RAW_SCHEMA, SOURCE: pl.String, LANDED_AT: pl.Datetime("us", "UTC")})
-    if lost := set(lake.missing([file.raw.path for file in files])):
-        keys = [file.version.key for file in files if file.raw.path in lost]
+    if missing := set(lake.missing([file.raw.path for file in files])):
+        keys = [file.version.key for file in files if file.raw.path in missing]
         raise MissingInputError(
-            f"The lake has lost the object of {len(keys)} landed files, for example {keys[0]}: restore {lake.uri}, or"
-            " `orders-pipeline retry KEY` reads a file anew from S3."
+            f"The objects of {len(keys)} landed files, for example {keys[0]}, are missing from the lake. Restore"
+            f" {lake.uri}, or run `orders-pipeline retry KEY` to read a file from S3 again."
         )
     origin = pl.LazyFrame(
         {
@@ -167,7 +167,7 @@ def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
 
 
 def unused_columns(lake: Lake, file: ActiveFile) -> tuple[str, ...]:
-    """The columns of a file that no order has; none where the lake cannot tell."""
+    """The unused columns of a file; none if its object cannot be read."""
     try:
         return _unused(lake.scan([file.raw.path]).collect_schema().names())
     except (OSError, pl.exceptions.PolarsError):
@@ -175,7 +175,7 @@ def unused_columns(lake: Lake, file: ActiveFile) -> tuple[str, ...]:
 
 
 def clean_rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
-    """The rows of landed files that are orders."""
+    """The clean rows of landed files."""
     return scan(lake, files).filter(pl.col(DAY).is_not_null())
 
 
@@ -184,7 +184,7 @@ def ids(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema={"order_id": pl.String, "object": pl.String})
     paths = [file.raw.path for file in files]
-    needed = {"order_id": pl.String, DAY: pl.Date}  # whatever other columns a file has
+    needed = {"order_id": pl.String, DAY: pl.Date}  # all other columns are ignored
     rows = lake.scan(paths, schema=needed, extra_columns="ignore", include_file_paths="object")
     return rows.filter(pl.col(DAY).is_not_null()).select("order_id", pl.col("object").str.split("/").list.last())
 
@@ -192,12 +192,12 @@ def ids(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
 def candidates(
     lake: Lake, days: Iterable[date], holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
 ) -> pl.LazyFrame:
-    """All rows that have a say in who wins on these days: the days' own, and all others with the same order ids.
+    """All clean rows that these days depend on: their own, and all others with the same order ids.
 
     Args:
         days: the days to be built.
-        holding: every active file with rows of these days.
-        sharing: every active file that holds an order of one of those.
+        holding: all active files with rows of these days.
+        sharing: all active files that overlap with one of those.
     """
     wanted = set(days)
     whole = {file.raw.path: file for file in holding if wanted.issuperset(file.raw.days)}
@@ -225,12 +225,12 @@ def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[A
 
 def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
     """The days of all rows whose order id is in one of the files and in another file too."""
-    everyone = list({file.raw.path: file for file in [*files, *others]}.values())
-    if not files or len(everyone) == 1:
+    all_files = list({file.raw.path: file for file in [*files, *others]}.values())
+    if not files or len(all_files) == 1:
         return set()
-    by_order = ids(lake, everyone).group_by("order_id").agg(pl.col("object").n_unique().alias("files"))
+    by_order = ids(lake, all_files).group_by("order_id").agg(pl.col("object").n_unique().alias("files"))
     shared = ids(lake, files).join(by_order.filter(pl.col("files") > 1), on="order_id", how="semi")
-    return _days(clean_rows(lake, everyone).join(shared, on="order_id", how="semi"))
+    return _days(clean_rows(lake, all_files).join(shared, on="order_id", how="semi"))
 
 
 def _days(rows: pl.LazyFrame) -> set[date]:
@@ -238,7 +238,7 @@ def _days(rows: pl.LazyFrame) -> set[date]:
 
 
 def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """The rows of an object, so many at a time; of one without rows, its columns."""
+    """The rows of an object in parts of bounded size; at least one part, so that its columns are known."""
     height = int(rows.select(pl.len()).collect().item())
     return (rows.slice(start, _ROWS_AT_ONCE).collect() for start in range(0, max(height, 1), _ROWS_AT_ONCE))
 

@@ -1,7 +1,7 @@
-"""A ledger that was restored from an older backup is completed from the lake's own objects.
+"""Complete a ledger that was restored from an older backup, from the objects of the lake.
 
-What S3 lists needs no recovery: the ledger finds it to be new, and the next sync takes it. Here it is about what only
-the lake still has, and about what the ledger names and the lake has no more.
+Files that S3 still lists need no recovery: they are new to the ledger, and the next sync loads them. Recovery handles
+what only the lake still has, and missing objects.
 """
 
 from collections import defaultdict
@@ -44,31 +44,31 @@ class Copy:
     def version(self) -> FileVersion:
         return self.origin.version
 
-    def is_judged_for(self, zone: str) -> bool:
-        """Whether today's rules made it, for this time zone."""
+    def is_current_for(self, zone: str) -> bool:
+        """Whether its rows were validated by the present rules, for this time zone."""
         return (self.origin.rules, self.origin.zone) == (CODE_VERSIONS["raw_orders"], zone)
 
 
 @dataclass
 class Recovered:
-    """What was put right, and what is left for a person."""
+    """What was recovered, and what an operator has to do."""
 
-    adopted: list[FileVersion] = field(default_factory=list)  # from the lake's own objects
+    adopted: list[FileVersion] = field(default_factory=list)  # from objects of the lake
     touched: set[date] = field(default_factory=set)
-    read_anew: list[str] = field(default_factory=list)  # keys that the next sync reads again
-    stale: dict[str, list[date]] = field(default_factory=dict)  # by table: days whose object is gone
+    to_reprocess: list[str] = field(default_factory=list)  # keys that the next sync reads again
+    stale: dict[str, list[date]] = field(default_factory=dict)  # by table: days whose object is missing
     damaged: list[str] = field(default_factory=list)  # objects that cannot be read
-    lost: list[str] = field(default_factory=list)  # keys that count, whose rows are nowhere any more
-    table_days: list[str] = field(default_factory=list)  # keys that only the lake has, with no table to ask
+    lost: list[str] = field(default_factory=list)  # active keys whose rows exist nowhere any more
+    table_days: list[str] = field(default_factory=list)  # keys that only the lake has, without a source table
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left for a person."""
+        """Whether the operator has nothing to do."""
         return not (self.damaged or self.lost or self.table_days)
 
 
 def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
-    """Complete the ledger. Any step may be cut short and done again; where nothing is missing, nothing changes.
+    """Complete the ledger. Any step can be interrupted and repeated. If nothing is missing, nothing changes.
 
     Raises:
         ServiceUnavailableError: S3, the lake or Postgres did not answer.
@@ -78,12 +78,12 @@ def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
 
 
 def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersion | None, zone: str) -> list[Copy]:
-    """Of the copies of one key those that should count, the best first; none, if what the ledger says should stand, or
-    what S3 lists will do.
+    """The copies of one key that should become active, the best first. None, if the ledger is right as it is, or if the
+    next sync loads the same version from S3.
 
-    A copy should count if the ledger has not seen its version, and what it saw last is not newer. Of that last version
-    itself, if the backup shows it begun, archived or quarantined: that there is an object of it says that it was read
-    later. What was retracted or dismissed by hand before the backup stays so."""
+    A copy should become active if the ledger has not seen its version, and has seen no newer one. A copy of the latest
+    version should, if the backup shows that version as failing, archived or quarantined: that an object exists means
+    that it was read later. Versions that were retracted or dismissed before the backup stay so."""
     latest = history[-1] if history else None
     seen = {entry.version for entry in history}
 
@@ -95,13 +95,13 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
         return copy.version not in seen and copy.version.last_modified >= latest.version.last_modified
 
     def rank(copy: Copy) -> tuple[object, ...]:
-        return copy.version.last_modified, copy.version.etag, copy.is_judged_for(zone), copy.path
+        return copy.version.last_modified, copy.version.etag, copy.is_current_for(zone), copy.path
 
     found = sorted(filter(should_count, copies), key=rank, reverse=True)
     is_taken_by_sync = (
         bool(found)
         and listed == found[0].version
-        and not listed.may_be_archived  # S3 may refuse to give it, while the lake has it
+        and not listed.may_be_archived  # S3 may refuse to return it, and the lake has it
         and bool(pending([(listed, latest)]))
     )
     return [] if is_taken_by_sync else found
@@ -109,8 +109,8 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
 
 def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     found, connection, zone = Recovered(), ingest.connection, ingest.zone
-    # Names first, then objects: what is built meanwhile is not taken for lost. The vacuum waits for our lock.
-    standing = active.all_files(connection)
+    # Names first, then objects: what is built meanwhile is not mistaken for missing. The vacuum waits for our lock.
+    active_files = active.all_files(connection)
     named = files.paths(connection)
     built = {asset: days.objects(connection, asset) for asset in UPSTREAM}
     connection.rollback()
@@ -133,7 +133,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
             choices[key] = [(copy.version, copy) for copy in best]
         elif not has_table and {copy.version for copy in of_key} - {entry.version for entry in histories[key]}:
             found.table_days.append(key[1])
-    without_object = {_key(file.version): file.version for file in standing if file.raw.path not in objects}
+    without_object = {_key(file.version): file.version for file in active_files if file.raw.path not in objects}
     for key, version in without_object.items():
         if not choices.get(key):
             choices[key] = [(version, copy) for copy in copies.get(key, []) if _have_same_bytes(copy.version, version)]
@@ -142,7 +142,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     for key in without_object.keys() - {_key(version) for version in found.adopted}:
         is_there = listed.get(key) == without_object[key] or (key[0] == TABLE and has_table)
         if is_there and files.reread(connection, *key):
-            found.read_anew.append(key[1])
+            found.to_reprocess.append(key[1])
         elif key not in listed or not pending(files.unsettled(connection, [listed[key]])):
             found.lost.append(key[1])
     connection.commit()
@@ -150,7 +150,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
 
 
 def _copies(lake: Lake, names: Sequence[str], found: Recovered) -> dict[Key, list[Copy]]:
-    """By key, the raw objects that say what they were made of."""
+    """The raw objects with a readable origin, by key."""
 
     def read(name: str) -> Copy | None:
         try:
@@ -171,12 +171,12 @@ def _copies(lake: Lake, names: Sequence[str], found: Recovered) -> dict[Key, lis
 
 
 def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], found: Recovered) -> None:
-    """Of each choice let the first count that is whole: read from end to end, and judged by today's rules."""
+    """Make the first undamaged copy of each choice active. Each is read completely, and revalidated if outdated."""
 
-    def first_whole(choice: list[tuple[FileVersion, Copy]]) -> ActiveFile | None:
+    def first_undamaged(choice: list[tuple[FileVersion, Copy]]) -> ActiveFile | None:
         for version, copy in choice:
             try:
-                if copy.is_judged_for(ingest.zone):
+                if copy.is_current_for(ingest.zone):
                     return ActiveFile(version, raw_objects.rescan(ingest.lake, copy.path))
                 return ActiveFile(version, raw_objects.revalidate(ingest.lake, copy.path, version, ingest.zone))
             except raw_objects.DAMAGE as error:
@@ -185,13 +185,13 @@ def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], fo
         return None
 
     with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
-        whole = [file for file in threads.map(first_whole, choices) if file is not None]
-    found.touched = ingest.adopt(whole).touched
-    found.adopted = [file.version for file in whole]
+        undamaged = [file for file in threads.map(first_undamaged, choices) if file is not None]
+    found.touched = ingest.adopt(undamaged).touched
+    found.adopted = [file.version for file in undamaged]
 
 
 def _has_table(settings: Settings) -> bool:
-    """Whether there is a source table; one that does not answer is there, and the next sync asks it again."""
+    """Whether there is a source table. One that does not answer counts as there: the next sync reads it."""
     try:
         with source_table.snapshot(settings) as table:
             return table is not None

@@ -1,5 +1,5 @@
-"""What counts already is looked at again: its rows are judged by today's rules, and what the lake has lost is read anew
-from S3, or set aside with a word of advice."""
+"""Revalidate active files by the present rules, and reprocess those whose object is missing. A file that can neither
+be revalidated nor reprocessed is quarantined as unrecoverable, with advice."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,44 +12,48 @@ from orders_pipeline.ledger.versions import LOST, Status
 
 
 def reprocess_outdated(ingest: Ingest) -> Report:
-    """Judge again the rows of active files that older rules, or rules for another time zone, have judged, and those
-    that were lost and may have been found; but not those that wait to be read anew."""
+    """Revalidate active files that were validated by older rules or for another time zone, and unrecoverable ones whose
+    object may be back. Files that are due to be reprocessed are left alone."""
     loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)
     unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED)
-    lost = active.lost(ingest.connection)
+    unrecoverable = active.lost(ingest.connection)
     ingest.connection.rollback()
     report = _revalidate(ingest, loaded, _reread)
     report.add(_revalidate(ingest, unreadable, _give_up))
-    report.add(_revalidate(ingest, lost, _why))
+    report.add(_revalidate(ingest, unrecoverable, _why))
     return report
 
 
 def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Report:
-    """Wait no more for failing and archived files that a complete listing of their bucket does not show any more. Of
-    one that counts, and was to be read anew, what the lake has goes on counting."""
+    """Forget failing and archived files that a complete listing of their bucket no longer shows. If one is active and
+    was due to be reprocessed, its raw object stays active."""
     with ingest.transaction():
         for key in files.vanished(ingest.connection, bucket, listed):
-            ingest.log.info("%s is gone before it could be read.", key)
+            ingest.log.info("%s was deleted before it could be read.", key)
             files.forget_unread(ingest.connection, bucket, key)
     there, waiting = set(listed), active.outdated(ingest.connection, ingest.zone, Status.FAILING)
     ingest.connection.rollback()
     gone = [file for file in waiting if file.version.bucket == bucket and file.version.key not in there]
-    return _revalidate(ingest, gone, partial(_give_up, attempts=0))  # whatever was tried, it was not unreadable
+    return _revalidate(
+        ingest, gone, partial(_give_up, attempts=0)
+    )  # earlier attempts do not count: the file was not unreadable
 
 
-def _revalidate(ingest: Ingest, standing: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:
-    """Let files count with their rows judged anew; `without` says what becomes of those whose object is lost."""
+def _revalidate(ingest: Ingest, outdated: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:
+    """Revalidate files. `without` handles each file whose object is missing or damaged, and returns a remark."""
     report = Report()
-    by_version = {file.version: file for file in standing}
+    by_version = {file.version: file for file in outdated}
     for batch in batched(list(by_version)):
-        judged = {version: _revalidated(ingest, by_version[version]) for version in batch}
-        report.remarks += [without(ingest, by_version[version]) for version, made in judged.items() if made is None]
-        report.add(ingest.count([made for made in judged.values() if made is not None]))
+        revalidated = {version: _revalidated(ingest, by_version[version]) for version in batch}
+        report.remarks += [
+            without(ingest, by_version[version]) for version, made in revalidated.items() if made is None
+        ]
+        report.add(ingest.count([made for made in revalidated.values() if made is not None]))
     return report
 
 
 def _revalidated(ingest: Ingest, file: ActiveFile) -> ActiveFile | None:
-    """A file with its rows judged anew. None: the lake has lost its object, or it is damaged."""
+    """A file with its rows validated again. None: its object is missing or damaged."""
     if ingest.lake.missing([file.raw.path]):
         return None
     try:
@@ -62,14 +66,14 @@ def _revalidated(ingest: Ingest, file: ActiveFile) -> ActiveFile | None:
 def _reread(ingest: Ingest, file: ActiveFile) -> str:
     with ingest.transaction():
         files.reread(ingest.connection, file.version.bucket, file.version.key)
-    return f"The lake has lost the object of {file.version.key}: it is read anew."
+    return f"The object of {file.version.key} is missing from the lake. The file is read again."
 
 
 def _give_up(ingest: Ingest, file: ActiveFile, attempts: int | None = None) -> str:
     message = (
-        f"The lake has lost what was read of {file.version.key}, and it cannot be read anew. Upload the file again,"
-        f" restore {ingest.lake.uri}, or say `orders-pipeline retract KEY`: until then the days in which it has a say"
-        " keep their last figures."
+        f"The object of {file.version.key} is missing from the lake, and the file cannot be read again. Upload it"
+        f" again, restore {ingest.lake.uri}, or run `orders-pipeline retract KEY`. Until then, days that depend on it"
+        " keep their last published values."
         f" {_why(ingest, file)}"
     ).rstrip()
     with ingest.transaction():
@@ -80,7 +84,7 @@ def _give_up(ingest: Ingest, file: ActiveFile, attempts: int | None = None) -> s
 
 
 def _why(ingest: Ingest, file: ActiveFile) -> str:
-    """What the ledger has said of it so far."""
+    """The message that the ledger has for a file."""
     message = files.message(ingest.connection, file.version)
     ingest.connection.rollback()
     return message

@@ -1,4 +1,4 @@
-"""Columns that no order has: kept with the rows, used by nothing, and told of when a source first brings them."""
+"""Unused columns: kept with the rows, used by nothing, and reported when a source first has them."""
 
 import re
 from collections import defaultdict
@@ -18,11 +18,11 @@ Columns = Callable[[ActiveFile], Iterable[str]]
 
 
 def new_columns(connection: Connection, loaded: Sequence[ActiveFile], columns: Columns) -> list[str]:
-    """A remark for each source whose files of a batch bring columns that its files before did not bring.
+    """A remark for each source whose files in a batch have columns that its earlier files did not have.
 
-    A source is a folder of the landing zone, folders that differ in digits alone (dates) being one; or the source
-    table. Compared are its latest files that count, before the batch becomes active. `columns` tells the unused columns
-    of a file that counts already.
+    A source is a folder of the landing zone, or the source table. Folders that differ only in digits (dates) are one
+    source. The batch is compared with the source's latest active files. `columns` returns the unused columns of an
+    active file.
     """
     brought: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for file in loaded:
@@ -34,8 +34,8 @@ def new_columns(connection: Connection, loaded: Sequence[ActiveFile], columns: C
         known = {name for file in before for name in columns(file)}
         if new := [name for name in names if name not in known]:
             listed = ", ".join(new[:_NAMED]) + (", ..." if len(new) > _NAMED else "")
-            said = "the source table" if bucket == TABLE else source
-            remarks.append(f"New columns of {said}, kept and not used: {listed} (first in {names[new[0]]}).")
+            where = "the source table" if bucket == TABLE else source
+            remarks.append(f"New columns of {where}, kept and not used: {listed} (first in {names[new[0]]}).")
     return remarks
 
 

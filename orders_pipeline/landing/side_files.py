@@ -1,4 +1,4 @@
-"""Side files of other tools (`versions.is_side_file`) that the ledger knows from before they were left out."""
+"""Side files of other tools (`versions.is_side_file`) in the ledger, from releases that still loaded them."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -16,19 +16,19 @@ WHY: Final = "a part of its name below the landing prefix begins with _ or ., as
 
 
 def that_count(connection: Connection, s3: "S3Resource") -> list[str]:
-    """The keys of side files that count: they keep counting until they are retracted."""
+    """The keys of active side files. They stay active until they are retracted."""
     found = keys.with_side_names_that_count(connection, s3.bucket)
     return [key for key in found if is_side_file(key, s3.prefix)]
 
 
 def reported(connection: Connection, s3: "S3Resource") -> list[FileVersion]:
-    """Side files that are quarantined or failing, and do not count."""
+    """Side files that are quarantined or failing, and not active."""
     found = keys.with_side_names_set_aside(connection, s3.bucket)
     return [version for version in found if is_side_file(version.key, s3.prefix)]
 
 
 def ignore_reported(ingest: Ingest, s3: "S3Resource") -> None:
-    """Report side files no longer that were quarantined, or kept failing, before such files were left out."""
+    """Take side files off the reports that an earlier release quarantined or left failing."""
     versions = reported(ingest.connection, s3)
     with ingest.transaction():
         for version in versions:

@@ -1,4 +1,4 @@
-"""What ORDERS_SOURCE_TABLE names: the parts of a name, and the table of that name in the source's database."""
+"""Resolve ORDERS_SOURCE_TABLE: the parts of the name, and the table of that name in the source's database."""
 
 import re
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class Table:
 
 
 def parts_of(written: str) -> list[str]:
-    """The parts of a name: separated by dots, each as it is written, or in double quotes as in SQL."""
+    """The parts of a name: separated by dots, each literal or in double quotes as in SQL."""
     if not re.fullmatch(rf"{_PART}(?:\.{_PART})*", written):
         return written.split(".")
     parts = re.findall(_PART, written)
@@ -39,17 +39,17 @@ def parts_of(written: str) -> list[str]:
 
 
 def written(parts: Iterable[str]) -> str:
-    """A name as ORDERS_SOURCE_TABLE takes it: what `parts_of` reads."""
+    """A name as ORDERS_SOURCE_TABLE expects it, and `parts_of` reads it."""
     return ".".join(quote(part) if re.search(r'[."]', part) else part for part in parts)
 
 
 def find_table(cursor: Any, name: str, *, required: bool) -> Table | None:
-    """The table that a name stands for to the user of this connection, by the user's own search_path.
+    """The table that a name refers to for the user of this connection, by the user's search_path.
 
-    `required`: whether somebody has set where it is, so that it has to be there.
+    `required`: the table has to exist, because a setting names it.
 
     Raises:
-        SettingsError: there is none though it is required, or what there is of that name is no table.
+        SettingsError: a required table does not exist, or the name refers to something else.
     """
     parts = parts_of(name)
     cursor.execute("SELECT pg_catalog.current_database(), pg_catalog.current_setting('search_path')")
@@ -63,19 +63,19 @@ def find_table(cursor: Any, name: str, *, required: bool) -> Table | None:
     if kind not in _TABLES:
         raise SettingsError(
             f"ORDERS_SOURCE_TABLE names {name!r}, which is {_OTHER_KINDS.get(kind, 'something else')} in the database"
-            f" {database!r}, and no table or view. Name a table or a view."
+            f" {database!r}. Name a table or a view."
         )
     return Table(oid, schema, found, search_path)
 
 
 def similar(parts: list[str], tables: Iterable[tuple[str, str]]) -> list[str]:
-    """The tables (schema, name) whose names are most like the last part of a name, as ORDERS_SOURCE_TABLE takes them:
-    first those that differ from it in nothing but case and schema."""
-    wanted = parts[-1].strip().casefold()
+    """The tables (schema, name) with the names most similar to the last part of a name, as ORDERS_SOURCE_TABLE expects
+    them. Those that differ only in case and schema come first."""
+    sought = parts[-1].strip().casefold()
     by_name: dict[str, list[str]] = {}
     for schema, table in tables:
         by_name.setdefault(table.casefold(), []).append(written([schema, table]))
-    close = get_close_matches(wanted, by_name, n=_MOST_SIMILAR)
+    close = get_close_matches(sought, by_name, n=_MOST_SIMILAR)
     return [table for name in close for table in by_name[name]][:_MOST_SIMILAR]
 
 
@@ -110,6 +110,6 @@ def _missing(name: str, database: str, tables: list[str]) -> str:
     there = f" Similar tables there: {', '.join(tables)}." if tables else ""
     return (
         f"There is no source table {name!r} (ORDERS_SOURCE_TABLE) in the database {database!r}"
-        f" (ORDERS_SOURCE_URL, ORDERS_DATABASE_URL).{there} Set ORDERS_SOURCE_TABLE to a table that is there:"
-        ' upper and lower case count, and a part with a dot in it is quoted, as in shop."web.orders".'
+        f" (ORDERS_SOURCE_URL, ORDERS_DATABASE_URL).{there} Set ORDERS_SOURCE_TABLE to an existing table."
+        ' Names are case-sensitive. Quote a part with a dot in it, as in shop."web.orders".'
     )

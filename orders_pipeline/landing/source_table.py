@@ -1,7 +1,7 @@
-"""The source table: each of its days is a file too, and its fingerprint is that file's ETag.
+"""The source table: each of its days is handled like a file, with its fingerprint as the ETag.
 
-The fingerprints are computed inside Postgres; only days that changed leave it. Updates and deletes need no
-`updated_at` column: whatever changes an order changes its day's fingerprint.
+Postgres computes the fingerprints, and only days that changed are copied. Updates and deletes are found without an
+`updated_at` column: every change of an order changes the fingerprint of its day.
 """
 
 import csv
@@ -33,14 +33,14 @@ from orders_pipeline.storage.postgres import source_engine
 BUCKET: Final = TABLE
 _PREFIX: Final = "table:orders"
 _NO_DAY: Final = "none"
-# Rows without `updated_at` rank below every file row: there is no truth about order between them, so the rule must at
-# least be the same on every replay.
+# Rows without `updated_at` rank below the rows of all files. No order between them is right, but this one is the same
+# on every replay.
 LANDED_AT: Final = datetime(1, 1, 1, tzinfo=UTC)
-# Stands in the ledger while the table does not answer, so that it is asked again.
+# In the ledger while the table does not answer, so that it is requested again.
 WHOLE: Final = FileVersion(BUCKET, f"{_PREFIX}/all", "", 0, LANDED_AT)
 
-# What texts and errors depend on. For this transaction alone: a pooler may give the next one another session, and ours
-# to someone else. Without row security Postgres raises an error where it would hide rows.
+# Texts and errors depend on these. Set for one transaction only: a pooler may give the next one another session, and
+# this session to another client. With row security off, Postgres raises an error instead of hiding rows.
 _SETTINGS: Final = {
     "timezone": "UTC",
     "datestyle": "ISO, YMD",
@@ -82,7 +82,7 @@ class Snapshot:
         """A version for each day of the table; its size is the number of its rows."""
         shape, fingerprint = source_columns.shape(self.columns), source_columns.fingerprint(self.columns)
         with _answering(self.table.name), _cursor(self.connection) as cursor:
-            cursor.execute(  # the table alone, and by positions: a name of ours could be one of its columns
+            cursor.execute(  # only the table, and positions: an alias could be the name of a column
                 f"SELECT {self._day}, count(*), sum({fingerprint}::numeric)::text"  # noqa: S608
                 f" FROM {self.table.quoted} GROUP BY 1 ORDER BY 1"
             )
@@ -100,10 +100,10 @@ class Snapshot:
             _cursor(self.connection) as cursor,
             (folder / "table.csv").open("w+b") as spool,
         ):
-            wanted = cursor.mogrify("%s::text[]", (days,)).decode()
+            of_days = cursor.mogrify("%s::text[]", (days,)).decode()
             cursor.copy_expert(
                 f"COPY (SELECT {self._day}, {source_columns.copied(self.columns)}"  # noqa: S608
-                f" FROM {self.table.quoted} WHERE {self._day} = ANY({wanted})"
+                f" FROM {self.table.quoted} WHERE {self._day} = ANY({of_days})"
                 f" ORDER BY 1, {source_columns.ordered(self.columns)}) TO STDOUT WITH (FORMAT csv)",
                 spool,
             )
@@ -111,13 +111,13 @@ class Snapshot:
 
     @property
     def has_days(self) -> bool:
-        """Whether the table can be told by day; if not, that a day is not found says nothing."""
+        """Whether the table can be split by day. If not, a day that is not found is not gone."""
         return source_columns.day(self.columns, self.zone) is not None
 
     @property
     def _header(self) -> str:
-        """A line of CSV. The bytes decide what a file is, and a first column named {a} would make it JSON: names are
-        quoted, unless columns are missing, which is what the reader then should say."""
+        """A line of CSV. The first bytes decide the format: with a first column named {a}, the file would be JSON. So
+        names are quoted, unless columns are missing: then the reader should report that."""
         is_complete = {column.order_column for column in self.columns}.issuperset(REQUIRED_COLUMNS)
         line = StringIO()
         writer = csv.writer(line, quoting=csv.QUOTE_ALL if is_complete else csv.QUOTE_MINIMAL)
@@ -131,13 +131,13 @@ class Snapshot:
 
 @contextmanager
 def snapshot(settings: Settings) -> Iterator[Snapshot | None]:
-    """A snapshot of the source table; None where there is no such table, and no setting says where it is.
+    """A snapshot of the source table. None: there is no such table, and no setting names it.
 
-    To open it takes no lock. Where another session has locked the table, its first query waits for some seconds.
+    Opening it takes no lock. If another session has locked the table, the first query waits for a few seconds.
 
     Raises:
-        SettingsError: what the settings name is not there, or is no table.
-        ServiceUnavailableError: Postgres did not answer, or hides rows; never to be read as a missing table.
+        SettingsError: the settings name something that does not exist or is no table.
+        ServiceUnavailableError: Postgres did not answer, or hides rows. This never means that the table is missing.
     """
     name = settings.source_table
     with _answering(name):
@@ -151,12 +151,12 @@ def snapshot(settings: Settings) -> Iterator[Snapshot | None]:
 
 
 def fetch_from(files: Mapping[str, Path], version: FileVersion, target: Path) -> None:
-    """What fetches a file from S3, for days of the table that were copied already."""
+    """Fetch a day of the table that was copied already, as `Fetch` does with a file on S3."""
     shutil.copyfile(files[version.key], target)
 
 
 def gone(known: set[str], listed: list[FileVersion]) -> list[str]:
-    """The keys of days that the ledger knows, and that the table has no more."""
+    """The keys of days that the ledger knows and the table no longer has."""
     return sorted(known - {version.key for version in listed})
 
 
@@ -165,7 +165,7 @@ def _open(cursor: Any, settings: Settings, connection: Connection) -> Snapshot |
     table = find_table(cursor, settings.source_table, required=is_set)
     if table is None:
         return None
-    # Postgres's own functions and operators first; then the user's, which a view may call.
+    # Postgres's own functions and operators first, then the user's, which a view may call.
     search_path = ", ".join(filter(None, ["pg_catalog", table.search_path]))
     values = {**_SETTINGS, "lock_timeout": f"{_LOCK_SECONDS:g}s", "search_path": search_path}
     each = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
@@ -181,7 +181,7 @@ def _open(cursor: Any, settings: Settings, connection: Connection) -> Snapshot |
 
 
 def _cursor(connection: Connection) -> Any:
-    """Psycopg2's own cursor: to SQLAlchemy a colon or a percent sign in a name would be a parameter."""
+    """A cursor of psycopg2: SQLAlchemy would take a colon or a percent sign in a name for a parameter."""
     return connection.connection.cursor()
 
 
@@ -195,18 +195,18 @@ def _answering(table: str) -> Iterator[None]:
 
 
 def _what_happened(error: Any) -> str:
-    """The end of a sentence that begins with the table."""
+    """The error message, as the rest of a sentence about the table."""
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if error.pgcode == _LOCKED:
         return (
             f"did not answer: another session has locked it for more than {_LOCK_SECONDS:g} seconds (VACUUM FULL, ALTER"
-            " TABLE and LOCK TABLE do that). What was taken of it before still counts, and it is asked again."
+            " TABLE and LOCK TABLE do that). Rows loaded earlier stay active, and the table is tried again."
         )
     # The name of the function in Postgres's source: the message itself is in the server's language.
     if error.diag.source_function == "check_enable_rls":
         return (
-            f"was not read, because row level security hides rows of it: {first_line}. What was taken of it before"
-            " still counts. Grant BYPASSRLS to the user that reads it, or let the table's owner provide a view"
+            f"was not read, because row level security hides rows of it: {first_line}. Rows loaded earlier stay"
+            " active. Grant BYPASSRLS to the user that reads it, or let the table's owner provide a view"
             " that shows every row and set ORDERS_SOURCE_TABLE to it."
         )
     return f"(ORDERS_SOURCE_URL, ORDERS_SOURCE_TABLE) could not be read: {first_line}"

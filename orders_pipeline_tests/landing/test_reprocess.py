@@ -223,7 +223,7 @@ def test_what_is_lost_once_more_is_said_once(pipeline: Pipeline) -> None:
         pipeline.remove("a.csv")
         pipeline.sync()
         (aside,) = pipeline.status().quarantined
-        assert (aside.reason, aside.message.count("The lake has lost")) == ("lost", 1)
+        assert (aside.reason, aside.message.count("is missing from the lake")) == ("lost", 1)
 
 
 def test_what_was_lost_and_is_restored_is_judged_again_before_anything_is_built_of_it(
