@@ -1,4 +1,4 @@
-"""The one family of errors. Each message names the thing that is wrong and what to do about it."""
+"""All errors of this package. Each message names what is wrong and what to do about it."""
 
 
 class OrdersPipelineError(Exception):
@@ -10,40 +10,40 @@ class SettingsError(OrdersPipelineError):
 
 
 class ServiceStartError(OrdersPipelineError):
-    """An embedded service did not start; the message carries the last lines of its log."""
+    """An embedded service did not start; the message has the last lines of its log."""
 
 
 class ServiceUnavailableError(OrdersPipelineError):
-    """S3, Postgres, the lake or the disk did not work as it should: an outage, not held against a file."""
+    """S3, Postgres, the lake or the disk failed: an outage, which does not count as an attempt at a file."""
 
 
 class ObjectChangedError(OrdersPipelineError):
-    """The object is no longer the version that was listed; the new one is found by the next listing."""
+    """The object is no longer the version that was listed. The next listing finds the new one."""
 
 
 class ArchivedError(OrdersPipelineError):
-    """The object lies in an archive of S3, and can be read once it is restored: it is looked at again later."""
+    """The object is in an archive tier of S3. It is tried again later, and can be read once it is restored."""
 
 
 class MissingInputError(OrdersPipelineError):
-    """What a step needs is not there: a day that was never built, an object that the lake has lost, files to be judged
-    again first."""
+    """An input of a step is missing: a day that was never built, a missing object, or files that must be revalidated
+    first."""
 
 
 class ReadError(OrdersPipelineError):
-    """What `orders_pipeline.read` is asked for does not exist: a table, or days of it."""
+    """The table, or days of it, that `orders_pipeline.read` should return does not exist."""
 
 
 class EmptyFileError(OrdersPipelineError):
-    """There is nothing in a file to be read: it is ignored, and replaces nothing."""
+    """A file is empty. It is ignored, and replaces nothing."""
 
 
 class QuarantineError(OrdersPipelineError):
-    """The bytes of a file cannot be read as orders. Settled at once: the file waits for a person.
+    """The bytes of a file cannot be read as orders. Not tried again: someone has to act.
 
     Args:
-        code: short and fixed, one of `schema.QUARANTINES`, for machines and for counting.
-        message: a sentence for the owner of the file: what was found, what was due.
+        code: short and fixed, one of `schema.QUARANTINES`.
+        message: for the owner of the file: what was found, and what to do.
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -1,1 +1,1 @@
-"""From the bytes of a file to rows: a library that knows no ledger, no S3 and no Dagster."""
+"""From the bytes of a file to rows: a library without ledger, S3 and Dagster."""

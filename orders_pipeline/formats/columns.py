@@ -1,4 +1,4 @@
-"""Which column of a file is which column of an order, and what the file's other columns are called."""
+"""Match the columns of a file to those of an order, and name the other columns."""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -9,32 +9,32 @@ from orders_pipeline.formats.encodings import csv_text, printable
 from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS
 from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
 
-OTHER_NAMES: Final = "Rename the columns of the file, or set ORDERS_COLUMN_ALIASES to say what they are called."
+OTHER_NAMES: Final = "Rename the columns of the file, or map their names with ORDERS_COLUMN_ALIASES."
 
 _SHOWN: Final = 60  # characters of a name in a message
 
 
 def own_column(written: str) -> str | None:
-    """The column of an order that has this name itself, in any case; None: there is none."""
+    """The column of an order with exactly this name, in any case; None: there is none."""
     name = _bare(written).casefold()
     return name if name in ORDER_COLUMNS else None
 
 
 def column_of(written: str, aliases: Mapping[str, str]) -> str | None:
-    """The column of an order that a name stands for, by itself or as an alias; None: there is none."""
+    """The column of an order that a name refers to, directly or as an alias; None: there is none."""
     return own_column(written) or aliases.get(_bare(written).casefold())
 
 
 def unused_name(written: str, number: int) -> str:
-    """What a column that no order has is called: its own name, but for a leading underscore, which is kept for where a
-    row comes from, and for `*` and `^`, which Polars takes for patterns; `number` where it has no name."""
+    """The name of an unused column: its own, with an `x` before a leading underscore (reserved for the origin of a row)
+    and before `*` and `^` (patterns to Polars). A column without a name is called by its `number`."""
     name = _bare(written)
     return printable(f"x{name}" if name.startswith(("_", "^", "*")) else name) or f"column_{number}"
 
 
 def column_names(header: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
-    """Column names of a header: an order's columns in their own spelling, others by `unused_name`. An alias gives way
-    where its column is there under its own name."""
+    """Column names of a header: an order's columns by their own names, others by `unused_name`. An alias is ignored if
+    its column is there under its own name."""
     own = {own_column(written) for written in header}
     names = []
     for number, written in enumerate(header, start=1):
@@ -80,7 +80,7 @@ def required(names: Sequence[str], written: Sequence[str]) -> list[str]:
 
 def _twice(column: str, written: Sequence[str]) -> QuarantineError:
     shown = [repr(printable(name.strip())[:_SHOWN]) for name in written]
-    if own_column(written[0]):  # aliases give way to it: all of them are the name itself
+    if own_column(written[0]):  # aliases are ignored beside it, so all of them are the name itself
         advice = "Remove or rename all but one."
     else:
         shown = [f"{name} (an alias of {column})" for name in shown]
@@ -89,5 +89,5 @@ def _twice(column: str, written: Sequence[str]) -> QuarantineError:
 
 
 def _bare(written: str) -> str:
-    """A name without spaces around it, and without byte order marks, which no editor shows."""
+    """A name without spaces around it and without byte order marks, which editors do not show."""
     return written.replace("\ufeff", "").strip()

@@ -1,4 +1,4 @@
-"""Compressed files, expanded as far as the limits allow and no further."""
+"""Expand compressed files, up to the limits."""
 
 import gzip
 import zlib
@@ -11,14 +11,14 @@ from orders_pipeline.errors import QuarantineError
 from orders_pipeline.formats.options import Reading
 
 _GZIP: Final = b"\x1f\x8b"
-# A frame, or one to be skipped, which parallel compressors write first: RFC 8878.
+# A frame, or a skippable frame, which parallel compressors write first: RFC 8878.
 _ZSTD: Final = (b"\x28\xb5\x2f\xfd", *(bytes([number, 0x2A, 0x4D, 0x18]) for number in range(0x50, 0x60)))
 _CHUNK: Final = 1 << 20
-_HARMLESS: Final = 1 << 20  # bytes: a small file may be as repetitive as it likes
+_HARMLESS: Final = 1 << 20  # bytes: a small file may have any ratio
 
 
 def expand(path: Path, reading: Reading) -> None:
-    """Replace a gzip or zstd file by what it holds; leave any other as it is.
+    """Replace a gzip or zstd file by its contents. Leave any other file as it is.
 
     Raises:
         QuarantineError: it is broken, expands beyond a limit, or was compressed twice.

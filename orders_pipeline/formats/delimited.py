@@ -1,4 +1,4 @@
-"""CSV and its kin: one delimiter, quoted strictly."""
+"""CSV and similar formats: one delimiter, strict quoting."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ from orders_pipeline.schema import ORDER_COLUMNS
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _PLAIN_ROWS: Final = 250_000  # of a piece, which bounds their bytes
-_AS_TEXT: Final = r'^\s*="((?:[^"]|"")*)"\s*$'  # how spreadsheets are made to take digits for text: ="00777"
+_AS_TEXT: Final = r'^\s*="((?:[^"]|"")*)"\s*$'  # how exports make a spreadsheet treat digits as text: ="00777"
 
 
 def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
@@ -44,7 +44,7 @@ def read_csv(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
 
 
 class _BlankLines:
-    """The blank lines of a file: they make no rows, so that no other limit bounds them."""
+    """Counts the blank lines of a file. They become no rows, so no other limit bounds them."""
 
     def __init__(self) -> None:
         self._found = 0
@@ -96,8 +96,8 @@ def _batches(
                 raise QuarantineError(
                     "csv_unreadable",
                     f"In the row that begins in line {first}, a quoted field is not closed within"
-                    f" {reading.field_chars:,} characters. Close the quote; or, if the field is what it should be,"
-                    " raise ORDERS_MAX_FIELD_CHARS and say `orders-pipeline retry KEY`.",
+                    f" {reading.field_chars:,} characters. Close the quote; or, if the field is right,"
+                    " raise ORDERS_MAX_FIELD_CHARS and run `orders-pipeline retry KEY`.",
                 ) from error
             raise reading.beyond("field_chars", f"A field of line {first} is longer") from error
         raise QuarantineError("csv_unreadable", f"Line {line} cannot be split into fields: {error}.") from error
@@ -113,13 +113,13 @@ def _batch(columns: list[str], rows: list[list[str]], line: int, lines: int, del
         try:
             return _unwrapped(frame(columns, fields, range(line, line + lines)))
         except UnicodeEncodeError:
-            pass  # to be found row by row
+            pass  # the slow path finds the bad row
     return _unwrapped(to_batch(columns, list(_numbered(rows, line, len(columns), delimiter))))
 
 
 def _unwrapped(batch: pl.DataFrame) -> pl.DataFrame:
-    """The batch with `="00777"` read as 00777, as a spreadsheet would, in the columns of an order. Anything else that
-    begins like a formula stays as it is written."""
+    """The batch with `="00777"` read as 00777, as a spreadsheet shows it, in the columns of an order. Anything else
+    that begins like a formula stays as it is."""
     columns = [pl.col(name) for name in ORDER_COLUMNS if name in batch.columns]
     texts = [column.str.extract(_AS_TEXT).str.replace_all('""', '"', literal=True) for column in columns]
     return batch.with_columns(pl.coalesce(text, column) for text, column in zip(texts, columns, strict=True))

@@ -1,7 +1,7 @@
-"""Pieces of CSV that need no care: each line a row of as many fields as the header has, each quote in its place.
+"""The fast path for simple CSV: each line is a row with as many fields as the header, and each quote is in its place.
 
-Nearly all rows of nearly all files are such. A compiled reader finds in them what `csv` would find, and sooner; of all
-else it finds nothing, so that it is read with care.
+Nearly all rows of nearly all files are like this. A compiled reader returns for them what `csv` would return, only
+faster. For everything else it returns nothing, and `csv` reads it.
 """
 
 from codecs import BOM_UTF8
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 _PIECE: Final = 8 << 20  # bytes
-_DENSE: Final = 3  # bytes for each quote: with more quotes, to look at each takes more memory than it is worth
-# What the compiled reader would take without a word for a row of empty fields, or leave out.
+_DENSE: Final = 3  # bytes for each quote: with more quotes, checking each takes too much memory
+# The compiled reader would silently read these as a row of empty fields, or drop them.
 _BLANK: Final = (b"\n\n", b"\n\r", b"\r\r")
 _BLANK_OR_MARK: Final = (b"\n", b"\r", BOM_UTF8)
 _SPACES: Final = "".join(filter(str.isspace, map(chr, range(0x3001))))
@@ -25,14 +25,14 @@ _SPACES: Final = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 @dataclass(frozen=True)
 class Piece:
-    """Bytes of a file from `start` on. `is_whole`: they end where a line ends, or the file."""
+    """Bytes of a file from `start` on. `is_whole`: they end at the end of a line or of the file."""
 
     start: int
     content: bytes
     is_whole: bool
 
     def stands_alone(self, delimiter: str) -> bool:
-        """Whether its rows can be told from it alone: each quote begins or ends a field, and within one line."""
+        """Whether it can be split into rows on its own: each quoted field begins and ends within one line."""
         marks = self.content.count(b'"')
         if not self.is_whole or not marks:
             return self.is_whole
@@ -52,7 +52,7 @@ class Piece:
         return bool((begins_well & ends_well & in_one_line).all())
 
     def columns(self, names: list[str], delimiter: str, field_chars: int) -> list[pl.Series] | None:
-        """Its fields as columns of text; None where a line is no row as it should be, or a field may be too long."""
+        """Its fields as columns of text; None: a line is not a simple row, or a field may be too long."""
         if self._is_odd or not self.stands_alone(delimiter):
             return None
         texts = pc.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
@@ -67,7 +67,7 @@ class Piece:
     @property
     def has_formulas(self) -> bool:
         """Whether a field may be a formula that stands for a text: `="00777"`."""
-        return b'"' in self.content and b'="' in self.content  # the first is found sooner, where there is none
+        return b'"' in self.content and b'="' in self.content  # the first test is the faster one if there is no quote
 
     @property
     def _is_odd(self) -> bool:
@@ -75,7 +75,7 @@ class Piece:
 
 
 def pieces(file: BinaryIO) -> Iterator[Piece]:
-    """The rest of a file, cut where lines end at LF."""
+    """The rest of a file, cut after an LF."""
     start, rest = file.tell(), b""
     while block := file.read(max(_PIECE - len(rest), 1)):
         rest += block
@@ -87,7 +87,7 @@ def pieces(file: BinaryIO) -> Iterator[Piece]:
 
 
 def filled_rows(columns: list[pl.Series]) -> pl.Series | None:
-    """Which rows have anything but spaces in a field; None: all of them, which costs hardly a look."""
+    """Which rows have anything but spaces in a field; None: all of them, which is cheap to find out."""
     first = columns[0]
     if not ((first < "!") | (first > "~")).any():  # nothing begins with a space: those beyond ASCII sort last
         return None

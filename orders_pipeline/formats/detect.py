@@ -1,4 +1,4 @@
-"""Which format a file has: its bytes decide, never its name."""
+"""Detect the format of a file. Its bytes decide, never its name."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,20 +19,20 @@ _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
 
 def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFrame]:
-    """The rows of a file, in batches; at least one batch, maybe empty, so that its columns are known.
+    """The rows of a file, in batches; at least one batch, perhaps an empty one, so that its columns are known.
 
-    A compressed file is replaced by its expansion on the way. Memory is bounded by `reading`, whatever the file holds.
+    A compressed file is replaced by its contents. Memory is bounded by `reading`, whatever the file holds.
 
     Raises:
         QuarantineError: the file cannot be read as orders, perhaps only after some batches.
-        EmptyFileError: there is not one byte in it.
+        EmptyFileError: it has no bytes.
     """
     reading = reading or Reading()
     expand(path, reading)
     with path.open("rb") as file:
         start = file.read(512)
     if not start:
-        raise EmptyFileError("The file is empty: not even a header is in it.")
+        raise EmptyFileError("The file is empty: it has no header.")
     refuse_utf16(start)
     rows = 0
     try:
@@ -48,8 +48,8 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
 
 
 def place_of_rows(path: Path, reading: Reading | None = None) -> str:
-    """What the row numbers of a file that was read count: `line`, or `row` where a row is no line of it. JSON is read
-    once more for it: this is for messages."""
+    """What the row numbers of a file refer to, for messages: `line`, or `row` if rows are not lines. Reads a JSON file
+    again."""
     with path.open("rb") as file:
         start = file.read(512).lstrip(_BLANK)
     if start.startswith(b"{"):

@@ -1,4 +1,4 @@
-"""Text as files have it, read piece by piece so that no line is held beyond the limit, and as it is shown."""
+"""The text of files, read block by block so that no line exceeds the limit in memory, and made printable."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +15,13 @@ _NO_LIMIT: Final = 1 << 30
 
 
 def open_text(path: Path) -> TextIOWrapper:
-    """A file as text, without its byte order mark. Bytes that are not UTF-8 become lone surrogates, which no valid
-    text holds: rows are found by them."""
+    """A file as text, without its byte order mark. Bytes that are not UTF-8 become lone surrogates. No
+    valid text has these, so they mark the bad rows."""
     return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def as_text(content: BinaryIO) -> TextIOWrapper:
-    """The same of bytes from within a file."""
+    """Bytes from within a file as text, like `open_text`."""
     return TextIOWrapper(content, encoding="utf-8", errors="surrogateescape", newline="")
 
 
@@ -34,7 +34,7 @@ def printable(text: str) -> str:
 
 
 def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _NO_LIMIT) -> Any:
-    """A reader that takes no liberties: broken quoting is an error, and so is a field beyond the limit."""
+    """A strict reader: broken quoting is an error, and so is a field beyond the limit."""
     csv.field_size_limit(field_chars)  # the module's own default is 128 KiB, for all readers of the process
     return csv.reader(lines, delimiter=delimiter, strict=True)
 
@@ -42,18 +42,20 @@ def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _N
 def csv_text(fields: Sequence[str], delimiter: str = ",") -> str:
     """Fields as a line of CSV."""
     text = StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(fields)  # it quotes what ends a line
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(
+        fields
+    )  # with CR LF it quotes fields that hold either
     return printable(text.getvalue().removesuffix("\r\n"))
 
 
 class Lines:
     """The lines of a file with their ends, split where an editor splits them: at LF, CR LF and CR.
 
-    `spent` counts the characters read since it was last set to zero: who makes batches of the lines begins a new one
-    when it grows large, and then sets it back. It grows a block at a time.
+    `spent` counts the characters read since it was last set to zero. The caller that batches the lines begins a new
+    batch when it grows large, and resets it. It grows a block at a time.
 
     Raises:
-        QuarantineError: a line, or what is read until `spent` is set back, is longer than a row may be.
+        QuarantineError: a line, or the text read until `spent` is reset, is longer than a row may be.
     """
 
     def __init__(self, text: TextIOWrapper, reading: Reading) -> None:

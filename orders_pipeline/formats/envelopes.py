@@ -1,4 +1,4 @@
-"""JSON that is no order itself, but holds one: what it seems to be, and how to get the orders out."""
+"""JSON objects that wrap an order: recognize the kind, and explain how to get the orders out."""
 
 import re
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ def recognize(value: Mapping[str, Any]) -> str | None:
     for path, event in ((".", value), (".payload.", value.get("payload"))):
         if isinstance(event, Mapping) and "after" in event and ("op" in event or "before" in event):
             return (
-                f"the objects are Debezium change events, and their orders lie under `{path}after`. Unwrap them with"
+                f"the objects are Debezium change events, with the orders under `{path}after`. Unwrap them with"
                 f" Debezium's ExtractNewRecordState; or, if no order was deleted, `jq -c '{path}after // empty' FILE`."
             )
     if any(_is_extended(field) for field in value.values()):
         return MONGO
     if array := _array_of_objects(value, ""):
         return (
-            f"the orders seem to lie in the array `{array}`, and only an array under a single key is read by itself."
+            f"the orders seem to be in the array `{array}`, and only an array under a single key is read by itself."
             f" Write one order a line: `jq -c '{array}[]' FILE`."
         )
     return None

@@ -1,4 +1,4 @@
-"""The header of a CSV file: where it is, its delimiter, its columns."""
+"""The header of a CSV file: its place, delimiter and columns."""
 
 import csv
 import re
@@ -18,17 +18,17 @@ from orders_pipeline.schema import REQUIRED_COLUMNS
 MOST_BLANK_LINES: Final = 2_000_000  # a sheet of Excel has 1,048,576 rows, and may be exported with all of them
 
 _DELIMITERS: Final = ",;\t|"
-# A first line that tells Excel the delimiter; saved again, it is quoted, or filled up to the width of the table.
+# A first line with the delimiter for Excel. Saved again, it is quoted, or padded to the width of the table.
 _EXCELS_OWN: Final = re.compile(r'\ufeff*"?sep=.?"?[,;\t|\s]*', re.IGNORECASE)
 _EMPTY_QUOTES: Final = re.compile(r'"\s*"')
-_HEADER_LINES: Final = 20  # a column's name may hold a line end; and so far a header is looked for
-_FEWEST_NAMES: Final = 3  # that make a line a header with other names
+_HEADER_LINES: Final = 20  # how far a header is looked for; a column's name may hold a line end
+_FEWEST_NAMES: Final = 3  # for a line to be taken for a header with other names
 _NAME: Final = re.compile(r"\s*[^\W\d_]")  # a letter first: no number, date or amount
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a file; `lines` and `size` (bytes) are its own and those of blank lines before it."""
+    """The header of a file. `lines` and `size` (bytes) include the blank lines before it."""
 
     lines: int
     size: int
@@ -57,7 +57,7 @@ def read_header(path: Path, reading: Reading) -> Header:
 
 
 def is_blank(row: Sequence[str]) -> bool:
-    """Whether nothing is in any field of a row: a blank line, or one of the empty rows that spreadsheets export."""
+    """Whether all fields of a row are empty: a blank line, or an empty row as spreadsheets export them."""
     return not (row and row[0].strip()) and not "".join(row).strip()
 
 
@@ -89,8 +89,8 @@ def _is_blank_line(line: str) -> bool:
 
 
 def _split(header: str, reading: Reading) -> dict[str, list[str]]:
-    """The header's fields by delimiter; none where quotes do not match, perhaps because a name goes on in the next
-    line."""
+    """The header's fields by delimiter. A delimiter is left out if quotes do not match, perhaps because a name
+    continues on the next line."""
     found: dict[str, list[str]] = {}
     for delimiter in _DELIMITERS:
         try:
@@ -112,14 +112,14 @@ def _fitting(found: dict[str, list[str]], reading: Reading) -> list[str]:
 
 
 def _elsewhere(path: Path, reading: Reading, names: int) -> QuarantineError:
-    """The error of a file whose first row has no name of an order's column: where the header seems to be."""
+    """The error for a file whose first row names no column of an order. With the line where the header seems to be."""
     with open_text(path) as text:
         lines = list(islice(Lines(text, reading), _HEADER_LINES))
     rows = [_split(line, reading) for line in lines]
     texts = [number for number, line in enumerate(lines) if not (_is_blank_line(line) or _EXCELS_OWN.fullmatch(line))]
     fitting = next((number for number in texts if _fitting(rows[number], reading)), None)
     named = next((number for number in texts if any(map(_are_names, rows[number].values()))), None)
-    # What is found may be a row, and what is in it a person's: it is counted, not shown.
+    # This may be a row with personal data: it is counted, not shown.
     found = f"No column {', '.join(REQUIRED_COLUMNS)}. Found: {names} other name{'s' * (names != 1)}"
     if fitting is not None:
         advice = (

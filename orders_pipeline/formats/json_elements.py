@@ -1,4 +1,4 @@
-"""JSON values read one after the other from a text of any length: the elements of one array, or objects in a row."""
+"""Read JSON values one by one from a text of any length: the elements of one array, or a sequence of objects."""
 
 import json
 import re
@@ -13,15 +13,15 @@ from orders_pipeline.formats.options import Reading
 
 _BLOCK: Final = 1 << 20
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_BETWEEN: Final = re.compile(r"[ \t\r\n\ufeff]*")  # each of several files put together may have a byte order mark
-_NEAR_THE_END: Final = 100  # characters: where the text is cut off, the decoder complains no earlier
+_BETWEEN: Final = re.compile(r"[ \t\r\n\ufeff]*")  # concatenated files may each have a byte order mark
+_NEAR_THE_END: Final = 100  # characters: in a text that is cut off, the decoder reports no error before this
 
-# One array of objects under a key. An empty one is left out: `{"errors": []}` would pass for a file without orders.
+# One array of objects under a key. An empty one does not match: `{"errors": []}` would pass for a file without orders.
 WRAPPER: Final = re.compile(r'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*(?=\[\s*\{)')
 
 
 class NotAloneError(Exception):
-    """There is more beside a wrapped array than its own key."""
+    """The object that wraps an array has other keys, or something follows it."""
 
 
 class Elements:
@@ -54,7 +54,7 @@ class Elements:
         try:
             yield from self._elements()
         except QuarantineError as error:
-            if error.code == "json_unreadable":  # perhaps it is one line of many
+            if error.code == "json_unreadable":  # perhaps the object is one line of many
                 raise NotAloneError from error
             raise
         if self._next() != "}":
@@ -64,12 +64,12 @@ class Elements:
             raise NotAloneError
 
     def sequence(self) -> Iterator[JsonRow]:
-        """Objects with nothing but spaces between them, each over as many lines as it likes."""
+        """Objects with only spaces between them, each over any number of lines."""
         number = 0
         while self._next(_BETWEEN):
             number += 1
             try:
-                value, said = self._element(number)
+                value, written = self._element(number)
             except json.JSONDecodeError as error:
                 if is_cut(error, self._buffer):
                     raise QuarantineError(
@@ -87,7 +87,7 @@ class Elements:
                     "json_unreadable",
                     f"The objects of the file span several lines, and object {number} is nested too deeply.",
                 ) from error
-            yield self._decoder.row(number, value, said)
+            yield self._decoder.row(number, value, written)
 
     def first(self) -> tuple[str, str]:
         """The text of the first value, and some of what follows it.
@@ -96,10 +96,10 @@ class Elements:
             ValueError: there is no JSON value.
         """
         self._next(_BETWEEN)
-        _, said = self._element(1)
+        _, written = self._element(1)
         if self._at == len(self._buffer):
             self._more(0)
-        return said, self._buffer[self._at : self._at + _NEAR_THE_END]
+        return written, self._buffer[self._at : self._at + _NEAR_THE_END]
 
     def _elements(self) -> Iterator[JsonRow]:
         self._expect("[")
@@ -110,12 +110,12 @@ class Elements:
             number += 1
             self._next()
             try:
-                value, said = self._element(number)
+                value, written = self._element(number)
             except json.JSONDecodeError as error:
                 raise self._no_array(f"element {number}: {error.msg}") from error
             except RecursionError as error:
                 raise self._no_array(f"element {number} is nested too deeply") from error
-            yield self._decoder.row(number, value, said)
+            yield self._decoder.row(number, value, written)
             after = self._expect(",]")
 
     def _element(self, number: int) -> tuple[Any, str]:
@@ -123,21 +123,21 @@ class Elements:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                may_go_on = error.msg.startswith("Unterminated") or error.pos > len(self._buffer) - _NEAR_THE_END
-                if not may_go_on or not self._more(number):
+                may_continue = error.msg.startswith("Unterminated") or error.pos > len(self._buffer) - _NEAR_THE_END
+                if not may_continue or not self._more(number):
                     raise
                 continue
-            # A number may go on beyond what was read.
+            # A number may continue beyond the buffer.
             if end < len(self._buffer) or isinstance(value, dict | list) or not self._more(number):
-                said = self._buffer[self._at : end]
+                written = self._buffer[self._at : end]
                 self._at = end
-                self.spent += len(said)
-                return value, said
+                self.spent += len(written)
+                return value, written
 
-    def _expect(self, wanted: str) -> str:
+    def _expect(self, expected: str) -> str:
         found = self._next()
-        if not found or found not in wanted:
-            raise self._no_array(f"{' or '.join(wanted)} expected, {found or 'the end'} found")
+        if not found or found not in expected:
+            raise self._no_array(f"{' or '.join(expected)} expected, {found or 'the end'} found")
         self._at += 1
         return found
 
@@ -152,11 +152,11 @@ class Elements:
                 return ""
 
     def _more(self, number: int) -> bool:
-        """Read on, twice as much each time, so that a long element is not decoded too often. False: that was all."""
-        held = len(self._buffer) - self._at
-        if held > self._reading.row_chars:
+        """Read more, twice as much each time, so that a long element is not decoded too often. False: at the end."""
+        left = len(self._buffer) - self._at
+        if left > self._reading.row_chars:
             raise self._reading.row_beyond(f"Element {number}")
-        block = self._text.read(max(_BLOCK, held))
+        block = self._text.read(max(_BLOCK, left))
         self._buffer, self._at = self._buffer[self._at :] + block, 0
         return bool(block)
 
@@ -167,5 +167,5 @@ class Elements:
 
 
 def is_cut(error: json.JSONDecodeError, text: str) -> bool:
-    """Whether a decoder found the end of a text where a value has to go on."""
+    """Whether the text ends before the value is complete."""
     return error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip())

@@ -1,4 +1,4 @@
-"""JSON: an object a line, objects in a row, or one array of objects, bare or under a single key."""
+"""JSON: one object a line, a sequence of objects, or one array of objects, bare or under a single key."""
 
 import json
 import re
@@ -20,10 +20,10 @@ from orders_pipeline.formats.options import MOST_COLUMNS, Reading
 from orders_pipeline.formats.rows import Row, Source, to_batches
 from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
 
-_HEAD: Final = 1 << 20  # characters that tell how a file is laid out
+_HEAD: Final = 1 << 20  # characters that decide the layout
 _ANOTHER_BESIDE: Final = re.compile(r"[ \t]+\{")
 
-# Numbers of any length: Python makes no integers of more than 4,300 digits.
+# Numbers stay text: Python refuses integers of more than 4,300 digits.
 _loads: Final = partial(json.loads, parse_int=str)
 
 _Layout = Callable[[TextIOWrapper, Reading], tuple[Source, Iterator[JsonRow]]]
@@ -36,21 +36,22 @@ def read_json(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
     with open_text(path) as text:
         source, objects = layout(text, reading)
         rows: Iterator[Row] = (
-            (number, problem, said, [fields.get(key) for key in keys]) for number, problem, said, fields in objects
+            (number, problem, written, [fields.get(key) for key in keys])
+            for number, problem, written, fields in objects
         )
         yield from to_batches(names, rows, source)
 
 
 def has_a_row_a_line(path: Path, reading: Reading) -> bool:
-    """Whether a file that can be read is laid out as an object a line."""
+    """Whether a readable file has one object a line."""
     return _laid_out(path, reading)[0] is _lines
 
 
 def _laid_out(path: Path, reading: Reading) -> tuple[_Layout, list[str]]:
-    """How a file is laid out, and the keys of all its objects.
+    """The layout of a file, and the keys of all its objects.
 
     Raises:
-        QuarantineError: it is laid out in no way that can be read, or none of its objects is an order.
+        QuarantineError: the layout is unknown, or none of its objects is an order.
     """
     with open_text(path) as text:
         head = text.read(_HEAD).lstrip("\ufeff \t\r\n")
@@ -66,16 +67,16 @@ def _laid_out(path: Path, reading: Reading) -> tuple[_Layout, list[str]]:
 
 
 def _over_lines(path: Path, reading: Reading) -> _Layout:
-    """The layout of a file whose first line is no JSON by itself: a sequence, if the first object goes on beyond it."""
+    """The layout of a file whose first line is not JSON: a sequence, if the first object continues after that line."""
     with open_text(path) as text:
         elements = Elements(text, reading)
         try:
-            said, after = elements.first()
+            written, after = elements.first()
         except json.JSONDecodeError as error:
             return _sequence if is_cut(error, error.doc) and error.doc.strip().count("\n") else _lines
         except (QuarantineError, ValueError, RecursionError):
             return _lines
-    return _sequence if "\n" in said or "\r" in said or _ANOTHER_BESIDE.match(after) else _lines
+    return _sequence if "\n" in written or "\r" in written or _ANOTHER_BESIDE.match(after) else _lines
 
 
 def _is_json(line: str) -> bool:
@@ -87,23 +88,23 @@ def _is_json(line: str) -> bool:
 
 
 def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
-    """The keys of all objects, in the order in which they come."""
+    """The keys of all objects, in order of appearance."""
     keys: dict[str, None] = {}
     first: dict[str, Any] | None = None
     is_empty, has_object, has_row = True, False, False
     with open_text(path) as text:
         source, rows = layout(text, reading)
-        for number, problem, said, fields in rows:
+        for number, problem, written, fields in rows:
             source.spent, is_empty = 0, False
             has_object |= problem != "json_unreadable"
             has_row |= problem is None
             if number > reading.rows:
                 raise reading.beyond("rows", "The file has more rows")
             if first is None and fields:
-                first = {key: _decoded(text) for key, text in fields.items()} if said is None else _loads(said)
+                first = {key: _decoded(text) for key, text in fields.items()} if written is None else _loads(written)
             keys.update(dict.fromkeys(fields))
             if len(keys) > MOST_COLUMNS:
-                break  # to be refused as a header would be
+                break  # refused later, like a header
     if is_empty:
         return list(REQUIRED_COLUMNS)
     if not has_object:
@@ -119,7 +120,7 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
 
 
 def _decoded(text: str | None) -> Any:
-    """A field as the list or object that it was written as; any other as it is."""
+    """A field decoded, if it is a list or an object; any other as it is."""
     return _loads(text) if text and text.startswith(("{", "[")) and _is_json(text) else text
 
 
@@ -146,7 +147,7 @@ def _lines(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[Json
 def _line_rows(lines: Lines, reading: Reading) -> Iterator[JsonRow]:
     decoder = Decoder(reading)
     for number, written in enumerate(lines, start=1):
-        line = written.lstrip("\ufeff \t")  # each of several files put together may have one
+        line = written.lstrip("\ufeff \t")  # concatenated files may each have a byte order mark
         if not line.strip():
             continue
         is_whole = line.endswith(("\r", "\n"))
@@ -170,5 +171,5 @@ def _line_rows(lines: Lines, reading: Reading) -> Iterator[JsonRow]:
 
 
 def _ends_within(line: str, error: json.JSONDecodeError) -> bool:
-    """Whether a line that is no JSON ends in the middle of an object."""
+    """Whether a line that is not JSON ends in the middle of an object."""
     return line.lstrip().startswith("{") and (is_cut(error, line) or not line.rstrip().endswith("}"))

@@ -10,12 +10,12 @@ from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS, R
 from orders_pipeline.formats.values import id_number
 from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
 
-# Row number, problem, text, fields: by the column of an order, or by their key where no order has them.
+# Row number, problem, text, fields. Fields are keyed by the column of an order, or else by their own key.
 JsonRow = tuple[int, str | None, str | None, dict[str, str | None]]
 
 
 class Decoder(json.JSONDecoder):
-    """Keeps numbers as written: an amount must not pass through a float. Notices keys that an object has twice."""
+    """Keeps numbers as written: an amount must not pass through a float. Detects keys that an object has twice."""
 
     def __init__(self, reading: Reading) -> None:
         super().__init__(
@@ -29,25 +29,25 @@ class Decoder(json.JSONDecoder):
         self._has_twice = self._has_infinity = False
         return super().raw_decode(s, idx)
 
-    def row(self, number: int, value: Any, said: str) -> JsonRow:
-        """The row that a value makes, which was decoded just now from what is said."""
+    def row(self, number: int, value: Any, written: str) -> JsonRow:
+        """The row that a value makes, which was just decoded from the text `written`."""
         if self._has_infinity:
-            return number, "json_unreadable", said, {}
+            return number, "json_unreadable", written, {}
         if not isinstance(value, dict):
-            return number, "not_an_object", said, {}
+            return number, "not_an_object", written, {}
         if len(value) > MOST_COLUMNS or any(len(key) > LONGEST_COLUMN_NAME for key in value):
-            return number, "field_count", said, {}
+            return number, "field_count", written, {}
         names = self._names(tuple(value))
         if self._has_twice or len(set(names)) < len(names):
-            return number, "key_twice", said, dict.fromkeys(names)
+            return number, "key_twice", written, dict.fromkeys(names)
         named = dict(zip(names, value.values(), strict=True))
         if any(isinstance(named.get(column), dict | list) for column in ORDER_COLUMNS):
-            return number, "nested_value", said, dict.fromkeys(names)
+            return number, "nested_value", written, dict.fromkeys(names)
         try:
             fields = {name: _text(name, field) for name, field in named.items()}
         except RecursionError:
-            return number, "json_unreadable", said, {}
-        if len(said) > self._reading.field_chars:
+            return number, "json_unreadable", written, {}
+        if len(written) > self._reading.field_chars:
             self._require_short(number, fields)
         return number, None, None, fields
 
@@ -57,7 +57,7 @@ class Decoder(json.JSONDecoder):
         return value
 
     def _constant(self, written: str) -> None:
-        """NaN is what pandas writes where there is no value; JSON has neither that nor infinities."""
+        """NaN is accepted, because pandas writes it for a missing value. An infinity makes the row unreadable."""
         self._has_infinity |= written != "NaN"
 
     def _require_short(self, number: int, fields: dict[str, str | None]) -> None:
@@ -72,8 +72,8 @@ class _Number(str):
 
 
 def _names(keys: tuple[str, ...], aliases: Mapping[str, str]) -> tuple[str, ...]:
-    """What the keys of one object stand for: a column of an order, or else themselves. An alias gives way where its
-    column is there under its own name."""
+    """The names for the keys of one object: the column of an order, or else the key. An alias is ignored if its column
+    is there under its own name."""
     own = {own_column(key) for key in keys}
     columns = {key: own_column(key) or column_of(key, aliases) for key in keys}
     return tuple(column if (column := columns[key]) and (own_column(key) or column not in own) else key for key in keys)

@@ -1,4 +1,4 @@
-"""How files are to be read, as the configuration says: how much of one is too much, which columns have other names."""
+"""How to read files, from the settings: limits, and aliases of columns."""
 
 import csv
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from orders_pipeline.schema import ORDER_COLUMNS
 
 MOST_COLUMNS: Final = 1_000
 LONGEST_COLUMN_NAME: Final = 500
-_FIELDS_IN_A_ROW: Final = 16  # of the longest kind: what a row may hold in all
+_FIELDS_IN_A_ROW: Final = 16  # of the longest kind: the limit of a whole row
 
-# Which setting says how much, in which unit, and what a file beyond it is quarantined as.
+# For each limit: the reason code of a file beyond it, and the unit.
 LIMITS: Final = {
     "file_bytes": ("file_too_large", "bytes"),
     "expanded_bytes": ("expands_too_far", "bytes"),
@@ -41,16 +41,16 @@ class Reading:
         return _FIELDS_IN_A_ROW * self.field_chars
 
     def beyond(self, limit: str, found: str) -> QuarantineError:
-        """The error of a file that goes beyond one of the limits; `found` begins its sentence."""
+        """The error for a file that exceeds a limit. `found` begins its sentence."""
         code, unit = LIMITS[limit]
         return QuarantineError(
             code,
             f"{found}, and the limit is {getattr(self, limit):,} {unit} (ORDERS_MAX_{limit.upper()}). Split the file;"
-            " or, if it is what it should be, raise the limit and say `orders-pipeline retry KEY`.",
+            " or, if it is right, raise the limit and run `orders-pipeline retry KEY`.",
         )
 
     def row_beyond(self, row: str) -> QuarantineError:
-        """The error of a row that is too long to be held in memory; `row` says where it is."""
+        """The error for a row that is too long for memory. `row` begins its sentence."""
         return QuarantineError(
             "row_too_long",
             f"{row} is longer than {self.row_chars:,} characters ({_FIELDS_IN_A_ROW} times ORDERS_MAX_FIELD_CHARS):"
@@ -63,7 +63,7 @@ def parse_aliases(text: str) -> dict[str, str]:
     quoted as in CSV; of several `=`, the last one separates.
 
     Raises:
-        ValueError: the text cannot be read so, or says two things about one name.
+        ValueError: the text has another form, or maps one name to two columns.
     """
     aliases: dict[str, str] = {}
     fields = csv.reader(StringIO(text), skipinitialspace=True)

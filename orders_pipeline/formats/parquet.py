@@ -1,4 +1,4 @@
-"""Parquet: each value becomes the text that it would have been written as."""
+"""Parquet: each value becomes the text that it would have in a CSV file."""
 
 import json
 from collections.abc import Iterator
@@ -37,17 +37,17 @@ def read_parquet(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
 
 
 def _gathered(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Small batches put together."""
-    held: list[pl.DataFrame] = []
+    """Small batches combined into larger ones."""
+    small: list[pl.DataFrame] = []
     rows = size = 0
     for batch in batches:
-        held.append(batch)
+        small.append(batch)
         rows, size = rows + batch.height, size + int(batch.estimated_size())
         if rows >= BATCH_ROWS or size >= _BATCH_BYTES:
-            yield pl.concat(held)
-            held, rows, size = [], 0, 0
-    if held:
-        yield pl.concat(held)
+            yield pl.concat(small)
+            small, rows, size = [], 0, 0
+    if small:
+        yield pl.concat(small)
 
 
 def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterator[pl.DataFrame]:
@@ -56,8 +56,8 @@ def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterato
         _require_no_blocks(described.schema)
     names = required(column_names(schema.names, reading.aliases), schema.names)
     _require_values(schema, names)
-    # Read as dictionaries, texts take no more memory than the file's own pages; so one that is there a million times
-    # can be found too long before it is written out.
+    # Texts read as dictionaries need no more memory than the pages of the file. So a text that is too long and occurs a
+    # million times is found before it is expanded.
     with pq.ParquetFile(
         path,
         read_dictionary=[field.name for field in schema if _is_text(field.type) and field.name not in plan.delta],
@@ -79,15 +79,17 @@ def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterato
 def _require_no_blocks(schema: Any) -> None:
     columns = [schema.column(i) for i in range(len(schema))]
     if wide := [column.path for column in columns if column.length > _WIDEST_FIXED]:
-        raise QuarantineError("column_type", f"The column {wide[0]} holds blocks of bytes, which are no text.")
+        raise QuarantineError("column_type", f"The column {wide[0]} holds blocks of bytes, which are not text.")
 
 
 def _require_values(schema: Any, names: list[str]) -> None:
     for field, name in zip(schema, names, strict=True):
-        # A duration is a count of a unit that its text does not name: 5 seconds would pass for an amount of 5.
+        # The text of a duration does not include its unit: 5 seconds would pass for an amount of 5.
         is_no_value = pa.types.is_nested(field.type) or pa.types.is_duration(field.type)
         if name in ORDER_COLUMNS and is_no_value:
-            raise QuarantineError("column_type", f"The column {name} is of type {field.type}: no value of an order.")
+            raise QuarantineError(
+                "column_type", f"The column {name} has the type {field.type}, which is no value of an order."
+            )
 
 
 def _is_text(kind: Any) -> bool:
@@ -98,7 +100,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _pieces(rows: Any, reading: Reading) -> Iterator[Any]:
-    """The rows in pieces whose texts fit into memory once they are written out."""
+    """The rows in pieces whose texts fit into memory when they are expanded."""
     longest = [_longest(column) for column in rows.columns if pa.types.is_dictionary(column.type)]
     if max(longest, default=0) > _BYTES_PER_CHAR * reading.field_chars:
         raise reading.beyond("field_chars", "A value of the file is longer")
@@ -118,13 +120,13 @@ def _longest(column: Any) -> int:
 
 
 def _column(values: Any, name: str, reading: Reading) -> Any:
-    """The values as texts; as a list, where some of them are not UTF-8."""
+    """The values as texts; as a list, if some of them are not UTF-8."""
     kind = values.type
     try:
         if pa.types.is_timestamp(kind) and kind.tz is not None:
             values = pc.cast(values, pa.timestamp(kind.unit, "UTC"))
         if isinstance(kind, pa.BaseExtensionType):
-            return [_one_text(value, name, reading) for value in values]  # a UUID's bytes are no text
+            return [_one_text(value, name, reading) for value in values]  # the bytes of a UUID are not text
         texts: Any = _without_exponent(pc.cast(values, pa.large_string()), kind)
         if name in ID_COLUMNS:
             texts = id_texts(texts, kind)
@@ -136,7 +138,7 @@ def _column(values: Any, name: str, reading: Reading) -> Any:
 
 
 def _without_exponent(texts: Any, kind: Any) -> Any:
-    """Numbers by their digits: 12345678901, not 1.2345678901e+10."""
+    """Numbers as plain digits: 12345678901, not 1.2345678901e+10."""
     if not (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return texts
     if not pc.any(pc.match_substring(texts, "e", ignore_case=True)).as_py():
@@ -145,13 +147,13 @@ def _without_exponent(texts: Any, kind: Any) -> Any:
 
 
 def _one_text(value: Any, name: str, reading: Reading) -> str | None:
-    """The text of a value that has none of its own: JSON of lists and structures, else as Python prints it."""
+    """The text of a value that Arrow does not cast: JSON for lists and structures, else as Python prints it."""
     _require_short(_size(value), name, reading)
     try:
         found = value.as_py()
     except UnicodeDecodeError:
         raise
-    except (ValueError, OverflowError, LookupError):  # beyond what Python has dates, zones or names for
+    except (ValueError, OverflowError, LookupError):  # a date, time zone or name that Python does not support
         found = f"(a value of type {value.type})"
     if found is None or isinstance(found, str):
         return found
@@ -164,7 +166,7 @@ def _one_text(value: Any, name: str, reading: Reading) -> str | None:
 
 
 def _size(value: Any) -> int:
-    """How much there is at least in a value, in characters: none of its elements takes less than one."""
+    """The least size of a value in characters: each element takes at least one."""
     if isinstance(value, pa.ListScalar | pa.LargeListScalar | pa.MapScalar | pa.FixedSizeListScalar) and value.is_valid:
         return len(value)
     return 0

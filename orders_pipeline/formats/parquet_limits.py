@@ -1,7 +1,7 @@
-"""What a Parquet file would cost to read, told from its own footer and page headers before anything is expanded.
+"""Estimate the memory that a Parquet file needs, from its footer and page headers, before anything is expanded.
 
-A page of a few kilobytes may claim, or hold, gigabytes; the footer that sums it up may lie. So each page's header is
-read, with limits on what the headers themselves may take.
+A page of a few kilobytes can claim, or expand to, gigabytes, and the totals in the footer can be wrong. So the header
+of each page is read, with limits on the size of the headers themselves.
 """
 
 import struct
@@ -19,15 +19,15 @@ from orders_pipeline.formats.options import MOST_COLUMNS, Reading
 
 _LARGEST_FOOTER: Final = 16 << 20
 _LARGEST_HEADER: Final = 1 << 20
-_LARGEST_PAGES: Final = 512 << 20  # bytes: of each column of a row group, the largest page is in memory at a time
+_LARGEST_PAGES: Final = 512 << 20  # bytes: the largest pages of all columns of a row group are in memory together
 _MOST_PAGES: Final = 200_000
 _MOST_NESTED: Final = 4_000_000  # values of a nested column in a row group
 _BYTES_PER_CHAR: Final = 4
 _DECODED_AT_A_TIME: Final = 32 << 20
-_DELTAS: Final = frozenset({6, 7})  # encodings of texts by their lengths, and by what they share with the one before
+_DELTAS: Final = frozenset({6, 7})  # encodings of texts by length, and by the prefix shared with the previous text
 _DEEPEST: Final = 20
-_MOST_VALUES: Final = 2_000_000  # of a footer or header, each some dozens of bytes in memory
-# Headers that end too early, are no structure, or have a value of another type than Parquet's.
+_MOST_VALUES: Final = 2_000_000  # of a footer or header, each a few dozen bytes in memory
+# Headers that end too early, have no structure, or have a value of the wrong type.
 _DAMAGE: Final = (TException, EOFError, LookupError, TypeError, AttributeError, ValueError, OverflowError, struct.error)
 
 # Field numbers of the Parquet format.
@@ -48,7 +48,7 @@ _SCALARS: Final[dict[int, Callable[[Any], Any]]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How a file can be read: `steps` has the rows of each row group that may be decoded at a time, `delta` the columns
+    """How to read a file. `steps`: for each row group, how many rows may be decoded at a time. `delta`: the columns
     with encodings that Arrow does not decode as dictionaries."""
 
     steps: list[int]
@@ -61,22 +61,22 @@ def check(path: Path, reading: Reading, most_rows: int) -> Plan:
     Args:
         path: the file.
         reading: the limits.
-        most_rows: as many rows are decoded at a time, or fewer.
+        most_rows: the most rows to decode at a time.
 
     Raises:
-        QuarantineError: it cannot.
+        QuarantineError: it cannot be read within the limits.
     """
     with path.open("rb") as file:
         try:
             footer = _footer(file)
             if footer[_ROW_COUNT] > reading.rows:
-                raise reading.beyond("rows", f"The file says that it has {footer[_ROW_COUNT]:,} rows")
+                raise reading.beyond("rows", f"The footer of the file counts {footer[_ROW_COUNT]:,} rows")
             if len(footer[_SCHEMA]) > 4 * MOST_COLUMNS:
                 raise QuarantineError("too_many_columns", f"More than {MOST_COLUMNS} columns: is that orders?")
             pages = _Pages(file, path.stat().st_size, reading)
             groups = footer[_ROW_GROUPS]
             rows = sum(group[_GROUP_ROWS] for group in groups)
-            if rows != footer[_ROW_COUNT]:  # Arrow would read those of the groups, and the others be missing
+            if rows != footer[_ROW_COUNT]:  # Arrow would read only the rows of the groups
                 raise _broken(f"its footer counts {footer[_ROW_COUNT]:,} rows, and {rows:,} in its row groups")
             steps = [pages.step(group, most_rows) for group in groups]
             return Plan(steps, frozenset(pages.delta))
@@ -99,7 +99,7 @@ class _Pages:
             if _COLUMN_FILE in column:
                 raise _broken("its columns are in other files")
             meta = column[_COLUMN_META]
-            if meta[_VALUES] < group[_GROUP_ROWS]:  # nulls and empty lists are values, too
+            if meta[_VALUES] < group[_GROUP_ROWS]:  # nulls and empty lists are values too
                 raise _broken(f"a column has {meta[_VALUES]:,} values for {group[_GROUP_ROWS]:,} rows")
             largest, rows = self._column(meta)
             largest_pages += largest
@@ -115,7 +115,7 @@ class _Pages:
         starts = [meta[_DATA_AT], *([meta[_DICTIONARY_AT]] if meta.get(_DICTIONARY_AT) else [])]
         at, end = min(starts), min(starts) + meta[_PACKED]
         if not 0 < at <= end <= self._size:
-            raise _broken("a column lies outside the file")
+            raise _broken("a column is outside the file")
         largest, values, of_one = 0, 0, 1.0
         is_delta = not _DELTAS.isdisjoint(meta[_ENCODINGS])
         if is_delta:
@@ -132,7 +132,7 @@ class _Pages:
                 raise self._reading.beyond("field_chars", "A value of the file is longer")
             largest = max(largest, expanded)
             values += count if data else 0
-            # A delta may repeat all of the value before; and of these columns, a dictionary's values are written out.
+            # A delta can repeat the whole previous value; and in these columns, dictionaries are expanded.
             of_one = max(of_one, expanded if is_delta else expanded / count if data else 0)
             at = self._file.tell() + packed
         step = int(_DECODED_AT_A_TIME / of_one)
@@ -150,7 +150,7 @@ class _Pages:
             raise _broken(f"it has more than {_MOST_PAGES:,} pages")
 
     def _header(self, at: int) -> dict[int, Any]:
-        """The header of the page that begins there; then the file is where the page's data begins."""
+        """The header of the page that begins there. Leaves the file where the page's data begins."""
         self._file.seek(at)
         return _Structs(self._file, _LARGEST_HEADER).read()
 
@@ -175,11 +175,11 @@ class _Structs:
     """Structures of Thrift's compact protocol, as `{field number: value}`.
 
     Raises:
-        one of _DAMAGE: there is no such structure, or a larger one than a file needs.
+        one of _DAMAGE: there is no such structure, or it is larger than any file needs.
     """
 
     def __init__(self, file: IO[bytes], most: int) -> None:
-        """`most`: the bytes, from where the file is now, that the structure may take."""
+        """`most`: how many bytes the structure may take, from the present position of the file."""
         self._file, self._end = file, file.tell() + most
         self._protocol = TCompactProtocol(TFileObjectTransport(file), most, most)
         self._values = 0
@@ -189,7 +189,7 @@ class _Structs:
         self._protocol.readStructBegin()
         while (field := self._protocol.readFieldBegin())[1] != TType.STOP:
             _name, kind, number = field
-            if not 0 < number < 1 << 15:  # Arrow keeps 16 bits of it: to Arrow, 65540 would be row groups
+            if not 0 < number < 1 << 15:  # Arrow keeps 16 bits of it, so to Arrow 65540 would be the row groups
                 raise ValueError("no number of a field")
             fields[number] = self._value(kind, depth)
             self._protocol.readFieldEnd()

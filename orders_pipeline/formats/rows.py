@@ -1,6 +1,6 @@
-"""What all formats share: batches of rows as Polars frames.
+"""Batches of rows as Polars frames, common to all formats.
 
-A batch holds the file's columns as text (those of an order under their own names, whatever the header's case), and
+A batch holds the file's columns as text (those of an order under their own names, in lower case), and
 `_row_number`, `_problem`, `_text` of `schema`.
 """
 
@@ -19,13 +19,13 @@ Row = tuple[int, str | None, str | None, Sequence[str | None]]  # row number, pr
 
 
 class Source(Protocol):
-    """Where rows come from: `spent` counts the characters since it was last set to zero."""
+    """A source of rows. `spent` counts the characters read since it was last set to zero."""
 
     spent: int
 
 
 def to_batches(names: Sequence[str], rows: Iterable[Row], source: Source) -> Iterator[pl.DataFrame]:
-    """Rows as batches, bounded in rows, fields and characters; the first one is there even where no row is."""
+    """Rows as batches, bounded in rows, fields and characters. Without rows, there is one empty batch."""
     most = min(BATCH_ROWS, max(1, _BATCH_FIELDS // len(names)))
     batch: list[Row] = []
     is_first = True
@@ -58,7 +58,7 @@ def frame(
     problems: Sequence[str | None] | None = None,
     texts: Sequence[str | None] | None = None,
 ) -> pl.DataFrame:
-    """Columns as one batch; without problems and texts, no row has any.
+    """Columns as one batch. Without `problems` and `texts`, no row has any.
 
     Raises:
         UnicodeEncodeError: a field holds half a character.

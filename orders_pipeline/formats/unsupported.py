@@ -1,4 +1,4 @@
-"""Files of other kinds, told by their first bytes, so that their owner is told what was uploaded."""
+"""Recognize files of other formats by their first bytes, so that the message names what was uploaded."""
 
 from typing import Final
 
@@ -39,7 +39,7 @@ _UTF16: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
 def refuse_utf16(start: bytes) -> None:
-    """Raise what the first bytes of a UTF-16 or UTF-32 file call for.
+    """Refuse a UTF-16 or UTF-32 file by its first bytes.
 
     Raises:
         QuarantineError: they begin with a byte order mark of one of these.
@@ -49,7 +49,7 @@ def refuse_utf16(start: bytes) -> None:
 
 
 def name_foreign(start: bytes, error: QuarantineError) -> QuarantineError:
-    """A better error for a file that does not begin as orders do: what it seems to be; else the error itself."""
+    """A better error for a file of another format, with what it seems to be; else the error itself."""
     is_binary = any(byte < 9 or byte > 0x7F for byte in start)  # a header may begin with ORC, too
     for signature, kind, advice in _SIGNATURES:
         if start.startswith(signature) and (is_binary or not signature.isalnum()):

@@ -1,4 +1,4 @@
-"""One value, one text: an id that comes as a number or a time has the same text whatever type brings it."""
+"""One value, one text: an id that is a number or a time has the same text in every type and format."""
 
 import re
 from typing import Any, Final
@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _NUMBER: Final = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?")
-_LARGEST_EXPONENT: Final = 400  # beyond every float: written out, such a number would only be long
-_DIGITS: Final = 6  # of an exponent that `int` is asked to read
+_LARGEST_EXPONENT: Final = 400  # beyond every float: such a number would only become a long text
+_DIGITS: Final = 6  # the longest exponent passed to `int`
 # Trailing zeros after the point, of a number or of a time with or without its `Z`.
 _ZEROS: Final = ((r"(\.[0-9]*[1-9])0+(Z?)$", r"\1\2"), (r"\.0+(Z?)$", r"\1"))
 
@@ -36,7 +36,7 @@ def id_number(written: str) -> str:
 
 
 def id_texts(texts: Any, kind: Any) -> Any:
-    """The Arrow texts of an id column of this type, where the same value could have several."""
+    """The texts of an id column, with one text for each value in types where a value can have several."""
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind):
         for pattern, replacement in _ZEROS:
             texts = pc.replace_substring_regex(texts, pattern, replacement)

@@ -150,7 +150,7 @@ def test_lines_of_arrays_and_empty_ones_are_refused(tmp_path: Path) -> None:
     [
         (
             [{"before": None, "after": GOOD, "op": "c"}, None],
-            "Debezium change events, and their orders lie under `.after`",
+            "Debezium change events, with the orders under `.after`",
         ),
         ([{"schema": {}, "payload": {"before": GOOD, "after": None, "op": "d"}}], "`.payload.after`"),
         ([{"before": GOOD, "after": GOOD, "op": "u", "source": {"db": "x"}}] * 30, "ExtractNewRecordState"),

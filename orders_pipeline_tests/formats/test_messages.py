@@ -132,7 +132,9 @@ def test_a_log_that_deletes_orders_is_refused(tmp_path: Path, column: str, kept:
 
     assert message_of(tmp_path, header + rows) is None
     message = message_of(tmp_path, f"{header}{rows}{deleted},{ROW}") or ""
-    assert message.startswith(f"format_unsupported: The file is a log of changes: its column {column} says in line 5")
+    assert message.startswith(
+        f"format_unsupported: The file is a log of changes: its column {column} marks line 5 as deleted"
+    )
 
 
 def test_a_column_of_another_meaning_is_no_log(tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_a_column_of_another_meaning_is_no_log(tmp_path: Path) -> None:
 def test_an_operation_that_is_none_or_a_rare_one_hides_no_deletion(tmp_path: Path, column: str, other: str) -> None:
     message = message_of(tmp_path, f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,{other}\n2,a,1,2026-03-04,D\n") or ""
 
-    assert f"column {column} says in line 3" in message
+    assert f"column {column} marks line 3 as deleted" in message
     assert "if the column means something else, rename it" in message
 
 
@@ -153,7 +155,7 @@ def test_an_operation_that_is_none_or_a_rare_one_hides_no_deletion(tmp_path: Pat
 def test_what_only_a_log_has_counts_beside_operations_that_are_unknown(tmp_path: Path, column: str) -> None:
     content = f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,snapshot\n2,a,1,2026-03-04,delete\n"
 
-    assert f"column {column} says in line 3" in (message_of(tmp_path, content) or "")
+    assert f"column {column} marks line 3 as deleted" in (message_of(tmp_path, content) or "")
 
 
 @pytest.mark.parametrize("column", ["_ab_cdc_deleted_at", "_sdc_deleted_at", "__deleted"])
@@ -166,7 +168,7 @@ def test_no_value_deletes_nothing(tmp_path: Path, column: str, nothing: str) -> 
 def test_a_flag_that_pandas_wrote_as_a_number_deletes(tmp_path: Path, column: str) -> None:
     content = f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,0.0\n2,a,1,2026-03-04,1.0\n"
 
-    assert f"column {column} says in line 3" in (message_of(tmp_path, content) or "")
+    assert f"column {column} marks line 3 as deleted" in (message_of(tmp_path, content) or "")
 
 
 @pytest.mark.parametrize(
@@ -184,4 +186,4 @@ def test_what_is_no_line_of_json_is_not_called_one(tmp_path: Path, place: str, l
     assert f"First seen in {place} 2 (" in (
         message_of(tmp_path, layout([good, *[{**good, "amount": "1,5"}] * 20])) or ""
     )
-    assert f"op says in {place} 2 that" in (message_of(tmp_path, layout([good, {**good, "op": "D"}])) or "")
+    assert f"op marks {place} 2 as deleted" in (message_of(tmp_path, layout([good, {**good, "op": "D"}])) or "")
