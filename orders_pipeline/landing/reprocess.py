@@ -34,9 +34,7 @@ def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Repo
     there, waiting = set(listed), active.outdated(ingest.connection, ingest.zone, Status.FAILING)
     ingest.connection.rollback()
     gone = [file for file in waiting if file.version.bucket == bucket and file.version.key not in there]
-    return _revalidate(
-        ingest, gone, partial(_give_up, attempts=0)
-    )  # earlier attempts do not count: the file was not unreadable
+    return _revalidate(ingest, gone, partial(_give_up, attempts=0))  # earlier attempts failed for other reasons
 
 
 def _revalidate(ingest: Ingest, outdated: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:

@@ -537,7 +537,7 @@ MUTANTS = [
         "1 complete",
         "a change of the source table that keeps values equal is missed",
         "landing/source_columns.py",
-        "return self.quoted if is_told and self.is_deterministic else _bytewise(self.text)",
+        "return self.quoted if is_hashed_by_value and self.is_deterministic else _bytewise(self.text)",
         "return self.quoted",
         "landing/test_source_columns.py",
         "equality",
