@@ -8,7 +8,7 @@ import narwhals as nw
 
 def _is_frame(_context: Any, value: object) -> bool:
     try:
-        nw.from_native(value)  # type: ignore[call-overload]  # that it may be no frame is the question
+        nw.from_native(value)  # type: ignore[call-overload]  # whether it is a frame is what this tests
     except TypeError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""raw_orders: what landed on S3 and what changed in the source table, as immutable objects of the lake."""
+"""raw_orders: landed files and changed days of the source table, as immutable objects of the lake."""
 
 import time
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from orders_pipeline.ui import metadata
 
 
 class ListedObject(dg.Config):
-    """What a listing showed of an object. `last_modified`: ISO 8601, UTC."""
+    """An object as S3 listed it. `last_modified`: ISO 8601, UTC."""
 
     key: str
     etag: str
@@ -30,7 +30,7 @@ class ListedObject(dg.Config):
 
     @classmethod
     def of(cls, version: FileVersion) -> Self:
-        """What a run's config says of a listed version."""
+        """The config of a run for a listed version."""
         return cls(
             key=version.key,
             etag=version.etag,
@@ -53,20 +53,20 @@ class ListedObject(dg.Config):
 
 
 class RawOrdersConfig(dg.Config):
-    """Which files a run takes."""
+    """Which files a run loads."""
 
     s3_keys: list[str] = Field(
         default=[],
-        description="Keys of the landing zone. Empty: all that is pending, and the source table too.",
+        description="Keys of the landing zone. Empty: everything that is pending, and the source table too.",
     )
     listed: list[ListedObject] = Field(
         default=[],
-        description="What the sensor's listing showed of these keys. Leave it empty: each key is then looked up on S3.",
+        description="The versions of these keys that the sensor listed. Leave it empty to look up each key on S3.",
     )
 
     @classmethod
     def of(cls, listed: Sequence[FileVersion]) -> Self:
-        """The config of a run that takes these listed versions."""
+        """The config of a run that loads these listed versions."""
         return cls(s3_keys=[version.key for version in listed], listed=[ListedObject.of(version) for version in listed])
 
 
@@ -82,14 +82,14 @@ class RawOrdersConfig(dg.Config):
 def raw_orders(
     context: dg.AssetExecutionContext, config: RawOrdersConfig, postgres: PostgresResource, s3: S3Resource
 ) -> dg.MaterializeResult[None]:
-    """Every order received, from landed S3 files and the source table, as text, exactly as it came."""
+    """Every row from landed files and the source table, as text, exactly as received, with its validation."""
     started, settings, lake = time.monotonic(), read_settings(), s3.lake()
     with ingesting(postgres.ledger(), lake, settings.timezone, context.run.run_id, context.log) as ingest:
         if config.s3_keys:
             listed = [object_.version(s3) for object_ in config.listed]
             report = receive_files(ingest, s3, config.s3_keys, listed)
         else:
-            report = receive_table(ingest, settings)  # nobody else asks it: an S3 that is away must not keep it from us
+            report = receive_table(ingest, settings)  # first: an outage of S3 must not block it
             report.add(receive_files(ingest, s3, []))
             report.add(reprocess_outdated(ingest))
     for remark in report.remarks:

@@ -42,9 +42,7 @@ def csv_reader(lines: Iterable[str], delimiter: str = ",", field_chars: int = _N
 def csv_text(fields: Sequence[str], delimiter: str = ",") -> str:
     """Fields as a line of CSV."""
     text = StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(
-        fields
-    )  # with CR LF it quotes fields that hold either
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(fields)  # quotes fields with CR or LF
     return printable(text.getvalue().removesuffix("\r\n"))
 
 

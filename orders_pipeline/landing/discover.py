@@ -29,7 +29,7 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: Sequence[str], listed:
     keys from an earlier listing. Such a key is looked up on S3 only if its listed version is out of date.
 
     Raises:
-        SettingsError: a key lies outside the landing zone.
+        SettingsError: a key is not in the landing zone.
         ServiceUnavailableError: S3 did not answer.
     """
     report = _receive_named(ingest, s3, list(dict.fromkeys(keys)), listed) if keys else _receive_all(ingest, s3)
