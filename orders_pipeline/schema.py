@@ -1,4 +1,4 @@
-"""Columns, types, reasons and rules versions: each is written here once, and read everywhere else."""
+"""Columns, types, reasons and code versions: each is defined here once."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ MONEY: Final = nw.Decimal(18, 2)
 
 @dataclass(frozen=True)
 class Column:
-    """A column as people and the Dagster UI see it. `rules`: what holds of its values besides."""
+    """A column as users and the Dagster UI see it. `rules`: constraints on its values."""
 
     name: str
     type: str
@@ -19,12 +19,12 @@ class Column:
     rules: tuple[str, ...] = ()
 
 
-# An order, as files and the source table bring it. Everything else they bring is kept in raw, unused.
+# The columns of an order in files and in the source table. Other columns are not used.
 REQUIRED_COLUMNS: Final = ("order_id", "customer_id", "amount", "order_date")
 ORDER_COLUMNS: Final = (*REQUIRED_COLUMNS, "updated_at")
 ID_COLUMNS: Final = ("order_id", "customer_id")
 
-# Where a raw row comes from. A leading underscore keeps these apart from the columns of files.
+# Where a raw row comes from. The leading underscore separates these from the columns of files.
 SOURCE: Final = "_source"  # key of the landed file, or `table:orders/YYYY-MM-DD`
 ROW_NUMBER: Final = "_row_number"  # line of the file where the row begins; row of a Parquet file or table day
 LANDED_AT: Final = "_landed_at"  # LastModified of the file, UTC
@@ -39,22 +39,22 @@ UPDATED_AT: Final = "_updated_at"  # UTC
 DAY: Final = "_day"  # business day
 JUDGEMENT: Final = (REASON, AMOUNT, ORDER_DATE, UPDATED_AT, DAY)
 
-# Texts that say "no value", in any case, spaces around them ignored.
+# Texts that mean "no value", in upper or lower case, with or without spaces around them.
 NULL_TEXTS: Final = ("", "NULL", "N/A", "\\N")  # the last one is Postgres's, MySQL's and Snowflake's
 
-# What programs write where an id has no value: pandas and numpy, Python, JavaScript, Go and Ruby, tools that show a
-# database; also in lower or upper case. Orders that have such an "id" in common are not the same order.
+# What programs write if an id has no value: pandas, numpy, Python, JavaScript, Go, Ruby and database tools. Matched
+# also in lower and upper case. Orders that have the same such "id" are not the same order.
 NO_IDS: Final = (
     *("NaN", "-NaN", "NaT", "<NA>", "None", "nil", "undefined", "inf", "-inf", "Infinity", "-Infinity"),
     *("<null>", "(null)", "[null]", "<nil>", "#N/A", "#NA", "#NV", "#YOK", "#GETTING_DATA"),
 )
-# These only as they are written here. `NA` is what R and pandas write for a missing value; `Na` may be a person's name.
+# Matched only as written here. R and pandas write `NA` for a missing value; `Na` may be a person's name.
 NO_IDS_AS_WRITTEN: Final = ("NA", "[object Object]", "#HI\u00c1NYZIK", *(f"Err:{code}" for code in range(501, 541)))
 # The error values of spreadsheets in any language (`#REF!`, `#\u00a1VALOR!`, `#DIV/0!`, `#NAME?`, `#N/D`), and a column
-# too narrow for its value (`#####`). An id like `#1001` or `#A-17` is none.
+# too narrow for its value (`#####`). Does not match ids like `#1001` or `#A-17`.
 ERROR_VALUE: Final = r"^#(?:#*|[^\s0-9a-z#/!?-]+(?:/0)?[!?]|[^\s0-9a-z#/!?-]{1,2}/[^\s0-9a-z#/!?-]!?)$"
 
-# Why a row is rejected, first match wins. Codes are fixed: people count and search by them.
+# Why a row is rejected; the first match wins. The codes never change: users count and search by them.
 REASONS: Final = {
     "field_count": "the row has more or fewer fields than the header, or a JSON object more than 1,000 fields or a"
     " name of more than 500 characters",
@@ -73,8 +73,8 @@ REASONS: Final = {
     "updated_at_unreadable": "updated_at is not a date or time like 2026-03-05T14:30:00+01:00",
 }
 
-# A file is quarantined whole when more than half of its rows, and it has enough of them, fail in one of these ways:
-# then it is the file that is wrong. Missing values do not count: real files have many.
+# A file with enough rows is quarantined whole if more than half of them are rejected for one of these reasons: the file
+# itself is wrong. Missing values are not among them, since real files have many.
 UNREADABLE_REASONS: Final = (
     "field_count",
     "not_utf8",
@@ -87,7 +87,7 @@ UNREADABLE_REASONS: Final = (
 )
 UNREADABLE_FILE_ROWS: Final = 20
 
-# Why a file is quarantined. Codes are fixed here too; the message with them says what was found.
+# Why a file is quarantined. These codes never change either. The message that goes with one has the details.
 QUARANTINES: Final = {
     "column_missing": "a column of an order is missing; the message lists what was found",
     "column_twice": "two columns are the same column of an order: both by its name, or both by an alias",
@@ -106,8 +106,8 @@ QUARANTINES: Final = {
     "header_unreadable": "the quotes of the header do not match, or a column's name is far too long",
     "json_truncated": "the last line ends in the middle of a JSON object",
     "json_unreadable": "it begins as JSON, and is neither one object a line nor an array",
-    "lost": "it counts, the lake has lost what was read of it, and it cannot be read anew, or not until it is back on"
-    " S3: days in which it has a say keep their last figures",
+    "lost": "its object is missing from the lake, and the file cannot be read from S3 again; days that depend on it"
+    " keep their last published values",
     "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",
     "parquet_unreadable": "it begins as Parquet and is cut short, damaged, at odds with its own counts of rows, or"
     " built to take too much memory",
@@ -116,7 +116,7 @@ QUARANTINES: Final = {
     "too_many_rows": "it has more rows than ORDERS_MAX_ROWS",
 }
 
-# Rules versions: raise one by hand when what the table means changes; its days (or files) are then rebuilt.
+# Code versions: raise one when the meaning of the table changes. Its days (or files) are then rebuilt.
 CODE_VERSIONS: Final = {
     "raw_orders": 2,
     "cleaned_orders": 1,
@@ -126,7 +126,7 @@ CODE_VERSIONS: Final = {
     "daily_revenue_partitioned": 1,
 }
 
-# Which table each built table reads. Those that read raw_orders follow `order_days.version`.
+# The table that each built table reads. Tables that read raw_orders follow `order_days.version`.
 UPSTREAM: Final = {
     "cleaned_orders": "raw_orders",
     "daily_orders": "raw_orders",
@@ -134,7 +134,7 @@ UPSTREAM: Final = {
     "daily_revenue_partitioned": "daily_orders",
 }
 
-# Tables built a day at a time, by daily partitions; the others build whatever days are stale.
+# Tables with daily partitions. The other tables build all stale days.
 PARTITIONED: Final = ("daily_orders", "daily_revenue_partitioned")
 
 _FROM_ONE: Final = ("at least 1",)
@@ -185,7 +185,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
     ),
 }
 
-# The columns that tell the rows of a table apart. No index in Postgres enforces it; the ledger's marks see to it.
+# The columns that identify a row of a table. No index in Postgres enforces it; the locks of the ledger do.
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "cleaned_orders": ("order_id",),
     "daily_orders": ("order_id",),

@@ -93,7 +93,7 @@ def test_a_day_that_was_delivered_and_emptied_passes_says_so_and_leaves_the_mart
     found = check_results(day_run(pipeline, "2026-03-04"))["orders_not_empty"]
 
     assert found.passed
-    assert "had orders once" in (found.description or "")
+    assert "had orders before" in (found.description or "")
     assert pipeline.spend() == {}
 
 
@@ -112,8 +112,9 @@ def test_negative_amounts_warn_with_examples(pipeline: Pipeline) -> None:
     good = check_results(day_run(pipeline, "2026-03-05"))["no_negative_amounts"]
 
     assert (bad.passed, bad.severity) == (False, WARN)
-    assert "1 orders on 2026-03-04 have a negative amount, -1.00 in all: for example 1, in 1 files: landing/a.csv" in (
-        bad.description or ""
+    assert (
+        "1 orders on 2026-03-04 have a negative amount, -1.00 in total: for example 1, in 1 files: landing/a.csv"
+        in (bad.description or "")
     )
     assert good.passed
 
@@ -146,7 +147,7 @@ def test_an_id_that_is_there_twice_is_an_error_and_keeps_the_day_from_being_read
     found = evaluate(pipeline, "cleaned_orders", "order_ids_are_unique")
 
     assert (found.passed, found.severity) == (False, ERROR)
-    assert "1 orders are there more than once, on 2026-03-04, for example 1." in (found.description or "")
+    assert "1 orders occur more than once, on 2026-03-04, for example 1." in (found.description or "")
     assert pipeline.stale("daily_revenue") == []
     assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
 
@@ -175,7 +176,7 @@ def test_quarantined_files_are_listed_with_their_reasons(pipeline: Pipeline) -> 
     found = check_results(pipeline.run("s3_arrival"))["landed_files_are_readable"]
 
     assert not found.passed
-    assert "1 of 2 files are set aside: landing/bad.csv (quarantined: column_missing)." in (found.description or "")
+    assert "1 of 2 files are not loaded: landing/bad.csv (quarantined: column_missing)." in (found.description or "")
     (record,) = found.metadata["files"].records  # type: ignore[union-attr]
     assert record.data["file"] == "landing/bad.csv"
     assert "column_missing" in str(record.data["reason"])
@@ -369,7 +370,7 @@ def test_revenue_like_that_of_the_weekday_is_plausible(shop: Pipeline) -> None:
 
     assert (found.passed, found.severity) == (True, WARN)
     assert "Revenue is as usual for the weekday on " in (found.description or "")
-    assert found.metadata["days_judged"].value == 30  # of 10 weeks those that have 5 before, six days each
+    assert found.metadata["days_compared"].value == 30  # of 10 weeks those that have 5 before, six days each
 
 
 def test_a_day_far_above_its_weekday_warns_with_the_day_and_how_far(shop: Pipeline) -> None:
@@ -432,8 +433,9 @@ def test_a_short_history_is_silent_and_says_so(pipeline: Pipeline, monkeypatch: 
     found = plausible(pipeline, "1,ann,1.00,2026-06-01", "2,ann,1000000.00,2026-06-08")
 
     assert found.passed
-    assert "Nothing to judge yet. 14 days are not judged: their weekday had revenue in fewer than 5 of the 8 weeks" in (
-        found.description or ""
+    assert (
+        "Nothing to compare yet. 14 days were not compared: their weekday had revenue in fewer than 5 of the 8 weeks"
+        in (found.description or "")
     )
 
 

@@ -1,5 +1,5 @@
-"""The ledger in Postgres: the only word on what is current and what is stale.
+"""The ledger in Postgres: it alone decides what is current and what is stale.
 
-`tables` says what it remembers, `files` what became of each landed version, `active` which of them count, `days` what
-is built and what is stale, `locks` who is at work.
+`models` defines its tables. `files` records the state of each landed version, `active` reads the versions that count,
+`days` finds which days are built and which are stale, `locks` shows which processes are running.
 """

@@ -1,4 +1,4 @@
-"""The files that count: one version of each key, where its rows lie, and who has read them."""
+"""The active files: one version of each key, its object in the lake, and which tables have read it."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -29,7 +29,7 @@ def all_files(connection: Connection) -> list[ActiveFile]:
 
 
 def latest_of_source(connection: Connection, bucket: str, source: str, limit: int) -> list[ActiveFile]:
-    """The active versions that came last below a folder, given with `#` for each digit."""
+    """The newest active versions in a folder, whose name has `#` for each digit."""
     folder = sa.func.regexp_replace(sa.func.regexp_replace(_t.key, "[^/]*$", ""), "[0-9]", "#", "g")
     query = (
         sa.select(landed_files)
@@ -41,7 +41,7 @@ def latest_of_source(connection: Connection, bucket: str, source: str, limit: in
 
 
 def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawObject | None:
-    """The object made of the same bytes under the same key, if there is one and today's rules made it."""
+    """The object of an earlier version with the same key and bytes, if the present rules and time zone made it."""
     query = (
         sa.select(landed_files)
         .where(
@@ -61,8 +61,8 @@ def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawOb
 
 
 def outdated(connection: Connection, zone: str, *statuses: Status) -> list[ActiveFile]:
-    """Active files whose rows were judged by older rules, or for another time zone, and those that are to be read anew
-    (FAILING), but for the lost ones. `statuses`: only those of these statuses."""
+    """Active files that were validated by older rules or for another time zone, and those to reprocess (FAILING).
+    Unrecoverable files are left out. `statuses`: only files with one of these."""
     current = CODE_VERSIONS["raw_orders"]
     query = sa.select(landed_files).where(
         _t.active,
@@ -74,13 +74,13 @@ def outdated(connection: Connection, zone: str, *statuses: Status) -> list[Activ
 
 
 def lost(connection: Connection) -> list[ActiveFile]:
-    """Active files that nobody can read any more."""
+    """The unrecoverable files."""
     query = sa.select(landed_files).where(_t.active, _t.reason == LOST).order_by(_t.key)
     return [active_file(row) for row in connection.execute(query)]
 
 
 def holding(connection: Connection, days: Iterable[date]) -> list[ActiveFile]:
-    """The active files with clean rows of any of these days."""
+    """The active files that have clean rows on any of these days."""
     query = (
         sa.select(landed_files)
         .where(_t.active, _t.days.overlap(sa.cast(sorted(days), sa.ARRAY(sa.Date))))
@@ -90,10 +90,12 @@ def holding(connection: Connection, days: Iterable[date]) -> list[ActiveFile]:
 
 
 def expected_rows(connection: Connection, days: Iterable[date]) -> dict[date, int]:
-    """About how many clean rows active files hold of each of these days, as if each spread its own evenly."""
+    """An estimate of the clean rows of each day: each active file counts as spread evenly over its days."""
     each = sa.select(sa.func.unnest(_t.days).label("day"), (_t.clean_rows / sa.func.cardinality(_t.days)).label("rows"))
     wanted = sorted(days)
-    held = _t.days.overlap(sa.cast(wanted, sa.ARRAY(sa.Date)))  # so that it has days to spread over
+    held = _t.days.overlap(
+        sa.cast(wanted, sa.ARRAY(sa.Date))
+    )  # excludes files without days, which would divide by zero
     spread = each.where(_t.active, held).subquery()
     query = sa.select(spread.c.day, sa.func.sum(spread.c.rows)).group_by(spread.c.day)
     found = connection.execute(query.where(spread.c.day.in_(wanted)))
@@ -101,12 +103,12 @@ def expected_rows(connection: Connection, days: Iterable[date]) -> dict[date, in
 
 
 def days_held(connection: Connection) -> set[date]:
-    """Every day of which an active file holds a clean row."""
+    """Every day on which an active file has a clean row."""
     return set(connection.execute(sa.select(sa.func.unnest(_t.days)).where(_t.active).distinct()).scalars())
 
 
 def overlapping(connection: Connection, files: Iterable[ActiveFile]) -> list[ActiveFile]:
-    """The active files that may hold an order id of any of these, judged by their ranges; themselves too."""
+    """The active files whose range of order ids overlaps with that of any of these; includes the files themselves."""
     ranges = [file.raw.ids for file in files if file.raw.ids is not None]
     if not ranges:
         return []
@@ -134,9 +136,9 @@ def overlapping(connection: Connection, files: Iterable[ActiveFile]) -> list[Act
 def stale_files(
     connection: Connection, asset: str, *, everything: bool = False
 ) -> tuple[list[ActiveFile], list[tuple[str, str]]]:
-    """For a table that is kept per file: the active files whose object it has not read, and (bucket, key) of files
-    that it read and that are active no more. Of lost files stays what was read. `everything`: as if it had read none (a
-    full refresh)."""
+    """For a table that is built per file: the active files whose object it has not read, and the (bucket, key) of files
+    that it has read and that are no longer active. Rows of unrecoverable files stay. `everything`: treat all as unread
+    (a full refresh)."""
     read = built_files.alias("read")
     same_key = sa.and_(read.c.asset == asset, read.c.bucket == _t.bucket, read.c.key == _t.key)
     due = (
@@ -156,7 +158,7 @@ def stale_files(
     )
     gone = sa.select(read.c.bucket, read.c.key).where(
         read.c.asset == asset,
-        read.c.rules <= CODE_VERSIONS[asset],  # what newer code has read is for newer code to take back
+        read.c.rules <= CODE_VERSIONS[asset],  # only newer code removes what newer code has read
         ~sa.exists().where(_t.bucket == read.c.bucket, _t.key == read.c.key, _t.active),
     )
     return (
@@ -168,16 +170,16 @@ def stale_files(
 def commit_files(
     connection: Connection, asset: str, read: Iterable[ActiveFile], gone: Iterable[tuple[str, str]], run_id: str
 ) -> list[tuple[str, str]]:
-    """Record what a table kept per file has read, in the transaction that replaces its rows. Returns the (bucket, key)
-    whose rows are to be replaced: files that changed since they were read are left to a later run."""
+    """Record which files a table has read, in the transaction that replaces its rows. Returns the (bucket, key) whose
+    rows to replace. Files that changed since they were read are left to a later run."""
     paths = {(file.version.bucket, file.version.key): file.raw.path for file in read}
     wanted = sorted({*paths, *gone})
     if not wanted:
         return []
     active = sa.select(_t.bucket, _t.key, _t.path).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(pairs(wanted)))
-    locked = active.order_by(_t.bucket, _t.key).with_for_update(read=True)  # in the order in which `activate` goes
-    standing = {(row.bucket, row.key): row.path for row in connection.execute(locked)}
-    accepted = {key for key in wanted if standing.get(key) == paths.get(key)}
+    locked = active.order_by(_t.bucket, _t.key).with_for_update(read=True)  # in the same order as `activate`
+    current = {(row.bucket, row.key): row.path for row in connection.execute(locked)}
+    accepted = {key for key in wanted if current.get(key) == paths.get(key)}
     connection.execute(
         sa.delete(built_files).where(
             built_files.c.asset == asset,
@@ -185,14 +187,14 @@ def commit_files(
             sa.tuple_(built_files.c.bucket, built_files.c.key).in_(pairs(accepted)),
         )
     )
-    marks = [
+    records = [
         {"asset": asset, "bucket": bucket, "key": key, "path": path, "rules": CODE_VERSIONS[asset], "run_id": run_id}
         for (bucket, key), path in paths.items()
         if (bucket, key) in accepted
     ]
-    if marks:
+    if records:
         kept = connection.execute(
-            insert(built_files).on_conflict_do_nothing().returning(built_files.c.bucket, built_files.c.key), marks
+            insert(built_files).on_conflict_do_nothing().returning(built_files.c.bucket, built_files.c.key), records
         )
         accepted = {*((row.bucket, row.key) for row in kept), *(key for key in accepted if key not in paths)}
     return sorted(accepted)

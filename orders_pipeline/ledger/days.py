@@ -1,7 +1,8 @@
-"""Which days of which table are stale, and what a built day was built from.
+"""Which days of which table are stale, and what each built day was built from.
 
-One rule: a day is stale when the input recorded for it differs from the current one, or was built by older rules.
-Tables that read raw orders have `order_days.version` as input; derived tables the path of the upstream day they read.
+A day is stale when its recorded input differs from the current one, or when an older code version or another time zone
+built it. The input of a table that reads raw orders is `order_days.version`. The input of a derived table is the path
+of the upstream day.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,12 +33,12 @@ class Calendar:
 
     @classmethod
     def of(cls, settings: Settings) -> "Calendar":
-        """The calendar that the environment asks for, today."""
+        """The calendar that the settings define, as of today."""
         return cls(settings.start_date, settings.today(), settings.timezone)
 
 
 class Why(StrEnum):
-    """Why a day is stale, as people read it. Where several hold, the first of them."""
+    """Why a day is stale, as people read it. If several reasons apply, the first counts."""
 
     NOT_BUILT = "never built, or its object was lost"
     CODE_VERSION = "the rules were raised"
@@ -56,9 +57,9 @@ class Due:
 
 
 class Blocker(StrEnum):
-    """What keeps a stale day from being built, until somebody mends it."""
+    """What keeps a stale day from being built until someone acts."""
 
-    MISSING_OBJECT = "the lake has lost the object of a landed file"
+    MISSING_OBJECT = "the object of a file is missing from the lake"
     FAILED_CHECK = "a blocking check failed upstream"
 
 
@@ -78,7 +79,7 @@ class DueDays:
     blocked: Mapping[date, Blocked]
 
     def among(self, days: Iterable[date]) -> "DueDays":
-        """Of these days alone."""
+        """The stale days among these days."""
         wanted = set(days)
         return DueDays(
             {day: due for day, due in self.due.items() if day in wanted},
@@ -87,19 +88,19 @@ class DueDays:
 
     @property
     def unrecoverable(self) -> Mapping[date, Blocked]:
-        """The days that stay stale until files are uploaded again or retracted. One that a check blocks is as good as
-        built: it keeps its last values, and the check reports it."""
+        """The days that stay stale until files are uploaded again or retracted. A day that a check blocks is not among
+        them: it keeps its last published values, and the check reports it."""
         return {day: found for day, found in self.blocked.items() if found.by is Blocker.MISSING_OBJECT}
 
     @property
     def stale(self) -> list[date]:
-        """The days to build, and those that would be if the lake had their files."""
+        """The days to build, and those that only a missing object blocks."""
         return sorted({*self.due, *self.unrecoverable})
 
 
 @dataclass(frozen=True)
 class BuiltDay:
-    """A day as it was built: `path` is null for tables that live in Postgres."""
+    """A built day. `path` is null for tables in Postgres."""
 
     day: date
     input: str
@@ -109,13 +110,13 @@ class BuiltDay:
 
 @dataclass(frozen=True)
 class Build:
-    """What one step sets out to build, as read in the snapshot from which it reads its rows."""
+    """What one step plans to build, from the same snapshot as the rows that it reads."""
 
     asset: str
     due: Mapping[date, Due]
     calendar: Calendar
-    current: tuple[date, ...] = field(default=())  # asked for, and found up to date
-    blocked: Mapping[date, Blocked] = field(default_factory=dict)  # stale, and left as they are
+    current: tuple[date, ...] = field(default=())  # requested, and not stale
+    blocked: Mapping[date, Blocked] = field(default_factory=dict)  # stale, and not built
 
     @cached_property
     def inputs(self) -> dict[date, str]:
@@ -134,14 +135,14 @@ def reads_raw(asset: str) -> bool:
 def due_days(connection: Connection, asset: str, calendar: Calendar, *, everything: bool = False) -> DueDays:
     """The stale days of a table: the input to build each from and why it is stale, or what blocks it.
 
-    `everything`: as if all were stale (a full refresh)."""
+    `everything`: treat all days as stale (a full refresh)."""
     current, input_column, day = _inputs(asset)
     built = built_days.alias("built")
     rules = CODE_VERSIONS[asset]
     reasons: list[tuple[sa.ColumnElement[bool], Why | None]] = [
         (built.c.day.is_(None), Why.NOT_BUILT),
         (built.c.rules < rules, Why.CODE_VERSION),
-        (built.c.rules > rules, None),  # newer code has built it
+        (built.c.rules > rules, None),  # newer code built it
         (built.c.zone != calendar.zone, Why.ZONE),
         (built.c.input != input_column, Why.ORDERS if reads_raw(asset) else Why.UPSTREAM),
         (sa.literal(everything), Why.REFRESH),
@@ -165,7 +166,7 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
 
 
 def current_inputs(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
-    """The input from which each of these days would be built now; days without any are left out."""
+    """The input from which each of these days would be built now. Days without an input are left out."""
     current, input_column, day = _inputs(asset)
     usable = sa.true() if reads_raw(asset) else current.c.blocked_by.is_(None)
     query = sa.select(day, input_column).where(day.in_(list(days)), _upstream(asset, current), usable)
@@ -173,29 +174,30 @@ def current_inputs(connection: Connection, asset: str, days: Iterable[date]) -> 
 
 
 def delivered_days(connection: Connection, days: Iterable[date]) -> set[date]:
-    """Those of the days for which some file, at some time, held a clean order."""
+    """The days among these that had a clean order in any file at any time."""
     return set(connection.execute(sa.select(order_days.c.day).where(order_days.c.day.in_(list(days)))).scalars())
 
 
 def out_of_range(connection: Connection, calendar: Calendar) -> list[date]:
-    """Days with orders that are not built, being before the first partition or in the future."""
+    """Days with orders that are before the first partition or in the future, and so are not built."""
     query = sa.select(order_days.c.day).where(~order_days.c.day.between(calendar.start, calendar.today))
     return sorted(connection.execute(query).scalars())
 
 
 def out_of_range_unbuilt(connection: Connection, calendar: Calendar) -> list[date]:
-    """Those of them whose current orders count nowhere. What was built before the start was moved beyond it stands."""
-    stands = sa.exists().where(
+    """The days out of range whose current orders are in no table. A day that was built before it went out of range
+    keeps its rows."""
+    is_built = sa.exists().where(
         built_days.c.asset == "cleaned_orders",
         built_days.c.day == order_days.c.day,
         built_days.c.input == sa.cast(order_days.c.version, sa.Text),
     )
-    query = sa.select(order_days.c.day).where(~order_days.c.day.between(calendar.start, calendar.today), ~stands)
+    query = sa.select(order_days.c.day).where(~order_days.c.day.between(calendar.start, calendar.today), ~is_built)
     return sorted(connection.execute(query).scalars())
 
 
 def paths(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
-    """Where the built days of a table lie in the lake."""
+    """The object of each built day of a table."""
     query = sa.select(built_days.c.day, built_days.c.path).where(
         built_days.c.asset == asset, built_days.c.day.in_(list(days)), built_days.c.path.is_not(None)
     )
@@ -203,7 +205,7 @@ def paths(connection: Connection, asset: str, days: Iterable[date]) -> dict[date
 
 
 def paths_within(connection: Connection, asset: str, first: date, last: date) -> dict[date, str]:
-    """Where every built day of a table between two lies in the lake, in order."""
+    """The object of each built day of a table from `first` to `last`, in order."""
     query = (
         sa.select(built_days.c.day, built_days.c.path)
         .where(built_days.c.asset == asset, built_days.c.day.between(first, last), built_days.c.path.is_not(None))
@@ -213,14 +215,14 @@ def paths_within(connection: Connection, asset: str, first: date, last: date) ->
 
 
 def objects(connection: Connection, asset: str) -> dict[str, date]:
-    """The day that each object of a table holds; none for a table that lives in Postgres."""
+    """The day that each object of a table holds. Empty for a table in Postgres."""
     query = sa.select(built_days.c.path, built_days.c.day)
     found = connection.execute(query.where(built_days.c.asset == asset, built_days.c.path.is_not(None)))
     return {row.path: row.day for row in found}
 
 
 def days_of_run(connection: Connection, asset: str, run_id: str) -> list[date]:
-    """The days of a table that a run built, in order."""
+    """The days of a table that this run built, in order."""
     query = sa.select(built_days.c.day).where(built_days.c.asset == asset, built_days.c.run_id == run_id)
     return sorted(connection.execute(query).scalars())
 
@@ -248,7 +250,7 @@ def total_rows(connection: Connection, asset: str) -> int:
 
 
 def bump_versions(connection: Connection, days: Iterable[date]) -> None:
-    """Raise the version of days whose set of candidate rows changes in this transaction."""
+    """Raise the version of days whose candidate rows change in this transaction."""
     rows = [{"day": day, "version": 1} for day in sorted(set(days))]
     if rows:
         statement = insert(order_days)
@@ -263,14 +265,14 @@ def bump_versions(connection: Connection, days: Iterable[date]) -> None:
 def commit_build(connection: Connection, build: Build, built: list[BuiltDay], run_id: str) -> list[date]:
     """Record built days, in the transaction that makes their rows visible. Returns the days that were accepted.
 
-    A day is refused when what stands is newer: built by higher rules, from a later version of the raw orders, or, for
-    a derived table, when the upstream day that was read is no longer the current one. The rows of the accepted days
-    are locked until the transaction ends, in order of day, so that two builds of a day follow one another."""
+    A day is refused if the ledger already has a newer one: built by a higher code version, or from a later version of
+    the raw orders. A day of a derived table is refused if the upstream day that it read is no longer current. Accepted
+    days stay locked until the transaction ends, in order of day, so that builds of the same day run one at a time."""
     if not built:
         return []
     by_day = {day.day: day for day in built}
     if not reads_raw(build.asset):
-        by_day = _of_current_upstream(connection, build.asset, by_day)
+        by_day = _with_current_upstream(connection, build.asset, by_day)
     if not by_day:
         return []
     statement = insert(built_days)
@@ -306,26 +308,26 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
 
 
 def block(connection: Connection, asset: str, days: Iterable[date], check: str) -> None:
-    """Keep days from being read downstream until they are built anew: a blocking check found them wrong."""
+    """Keep days from being read downstream until they are rebuilt: a blocking check failed on them."""
     found = built_days.c.asset == asset, built_days.c.day.in_(list(days))
     _lock(connection, *found)
     connection.execute(sa.update(built_days).where(*found).values(blocked_by=check))
 
 
 def mark_missing(connection: Connection, asset: str, lost: Iterable[str]) -> None:
-    """Make days stale whose object in the lake is gone."""
+    """Make days stale whose object is missing."""
     gone = built_days.c.asset == asset, built_days.c.path.in_(list(lost))
     _lock(connection, *gone)
     connection.execute(sa.delete(built_days).where(*gone))
 
 
 def _lock(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
-    """Lock built days of one table in order of day, as `commit_build` does, so that two of them cannot deadlock."""
+    """Lock built days of one table in order of day, like `commit_build`, so that two transactions cannot deadlock."""
     connection.execute(sa.select(built_days.c.day).where(*which).order_by(built_days.c.day).with_for_update())
 
 
 def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.ColumnElement[date]]:
-    """Where the current inputs of a table are found: relation, input column, day column."""
+    """Where to find the current inputs of a table: relation, input column, day column."""
     if reads_raw(asset):
         return order_days, sa.cast(order_days.c.version, sa.Text), order_days.c.day
     upstream = built_days.alias("upstream")
@@ -333,7 +335,7 @@ def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.Column
 
 
 def _blockers(asset: str, current: sa.FromClause) -> tuple[sa.FromClause, sa.ColumnElement[Any], Blocker]:
-    """What may block days whose inputs are in `current`: that relation with it, the column of names, and its kind."""
+    """What can block the days in `current`: `current` joined with the blockers, the column of names, and their kind."""
     if reads_raw(asset):
         missing = overlaps.days_of_missing_objects()
         return current.outerjoin(missing, missing.c.day == current.c.day), missing.c.files, Blocker.MISSING_OBJECT
@@ -346,13 +348,14 @@ def _upstream(asset: str, current: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.true() if reads_raw(asset) else current.c.asset == UPSTREAM[asset]
 
 
-def _of_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, BuiltDay]:
-    """Those built from what is current, which stays so until the transaction ends."""
+def _with_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, BuiltDay]:
+    """The days built from the current upstream day. Locks those days, so that they stay current until the transaction
+    ends."""
     query = (
         sa.select(built_days.c.day, built_days.c.path)
         .where(built_days.c.asset == UPSTREAM[asset], built_days.c.day.in_(list(built)))
         .order_by(built_days.c.day)
         .with_for_update(read=True)
     )
-    standing = {row.day: row.path for row in connection.execute(query)}
-    return {day: entry for day, entry in built.items() if standing.get(day) == entry.input}
+    current = {row.day: row.path for row in connection.execute(query)}
+    return {day: entry for day, entry in built.items() if current.get(day) == entry.input}

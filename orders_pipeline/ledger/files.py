@@ -1,4 +1,4 @@
-"""The life of a landed version: in hand, settled, counting, replaced, taken back."""
+"""The states of a landed version: claimed, settled, active, replaced, forgotten."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from orders_pipeline.ledger.versions import ARCHIVED, LOST, Entry, FileVersion, 
 from orders_pipeline.schema import CODE_VERSIONS
 
 MAX_ATTEMPTS: Final = 5
-FIRST_BACKOFF: Final = 10  # seconds; each further pause is four times as long
+FIRST_BACKOFF: Final = 10  # seconds; each further one is four times as long
 OUTAGE: Final = "outage"
-INTERRUPTED: Final = "interrupted"  # in the hands of a process, or left by one that died
-TO_READ: Final = "To be read again at the next sync or tick."
-_OUTAGE_PAUSES: Final = 6
+INTERRUPTED: Final = "interrupted"  # claimed by a process that is still running or has died
+TO_READ: Final = "Will be read again at the next sync or sensor tick."
+_OUTAGE_BACKOFFS: Final = 6
 _LONGEST_MESSAGE: Final = 2_000
 
 _t: Final = landed_files.c
@@ -36,7 +36,7 @@ def entries(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[st
 
 
 def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tuple[FileVersion, Entry | None]]:
-    """The listed versions, but for those that the ledger has settled, each with the latest entry of its key."""
+    """The listed versions that the ledger has not settled, each with the latest entry of its key."""
     found: list[tuple[FileVersion, Entry | None]] = []
     for bucket in sorted({version.bucket for version in listed}):
         for page in chunked((version for version in listed if version.bucket == bucket), _KEYS_AT_ONCE):
@@ -48,9 +48,9 @@ def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tup
 
 
 def _settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tuple[Any, ...]]:
-    """Of the latest entries of these keys those that wait for nothing: key, etag, size and `last_modified` of each.
+    """The key, etag, size and `last_modified` of the latest entries of these keys that need no attempt.
 
-    Nearly all of a listing, most of the time, and to look at their `entries` takes several times as long."""
+    This is nearly all of most listings. Reading their `entries` instead takes several times as long."""
     named = _t.key, _t.etag, _t.size, _t.last_modified
     latest = _latest_of(bucket, keys, *named, _t.status, _t.reason, _t.next_attempt).subquery()
     waits_for_nothing = sa.and_(
@@ -63,7 +63,7 @@ def _settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tu
 
 
 def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Entry]]:
-    """All entries of (bucket, key) pairs, of each the latest last; a pair that the ledger does not know has none."""
+    """All entries of each (bucket, key), the latest last. A pair that the ledger does not know has an empty list."""
     found: dict[tuple[str, str], list[Entry]] = {key: [] for key in keys}
     query = sa.select(landed_files, _COUNTS).where(sa.tuple_(_t.bucket, _t.key).in_(pairs(found))).order_by(_t.id)
     for row in connection.execute(query):
@@ -72,16 +72,16 @@ def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[t
 
 
 def claim(connection: Connection, versions: Sequence[FileVersion], run_id: str) -> dict[FileVersion, int]:
-    """Record, before anything is done with them, that these versions are in the hands of a process. What it settles is
-    overwritten; what it leaves behind when it dies is tried again after a pause. Returns the count of attempts."""
+    """Record that a run is about to process these versions, before it reads them. Settling a version overwrites its
+    claim. If the process dies, its claims are retried after a backoff. Returns the number of attempts of each."""
     statement = insert(landed_files)
     attempt = _t.attempts + 1
     rows = [
         {**identity(version), "status": Status.FAILING, "reason": INTERRUPTED, "attempts": 1, "run_id": run_id}
         for version in versions
     ]
-    begun = connection.execute(
-        statement.values([{**row, "next_attempt": sa.func.now() + _pause(sa.literal(1))} for row in rows])
+    claimed = connection.execute(
+        statement.values([{**row, "next_attempt": sa.func.now() + _backoff(sa.literal(1))} for row in rows])
         .on_conflict_do_update(
             constraint="landed_files_version",
             set_={
@@ -90,22 +90,22 @@ def claim(connection: Connection, versions: Sequence[FileVersion], run_id: str) 
                 "reason": INTERRUPTED,
                 "message": None,
                 "attempts": attempt,
-                "next_attempt": sa.func.now() + _pause(attempt),
+                "next_attempt": sa.func.now() + _backoff(attempt),
                 "run_id": run_id,
             },
         )
         .returning(landed_files)
     )
-    return {version_of(row): row.attempts for row in begun}
+    return {version_of(row): row.attempts for row in claimed}
 
 
 def release(connection: Connection, run_id: str, message: str) -> None:
-    """Take back the attempt at all that a run had in hand when an outage ended it."""
+    """Refund the attempts at all versions that a run had claimed when an outage ended it."""
     _refund(connection, [_t.run_id == run_id, _t.reason == INTERRUPTED], message)
 
 
 def refund_attempt(connection: Connection, version: FileVersion, message: str) -> None:
-    """Take back an attempt that an outage cut short; the next one waits a moment."""
+    """Refund an attempt that an outage cut short. The next one follows after a backoff."""
     _refund(connection, is_version(version), message)
 
 
@@ -115,7 +115,7 @@ def _refund(connection: Connection, which: Sequence[sa.ColumnElement[bool]], mes
         .where(*which, _t.status == Status.FAILING)
         .values(
             attempts=sa.func.greatest(_t.attempts - 1, 0),
-            next_attempt=sa.func.now() + _pause(sa.literal(1)) * _OUTAGE_PAUSES,
+            next_attempt=sa.func.now() + _backoff(sa.literal(1)) * _OUTAGE_BACKOFFS,
             reason=OUTAGE,
             message=_storable(message),
         )
@@ -123,10 +123,11 @@ def _refund(connection: Connection, which: Sequence[sa.ColumnElement[bool]], mes
 
 
 def end_backoff(connection: Connection) -> None:
-    """Let files that an outage held up, or the death of a process, be tried at once, and archived ones be looked at:
-    somebody asks for it. Attempts keep their count. Those that another transaction changes just now are in
-    somebody's hands, and are not waited for: the rows come in no particular order, so that to wait for one while
-    holding another could be a deadlock."""
+    """Make versions due now that wait because of an outage, an interruption or an archive: a user requested it.
+    Attempts keep their count.
+
+    Skips rows that another transaction has locked: it is processing them. Waiting could deadlock, since these rows are
+    locked in no particular order."""
     paused = sa.select(_t.id).where(
         sa.or_(sa.and_(_t.status == Status.FAILING, _t.reason.in_([OUTAGE, INTERRUPTED])), is_archived(_t))
     )
@@ -138,7 +139,7 @@ def end_backoff(connection: Connection) -> None:
 
 
 def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list[str]:
-    """The keys of failing and archived files that a complete listing does not show: they will never be read."""
+    """The keys of failing and archived files that a complete listing does not contain: they can never be read."""
     latest = _latest(landed_files)
     waits = sa.or_(latest.c.status == Status.FAILING, is_archived(latest.c))
     query = sa.select(latest.c.key).where(latest.c.bucket == bucket, waits, latest.c.active.is_(False))
@@ -146,7 +147,7 @@ def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list
 
 
 def failing(connection: Connection, *buckets: str) -> list[Entry]:
-    """The entries that wait for their next attempt, of some buckets or, if none is named, of all."""
+    """The failing entries of these buckets, or of all buckets if you name none."""
     latest = _latest(*_ENTRY)
     within = latest.c.bucket.in_(buckets) if buckets else sa.true()
     query = sa.select(latest).where(within, latest.c.status == Status.FAILING)
@@ -163,37 +164,37 @@ def settle(
     *,
     attempts: int | None = None,
 ) -> None:
-    """Record that a version is quarantined, ignored or failing. It replaces nothing: the last readable version of its
-    key stays active. `attempts`: so many count, not those that were made."""
-    said: dict[str, Any] = {"status": status, "reason": reason, "message": _storable(message), "run_id": run_id}
+    """Record that a version is quarantined, ignored or failing. The last readable version of its key stays active.
+    `attempts`: replaces the number of attempts."""
+    result: dict[str, Any] = {"status": status, "reason": reason, "message": _storable(message), "run_id": run_id}
     if attempts is not None:
-        said["attempts"] = attempts
-    connection.execute(sa.update(landed_files).where(*is_version(version)).values(**said, settled_at=sa.func.now()))
+        result["attempts"] = attempts
+    connection.execute(sa.update(landed_files).where(*is_version(version)).values(**result, settled_at=sa.func.now()))
 
 
 def message(connection: Connection, version: FileVersion) -> str:
-    """Why a version is set aside; empty where nothing was said."""
+    """The message of a version, or an empty text."""
     return connection.execute(sa.select(_t.message).where(*is_version(version))).scalar_one() or ""
 
 
 def failing_message(connection: Connection, version: FileVersion) -> str | None:
-    """Why a version is to be tried again; None where it is not."""
+    """Why a version is failing. None: it is not."""
     query = sa.select(sa.func.coalesce(_t.message, _t.reason)).where(*is_version(version), _t.status == Status.FAILING)
     return connection.execute(query).scalar_one_or_none()
 
 
 def paths(connection: Connection) -> set[str]:
-    """Every object of a landed file, of replaced versions too."""
+    """Every object of a landed file, including those of replaced versions."""
     return set(connection.execute(sa.select(_t.path).where(_t.path.is_not(None))).scalars())
 
 
 def discard(connection: Connection, version: FileVersion) -> None:
-    """Forget a version that S3 no longer holds: it was listed, never read."""
+    """Forget a version that was listed and never read, and that S3 no longer has."""
     connection.execute(sa.delete(landed_files).where(*is_version(version), _t.active.is_(False)))
 
 
 def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, run_id: str) -> None:
-    """Let versions take the place of the active ones of their keys. The touched days are the caller's to touch, in the
+    """Make these versions the active ones of their keys. The caller bumps the versions of the days that change, in the
     same transaction."""
     for file in sorted(loaded, key=lambda file: file.version):
         version, raw = file.version, file.raw
@@ -229,20 +230,20 @@ def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, ru
 
 
 def forget(connection: Connection, bucket: str, key: str, *statuses: Status) -> None:
-    """Forget the versions of a key that are of these statuses and do not count."""
+    """Forget the versions of a key that have one of these statuses and are not active."""
     connection.execute(
         sa.delete(landed_files).where(_t.bucket == bucket, _t.key == key, _t.active.is_(False), _t.status.in_(statuses))
     )
 
 
 def forget_unread(connection: Connection, bucket: str, key: str) -> None:
-    """Forget the failing and archived versions of a key that do not count."""
+    """Forget the failing and archived versions of a key that are not active."""
     unread = sa.or_(_t.status == Status.FAILING, is_archived(_t))
     connection.execute(sa.delete(landed_files).where(_t.bucket == bucket, _t.key == key, _t.active.is_(False), unread))
 
 
 def retry(connection: Connection, bucket: str, key: str) -> bool:
-    """Make the latest version of a key due, if it is quarantined, failing or archived. False: there is none such."""
+    """Make the latest version of a key due, if it is quarantined, failing or archived. False: it is not."""
     found = connection.execute(
         sa.update(landed_files)
         .where(
@@ -256,9 +257,9 @@ def retry(connection: Connection, bucket: str, key: str) -> bool:
 
 
 def reread(connection: Connection, bucket: str, key: str) -> bool:
-    """Make a version due that counts: its object in the lake is lost, or it is to be read by other settings. Until it
-    is read again it counts, and by rules of no version, so that nothing is built from it. False: the latest version of
-    the key is none that counts."""
+    """Make an active version due: its object is missing, or the settings for reading it changed. It stays active, with
+    code version 0, so that nothing is built from it until it is read again. False: the latest version of the key is
+    not active."""
     found = connection.execute(
         sa.update(landed_files)
         .where(_t.id == _newest(bucket, key), _t.active)
@@ -266,7 +267,7 @@ def reread(connection: Connection, bucket: str, key: str) -> bool:
         .returning(_t.path)
     )
     path = found.scalar_one_or_none()
-    # Nor do earlier landings of the same bytes, which share the object, stand for it.
+    # Earlier versions with the same bytes share the object. They must not be reused either.
     connection.execute(
         sa.update(landed_files).where(_t.bucket == bucket, _t.key == key, _t.path == path).values(rules=0)
     )
@@ -276,7 +277,7 @@ def reread(connection: Connection, bucket: str, key: str) -> bool:
 @dataclass(frozen=True)
 class SetAside:
     """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count. `still_counts`:
-    whether the last readable version of its key does."""
+    whether the last readable version of its key is active."""
 
     version: FileVersion
     status: Status
@@ -287,14 +288,14 @@ class SetAside:
 
 
 def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, list[SetAside]]:
-    """The number of keys, and those whose latest version is quarantined or failing, or ignored although an earlier one
-    counts: an empty file that was put in the place of another. `ignored`: all ignored ones too."""
+    """The number of keys, and the latest versions that are quarantined, failing, or empty while an earlier version is
+    active. `ignored`: also all other ignored versions."""
     latest = _latest(landed_files)
     total = connection.execute(sa.select(sa.func.count()).select_from(latest)).scalar_one()
     still_counts = sa.exists().where(_t.bucket == latest.c.bucket, _t.key == latest.c.key, _t.active)
     bad = latest.c.status.in_([Status.QUARANTINED, Status.FAILING])
-    stands_in = sa.and_(still_counts, latest.c.reason.is_distinct_from(ARCHIVED))
-    empty = sa.and_(latest.c.status == Status.IGNORED, sa.or_(stands_in, sa.literal(ignored)))
+    replaces_nothing = sa.and_(still_counts, latest.c.reason.is_distinct_from(ARCHIVED))
+    empty = sa.and_(latest.c.status == Status.IGNORED, sa.or_(replaces_nothing, sa.literal(ignored)))
     query = sa.select(latest, still_counts.label("still_counts")).where(sa.or_(bad, empty))
     return total, [
         SetAside(
@@ -319,7 +320,7 @@ class Counts:
 
 
 def counts(connection: Connection) -> Counts:
-    """How many files there are of each status, and how many rows count."""
+    """The number of files of each status, and of the rows that count."""
     latest = _latest(_t.status)
     by_status: dict[str, int] = dict(
         connection.execute(sa.select(latest.c.status, sa.func.count()).group_by(latest.c.status)).all()
@@ -332,14 +333,14 @@ def counts(connection: Connection) -> Counts:
 
 
 def live_keys(connection: Connection, bucket: str) -> set[str]:
-    """The keys of a bucket that count, or that wait for a person or another attempt."""
+    """The unsettled keys of a bucket: those with a version that is active, quarantined or failing."""
     waiting = _t.status.in_([Status.QUARANTINED, Status.FAILING])
     query = sa.select(_t.key).where(_t.bucket == bucket, sa.or_(_t.active, waiting))
     return set(connection.execute(query).scalars())
 
 
 def _entry(row: Any, due: bool) -> Entry:
-    is_lost = row.reason == LOST and row.attempts == 0  # an attempt since was in vain
+    is_lost = row.reason == LOST and row.attempts == 0  # otherwise a later reading failed
     waits_for_s3 = row.status == Status.IGNORED and row.reason == ARCHIVED
     return Entry(version_of(row), Status(row.status), row.attempts, due, is_lost, waits_for_s3, row.counts)
 
@@ -349,7 +350,7 @@ def _newest(bucket: str, key: str) -> sa.ScalarSelect[int]:
 
 
 def _latest_of(bucket: str, keys: Sequence[str], *columns: Any) -> sa.Select[Any]:
-    """These columns of the latest version of some keys."""
+    """These columns of the latest version of each of these keys."""
     return (
         sa.select(*columns)
         .ext(distinct_on(_t.key))
@@ -365,10 +366,10 @@ def _latest(*columns: Any) -> sa.Subquery:
 
 
 def _storable(message: str) -> str:
-    """A message that Postgres can keep, whatever bytes it quotes."""
+    """The message, shortened and without characters that Postgres cannot store."""
     return message.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:_LONGEST_MESSAGE]
 
 
-def _pause(attempt: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
-    """How long to wait after an attempt, by Postgres's clock."""
+def _backoff(attempt: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
+    """How long to wait after an attempt."""
     return sa.func.make_interval(0, 0, 0, 0, 0, 0, FIRST_BACKOFF * sa.func.power(4, attempt - 1))

@@ -1,4 +1,4 @@
-"""What the ledger knows of keys, whatever became of their versions."""
+"""Which keys the ledger knows, whatever the status of their versions."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,30 +11,30 @@ from orders_pipeline.ledger.records import is_latest, pairs, version_of
 from orders_pipeline.ledger.versions import FileVersion, Status
 
 _t: Final = landed_files.c
-_HAS_SIDE_NAME: Final = _t.key.regexp_match("(^|/)[_.]")  # more than `is_side_file`, which knows the prefix
+_HAS_SIDE_NAME: Final = _t.key.regexp_match("(^|/)[_.]")  # also matches the prefix, which `is_side_file` skips
 
 
 def knows_any(connection: Connection, bucket: str, prefix: str) -> bool:
-    """Whether a version of any key below a prefix was ever taken or set aside."""
+    """Whether the ledger knows any version of a key with this prefix."""
     found = sa.select(_t.id).where(_t.bucket == bucket, _t.key.startswith(prefix, autoescape=True)).limit(1)
     return connection.execute(found).one_or_none() is not None
 
 
 def that_count(connection: Connection, bucket: str, keys: Iterable[str]) -> set[str]:
-    """Those of the keys of which a version counts."""
+    """The keys among these that have an active version."""
     named = pairs((bucket, key) for key in keys)
     query = sa.select(_t.key).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(named))
     return set(connection.execute(query).scalars())
 
 
 def with_side_names_that_count(connection: Connection, bucket: str) -> list[str]:
-    """The keys that count and have a segment that begins with `_` or `.`, in order."""
+    """The keys that have an active version and a segment that begins with `_` or `.`, in order."""
     query = sa.select(_t.key).where(_t.active, _t.bucket == bucket, _HAS_SIDE_NAME)
     return sorted(connection.execute(query).scalars())
 
 
 def with_side_names_set_aside(connection: Connection, bucket: str) -> list[FileVersion]:
-    """The latest versions of keys with such a segment that are quarantined or failing, where none counts."""
+    """The quarantined and failing latest versions of keys with such a segment and no active version."""
     is_set_aside = _t.status.in_([Status.QUARANTINED, Status.FAILING])
     query = sa.select(landed_files).where(_t.bucket == bucket, is_set_aside, _HAS_SIDE_NAME, is_latest())
     found = [version_of(row) for row in connection.execute(query.order_by(_t.key))]

@@ -1,4 +1,4 @@
-"""Advisory locks in Postgres: who is at work. They end with the session that took them, however it ends."""
+"""Advisory locks in Postgres: they show which processes are running. A lock ends with its session, in any case."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,9 +10,11 @@ from zlib import crc32
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-_SPACE: Final = 0x0DE5  # first half of the keys of these locks
-_RUN_SPACE: Final = 0x0DE6  # and of the lock that each run has to itself
-_SECONDS: Final = 5.0  # between two looks at the session of a run's lock; far less than between two observations of it
+_SPACE: Final = 0x0DE5  # first half of the key of each lock below
+_RUN_SPACE: Final = 0x0DE6  # first half of the key of a run's lock
+_SECONDS: Final = (
+    5.0  # between checks of a run lock's session; must be far less than between two observations of the lock
+)
 
 
 class Lock(IntEnum):
@@ -26,8 +28,8 @@ class Lock(IntEnum):
 
 @contextmanager
 def hold_exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
-    """Wait for a lock and hold it on the session of the connection that is handed out. Commit through that session: if
-    it is lost, and the lock with it, the commit is lost too."""
+    """Wait for a lock, and hold it on the session of the yielded connection. Commit through that connection: if its
+    session is lost, and the lock with it, the commit fails too."""
     with engine.connect() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock(_SPACE, int(lock))))
         connection.commit()
@@ -39,7 +41,7 @@ def hold_exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
 
 @contextmanager
 def hold_shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
-    """Hold locks together with others of the same kind, to be seen at work."""
+    """Hold shared locks, which show that this process is running."""
     keys = [(_SPACE, int(lock)) for lock in locks]
     with engine.connect() as connection:
         for key in keys:
@@ -54,12 +56,12 @@ def hold_shared(engine: Engine, locks: list[Lock]) -> Iterator[None]:
 
 @contextmanager
 def hold_run_lock(engine: Engine, run_id: str) -> Iterator[None]:
-    """Hold a run's own lock until the end of the block: `is_run_alive` answers yes for as long as this process lives.
+    """Hold a run's lock until the end of the block: `is_run_alive` is true for as long as this process lives.
 
-    It does not end with its session: when Postgres restarts or drops the connection, another session takes the lock
-    within seconds. Where Postgres cannot be reached, the block runs all the same, and the lock is taken later."""
+    If Postgres restarts or drops the connection, another session takes the lock within seconds. If Postgres cannot be
+    reached, the block runs anyway, and the lock is taken later."""
     tried, ended = Event(), Event()
-    # A daemon thread: it must not keep alive the process that it vouches for.
+    # A daemon thread: it must not keep this process alive.
     keeper = Thread(target=_keep, args=(engine, _key_of_run(run_id), tried, ended), daemon=True)
     keeper.start()
     tried.wait()
@@ -78,7 +80,7 @@ def is_held(connection: Connection, lock: Lock) -> bool:
 def is_run_alive(connection: Connection, run_id: str) -> bool:
     """Whether the process of this run is alive: whether it holds the lock of `hold_run_lock`.
 
-    A process that lives may lose the lock for a moment, with its session. Act on a second "no" some time later."""
+    A live process can lose the lock for a moment, with its session. Act only if a later observation agrees."""
     return _is_held(connection, _key_of_run(run_id))
 
 
@@ -121,5 +123,5 @@ def _release(connection: Connection, unlock: sa.ColumnElement[bool]) -> None:
         connection.execute(sa.select(unlock))
         connection.commit()
     except sa.exc.DBAPIError:
-        # The session is lost, and the lock with it. Do not give the connection back to the pool.
+        # The session is lost, and the lock with it. Keep the connection out of the pool.
         connection.invalidate()

@@ -18,30 +18,30 @@ _OLDEST_POSTGRES: Final = 140000
 
 
 def migrate(engine: Engine) -> None:
-    """Run the migrations that are missing, in one transaction with the rights on what they make, while others wait.
+    """Run the missing migrations and grant rights on the new tables, in one transaction. Other processes wait.
 
-    A role without the right to change tables is fine where nothing is missing.
+    If nothing is missing, a role without the right to change tables is enough.
 
     Raises:
-        OrdersPipelineError: Postgres is older than 14, the database is not UTF-8, or the role may not do it.
+        OrdersPipelineError: Postgres is older than 14, the database is not UTF-8, or the role lacks the rights.
     """
     head, known = _revisions()
     with engine.connect() as connection:
         with owners_right(connection, "see the ledger"):
-            standing = _revision(connection)
-        if standing == head or (standing is not None and standing not in known):
-            return  # up to date; or newer code was here, which keeps what older code needs
+            current = _revision(connection)
+        if current == head or (current is not None and current not in known):
+            return  # up to date, or migrated by newer code, whose tables suit older code too
     with hold_exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
         if connection.dialect.server_version_info < (_OLDEST_POSTGRES // 10_000,):  # type: ignore[operator]
-            raise OrdersPipelineError(f"Postgres {connection.dialect.server_version_info} is too old: 14 is needed.")
+            raise OrdersPipelineError(f"Postgres {connection.dialect.server_version_info} is too old: use 14 or later.")
         if (encoding := connection.execute(sa.text("SHOW server_encoding")).scalar_one()) != "UTF8":
             raise OrdersPipelineError(
-                f"The database of ORDERS_DATABASE_URL is encoded in {encoding}, which cannot hold every order:"
-                " create one with ENCODING 'UTF8'."
+                f"The database of ORDERS_DATABASE_URL has the encoding {encoding}, which cannot store every character:"
+                " create a database with ENCODING 'UTF8'."
             )
         if _revision(connection) != head:
-            due = f"migrate the ledger from revision {standing} to {head}, which this code needs"
-            with owners_right(connection, due):
+            action = f"migrate the ledger from revision {current} to {head}, which this code needs"
+            with owners_right(connection, action):
                 _upgrade(connection)
 
 
@@ -62,7 +62,7 @@ def _config() -> Config:
 
 @lru_cache(maxsize=1)
 def _revisions() -> tuple[str | None, frozenset[str]]:
-    """The newest revision that this code knows, and all of them. Read once: it is asked at every use of the ledger."""
+    """The newest revision that this code knows, and all of them. Cached: every use of the ledger needs it."""
     script = ScriptDirectory.from_config(_config())
     return script.get_current_head(), frozenset(revision.revision for revision in script.walk_revisions())
 

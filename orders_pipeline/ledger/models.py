@@ -1,5 +1,5 @@
-"""The tables of the schemas `ledger` and `analytics`, as SQLAlchemy sees them. Alembic's migrations make them; a test
-holds the two together."""
+"""The tables of the schemas `ledger` and `analytics` for SQLAlchemy. Alembic's migrations create them; a test compares
+the two."""
 
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ _BYTEWISE: Final = sa.Text(collation="C")
 landed_files: Final = sa.Table(
     "landed_files",
     metadata,
-    # Renewed on every attempt, so that the greatest id of a key is the ledger's latest word on it.
+    # Renewed on every attempt, so that the row with the greatest id of a key is its latest version.
     sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
     sa.Column("bucket", sa.Text, nullable=False),
     sa.Column("key", _BYTEWISE, nullable=False),
@@ -32,7 +32,7 @@ landed_files: Final = sa.Table(
     sa.Column("rows", sa.BigInteger),
     sa.Column("clean_rows", sa.BigInteger),
     sa.Column("days", ARRAY(sa.Date)),
-    # The range of its order ids, bytewise and shorter-first: rising numbers are told apart by the second.
+    # The range of its order ids, bytewise and shorter-first. The second separates files with rising numbers.
     sa.Column("first_id", _BYTEWISE),
     sa.Column("last_id", _BYTEWISE),
     sa.Column("first_short_id", _BYTEWISE),
@@ -51,7 +51,7 @@ landed_files: Final = sa.Table(
     schema=LEDGER,
 )
 
-# Which active objects hold an order in common, each pair in both orders.
+# Overlaps: which active objects hold the same order. Each pair is stored in both directions.
 shared_orders: Final = sa.Table(
     "shared_orders",
     metadata,
@@ -81,7 +81,7 @@ built_days: Final = sa.Table(
     sa.Column("zone", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("built_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
-    # A blocking check found it wrong: nothing is built from it until it is built anew.
+    # The blocking check that failed on it: nothing is built from this day until it is rebuilt.
     sa.Column("blocked_by", sa.Text),
     schema=LEDGER,
 )
@@ -98,7 +98,7 @@ built_files: Final = sa.Table(
     schema=LEDGER,
 )
 
-# The days on which both chains agreed, and when each had built its figures: what is built anew is compared anew.
+# The days on which both chains agreed, and when each had built its values. A rebuilt day is compared again.
 reconciled_days: Final = sa.Table(
     "reconciled_days",
     metadata,
@@ -126,8 +126,8 @@ _TYPES: Final[dict[str, sa.types.TypeEngine[Any]]] = {
 
 def _mart(name: str, *indexed: str) -> sa.Table:
     columns = [sa.Column(c.name, _TYPES[c.type], nullable=c.nullable) for c in TABLES[name]]
-    # An index on what is replaced at a time, and no unique one: it would double the time of a bulk load, and the
-    # lock on the day's mark already keeps a day from being written twice.
+    # An index on what one statement replaces. It is not unique: that would double the time of a bulk load, and the lock
+    # on the built day already keeps two runs from writing the same day.
     return sa.Table(name, metadata, *columns, sa.Index(f"{name}_replaced", *indexed), schema=ANALYTICS)
 
 

@@ -1,4 +1,4 @@
-"""Which of the active files hold an order in common. There may be a pair too many, never one too few."""
+"""Overlaps: which active files hold the same order. There can be a pair too many, never one too few."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -14,7 +14,7 @@ from orders_pipeline.storage.postgres import copy_frame
 
 
 def partners(connection: Connection, files: Iterable[ActiveFile]) -> list[ActiveFile]:
-    """The active files that hold an order of one of these."""
+    """The active files that overlap with any of these."""
     query = (
         sa.select(landed_files)
         .where(
@@ -27,8 +27,8 @@ def partners(connection: Connection, files: Iterable[ActiveFile]) -> list[Active
 
 
 def days_of_missing_objects() -> sa.Subquery:
-    """A query for the days that depend on files whose object the lake has lost for good, with the keys of those
-    `files`: the days of their own rows, and all days of files that hold an order in common with them."""
+    """A query for the days that depend on unrecoverable files, with the keys of those `files`. These are the days of
+    their rows, and all days of files that overlap with them."""
     lost, held = landed_files.alias("lost"), landed_files.alias("held")
     is_lost = lost.c.active, lost.c.reason == LOST
     dependent = sa.union(
@@ -47,18 +47,18 @@ def days_of_missing_objects() -> sa.Subquery:
 
 
 def unreadable_days(connection: Connection) -> set[date]:
-    """Those days, stale or not."""
+    """The days that depend on unrecoverable files, stale or not."""
     return set(connection.execute(sa.select(days_of_missing_objects().c.day)).scalars())
 
 
 def record(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:
-    """Tell of files that share an order, in the transaction that makes them count; each pair in both orders."""
+    """Record overlaps, in the transaction that activates the files. Each pair comes in both directions."""
     rows = pl.DataFrame(sorted(pairs), schema={"path": pl.String, "other": pl.String}, orient="row")
     copy_frame(connection, shared_orders.schema, shared_orders.name, rows)
 
 
 def forget(connection: Connection, files: Iterable[ActiveFile]) -> None:
-    """Tell no more of files that count no more."""
+    """Remove the overlaps of files that are no longer active."""
     for column in (shared_orders.c.path, shared_orders.c.other):
         connection.execute(sa.delete(shared_orders).where(_of(column, files)))
 

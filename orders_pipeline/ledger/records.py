@@ -1,4 +1,4 @@
-"""A row of `landed_files`, and what of it other modules know: identities, ranges, files that count."""
+"""What other modules know of a row of `landed_files`: its version, its range of ids, its object."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ IDENTITY: Final = ("bucket", "key", "etag", "size", "last_modified")
 
 @dataclass(frozen=True)
 class IdRange:
-    """Between which order ids a file's clean rows lie, bytewise and shorter-first."""
+    """The range of order ids of a file's clean rows, bytewise and shorter-first."""
 
     first: str
     last: str
@@ -26,19 +26,19 @@ class IdRange:
 
 @dataclass(frozen=True)
 class RawObject:
-    """A landed file as an object of the lake, and what is known of its rows."""
+    """The raw object of a file, and what is known of its rows."""
 
     path: str
     rows: int
     clean_rows: int
     days: tuple[date, ...]
     ids: IdRange | None  # None: no clean row
-    unused_columns: tuple[str, ...] = ()  # known only of what was made just now
+    unused_columns: tuple[str, ...] = ()  # known only while the object is new
 
 
 @dataclass(frozen=True)
 class ActiveFile:
-    """The version of a key that counts, and where its rows lie."""
+    """The active version of a key, and its raw object."""
 
     version: FileVersion
     raw: RawObject
@@ -49,12 +49,12 @@ class ActiveFile:
 
 
 def version_of(row: Row[Any]) -> FileVersion:
-    """The version that a row is about."""
+    """The version that a row describes."""
     return FileVersion(row.bucket, row.key, row.etag, row.size, row.last_modified.astimezone(UTC))
 
 
 def active_file(row: Row[Any]) -> ActiveFile:
-    """A row of an active version."""
+    """The file that a row of an active version describes."""
     ids = row.first_id and IdRange(row.first_id, row.last_id, row.first_short_id, row.last_short_id)
     raw = RawObject(row.path, row.rows, row.clean_rows, tuple(row.days), ids or None)
     return ActiveFile(version_of(row), raw)
@@ -71,13 +71,13 @@ def is_version(version: FileVersion) -> list[sa.ColumnElement[bool]]:
 
 
 def is_latest() -> sa.ColumnElement[bool]:
-    """The condition for a row to be the latest of its key. Of few rows it is asked faster than all latest are found."""
+    """The condition for a row to be the latest of its key. Faster for few rows than finding all latest rows."""
     one, newer = landed_files.c, landed_files.alias("newer").c
     return ~sa.exists().where(newer.bucket == one.bucket, newer.key == one.key, newer.id > one.id)
 
 
 def pairs(keys: Iterable[tuple[str, str]]) -> sa.Select[tuple[str, str]]:
-    """(bucket, key) pairs as a query, for IN: a list of rows would outgrow Postgres's stack."""
+    """(bucket, key) pairs as a query, for IN. A long list of rows would exceed Postgres's stack depth limit."""
     ordered = sorted(set(keys))
     columns = [sa.cast([pair[i] for pair in ordered], sa.ARRAY(sa.Text)) for i in (0, 1)]
     given = sa.func.unnest(*columns).table_valued("bucket", "key").render_derived()

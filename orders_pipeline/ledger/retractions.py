@@ -1,4 +1,5 @@
-"""Versions that a person takes out: retracted ones counted, dismissed ones were quarantined, failing or archived."""
+"""Versions that someone removed with `retract`. A retracted one was active; a dismissed one was quarantined, failing or
+archived."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _t: Final = landed_files.c
 
 @dataclass(frozen=True)
 class Removed:
-    """A version that was retracted, or dismissed. `path`: its object in the lake, if it was ever read."""
+    """A version that was retracted or dismissed. `path`: its raw object, if it has one."""
 
     version: FileVersion
     path: str | None
@@ -32,8 +33,8 @@ class Removed:
 
 
 def retract(connection: Connection, bucket: str, key: str, message: str) -> None:
-    """Let a key contribute nothing, until a version lands that the ledger has not seen. The touched days are the
-    caller's to touch, in the same transaction."""
+    """Deactivate the active version of a key. The key counts again when a version lands that the ledger does not know.
+    The caller bumps the versions of the days that change, in the same transaction."""
     connection.execute(
         sa.update(landed_files)
         .where(_t.bucket == bucket, _t.key == key, _t.active)
@@ -52,8 +53,8 @@ def dismiss(connection: Connection, bucket: str, key: str, message: str) -> None
 
 
 def removable(connection: Connection, buckets: Sequence[str]) -> dict[Key, bool]:
-    """The keys that count, and those whose latest version is quarantined, failing or archived; of each whether the
-    latter."""
+    """The keys that have an active version, or whose latest version is quarantined, failing or archived. The value is
+    whether the latter holds."""
     latest = (
         sa.select(_t.bucket, _t.key, _t.status, _t.reason, _any_of_key(_t.active).label("counts"))
         .ext(distinct_on(_t.bucket, _t.key))
@@ -67,7 +68,7 @@ def removable(connection: Connection, buckets: Sequence[str]) -> dict[Key, bool]
 
 
 def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Removed]]:
-    """By key what its last retraction took out; keys of which another version counts by now are left out."""
+    """What the last retraction of each key removed. Keys that have an active version by now are left out."""
     is_removed = sa.and_(_t.status == Status.IGNORED, _t.reason.in_([_RETRACTED, _DISMISSED]))
     last = sa.func.max(sa.case((is_removed, _t.settled_at))).over(partition_by=[_t.bucket, _t.key])
     rows = (
@@ -75,7 +76,7 @@ def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Re
             *_t,
             is_removed.label("is_removed"),
             _any_of_key(_t.active).label("counts"),
-            (_t.settled_at == last).label("is_last"),  # one transaction, one time
+            (_t.settled_at == last).label("is_last"),  # one retraction has one time, that of its transaction
         )
         .where(_t.bucket.in_(buckets))
         .subquery()
@@ -93,12 +94,12 @@ def _is_set_aside(columns: Any) -> sa.ColumnElement[bool]:
 
 
 def _any_of_key(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Whether it holds for any version of a row's key."""
+    """Whether the condition holds for any version of a row's key."""
     return sa.func.bool_or(condition).over(partition_by=[_t.bucket, _t.key])
 
 
 def make_pending(connection: Connection, version: FileVersion) -> None:
-    """Let a version be read again that was retracted or dismissed."""
+    """Make a retracted or dismissed version due again."""
     connection.execute(
         sa.update(landed_files)
         .where(*is_version(version))

@@ -1,5 +1,5 @@
-"""Who may do what in Postgres, beside the owner, who migrates: the pipeline changes rows and no tables, a reader reads
-the marts. Roles without a login, which an operator grants to users (docs/security.md)."""
+"""The roles in Postgres: the pipeline changes rows but no tables, and a reader reads the marts. Only the owner can
+migrate. Roles have no login: an operator grants them to users (docs/security.md)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ READER: Final = "orders_reader"
 
 _FORBIDDEN: Final = "42501"  # SQLSTATE insufficient_privilege
 
-# A mart's rows are replaced, never updated. No sequence: an identity column needs no right of its own.
+# A mart's rows are replaced, never updated. An identity column needs no right on its sequence.
 _LEDGER_TABLES: Final = ", ".join(table.fullname for table in metadata.sorted_tables if table.schema == LEDGER)
 _MARTS: Final = ", ".join(table.fullname for table in MARTS.values())
 _RIGHTS: Final = {
@@ -32,18 +32,18 @@ _RIGHTS: Final = {
 
 
 def make_roles(engine: Engine) -> list[str]:
-    """Make the roles that are missing, and grant each its rights. To be called by the owner of the tables.
+    """Create the missing roles, and grant each its rights. Only the owner of the tables can.
 
     Returns:
-        The roles that are still missing, because the owner may not create any.
+        The roles that are still missing, because the owner may not create roles.
 
     Raises:
-        OrdersPipelineError: the tables are another's.
+        OrdersPipelineError: the tables belong to another user.
     """
     owns = sa.text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
     may_create = sa.text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
     with hold_exclusive(engine, Lock.MIGRATION) as connection, connection.begin():
-        # Postgres itself only warns of rights that somebody else granted in vain.
+        # If another user grants rights, Postgres only warns that nothing was granted.
         if not connection.execute(owns, {"schema": LEDGER}).scalar_one():
             raise _to_the_owner(connection, "grant rights on the ledger and the marts")
         if connection.execute(may_create).scalar_one():
@@ -54,7 +54,7 @@ def make_roles(engine: Engine) -> list[str]:
 
 
 def grant_rights(connection: Connection) -> None:
-    """Grant the roles that exist what they may do, in the caller's transaction."""
+    """Grant the existing roles their rights, in the caller's transaction."""
     for role in _RIGHTS.keys() - set(_missing(connection)):
         for right in _RIGHTS[role]:
             connection.execute(sa.text(f"GRANT {right} TO {role}"))
@@ -62,10 +62,10 @@ def grant_rights(connection: Connection) -> None:
 
 @contextmanager
 def owners_right(connection: Connection, what: str) -> Iterator[None]:
-    """Say, where Postgres refuses what is done within, that it is the owner's to do.
+    """If Postgres refuses the block for lack of rights, explain that the owner must do it.
 
     Raises:
-        OrdersPipelineError: it was refused.
+        OrdersPipelineError: Postgres refused it.
     """
     try:
         yield
@@ -77,8 +77,8 @@ def owners_right(connection: Connection, what: str) -> Iterator[None]:
 
 def _to_the_owner(connection: Connection, what: str) -> OrdersPipelineError:
     return OrdersPipelineError(
-        f"The Postgres user {connection.engine.url.username!r} may not {what}. Say `orders-pipeline migrate` as the"
-        " owner of the tables: with the owner's URL in ORDERS_DATABASE_URL."
+        f"The Postgres user {connection.engine.url.username!r} may not {what}. Run `orders-pipeline migrate` as the"
+        " owner of the tables, with the owner's URL in ORDERS_DATABASE_URL."
     )
 
 

@@ -1,5 +1,5 @@
-"""Remove objects of the lake that the ledger no longer names: marked first, deleted when they have stayed unnamed for
-longer than any run lasts and any backup is old."""
+"""Remove objects of the lake that the ledger no longer names. An object is marked first, and deleted after it has been
+unnamed for ORDERS_VACUUM_AGE: longer than any run lasts, and than you keep backups."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from orders_pipeline.storage.lake import Lake
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """How many objects are named, newly marked, still waiting, and deleted."""
+    """The number of objects that are named, newly marked, marked and not yet deleted, and deleted."""
 
     named: int
     marked: int
@@ -24,8 +24,8 @@ class Vacuumed:
 
 
 def vacuum(engine: Engine, lake: Lake, age: timedelta) -> Vacuumed:
-    """Mark what no longer counts; delete what has been marked for `age`, by Postgres's clock."""
-    # While the ingest's lock is held, no landed file becomes active: a name cannot come back between look and deletion.
+    """Mark objects that the ledger does not name. Delete those that have been marked for `age`, by Postgres's clock."""
+    # While this process holds the lock, no file becomes active, so no object is named again before it is deleted.
     with hold_exclusive(engine, Lock.INGEST) as connection:
         kept = set(lake.objects())
         named = _named(connection)
@@ -38,7 +38,7 @@ def vacuum(engine: Engine, lake: Lake, age: timedelta) -> Vacuumed:
         connection.commit()
         old = unnamed_objects.c.marked_at <= sa.func.now() - sa.bindparam("age", age, sa.Interval)
         expired = sorted(connection.execute(sa.select(unnamed_objects.c.path).where(old)).scalars())
-        # Versions that were replaced long ago may no longer be taken up again by their path.
+        # So that replaced versions with the same bytes cannot reuse a deleted object.
         connection.execute(
             sa.update(landed_files)
             .where(landed_files.c.path.in_(expired), landed_files.c.active.is_(False))

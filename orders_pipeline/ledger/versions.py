@@ -1,4 +1,4 @@
-"""Versions of landed objects, and the pure decision which of them are due. No I/O."""
+"""Versions of landed objects, and the decision which of them are pending. No I/O."""
 
 import re
 from collections.abc import Iterable
@@ -8,27 +8,27 @@ from enum import StrEnum
 from typing import Final
 
 TABLE: Final = ""  # the source table's bucket: it has none
-ARCHIVED: Final = "archived"  # why a version is ignored that S3 has to restore before it can be read
-LOST: Final = "lost"  # why a version is set aside that counts, and whose rows are nowhere any more
+ARCHIVED: Final = "archived"  # the reason of a version that cannot be read until it is restored
+LOST: Final = "lost"  # the reason of an unrecoverable file
 
 _SIDE_NAME: Final = re.compile(r"(?:^|/)(?:_|\.(?!\.?(?:/|$)))")
 
 
 class Status(StrEnum):
-    """What the ledger says of a version."""
+    """The status of a version in the ledger."""
 
     LOADED = "loaded"
     QUARANTINED = "quarantined"
     IGNORED = "ignored"
-    FAILING = "failing"  # to be tried again, or in the hands of a process just now
+    FAILING = "failing"  # will be tried again, or is claimed by a run
 
 
 @dataclass(frozen=True, order=True)
 class FileVersion:
     """One version of an object of the landing zone, or of a day of the source table.
 
-    `last_modified` is UTC, in whole seconds (S3's own precision outside listings). A day of the source table has TABLE
-    for a bucket, and its number of rows for a size.
+    `last_modified` is UTC, in whole seconds (S3's precision outside listings). For a day of the source table, the
+    bucket is TABLE and the size is the number of rows.
     """
 
     bucket: str
@@ -36,15 +36,15 @@ class FileVersion:
     etag: str
     size: int
     last_modified: datetime
-    # What a listing says besides; it makes no other version.
+    # From the listing. These do not distinguish versions.
     is_side_file: bool = field(default=False, compare=False, repr=False)
-    may_be_archived: bool = field(default=False, compare=False, repr=False)  # one has to look before it is read
+    may_be_archived: bool = field(default=False, compare=False, repr=False)  # needs a HEAD before it is read
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The ledger's latest word on a key. `due`: a failing or archived version may be tried now. `is_lost`: its rows
-    are lost, and nobody has tried to read it anew. `counts`: a version of its key counts, this one or an older one."""
+    """The latest version of a key in the ledger. `due`: a failing or archived version may be tried now. `is_lost`: it
+    is unrecoverable, and no later attempt to read it failed. `counts`: this or an older version is active."""
 
     version: FileVersion
     status: Status
@@ -56,16 +56,16 @@ class Entry:
 
 
 def is_side_file(key: str, prefix: str) -> bool:
-    """Whether a key is a side file of another tool: a segment below the landing prefix begins with `_` or `.`. Spark,
-    Hive and Hadoop read no such files; among them are `_temporary/`, `_SUCCESS`, `_delta_log/`, `.crc`, `.DS_Store`.
-    The segments `.` and `..` are no names of files: to S3 they are part of a key like any other."""
+    """Whether a key is a side file of another tool: a segment below the landing prefix begins with `_` or `.`, such as
+    `_temporary/`, `_SUCCESS`, `_delta_log/`, `.crc` or `.DS_Store`. Spark, Hive and Hadoop skip such files too. The
+    segments `.` and `..` do not make a side file: to S3 they are ordinary parts of a key."""
     return _SIDE_NAME.search(key.removeprefix(prefix)) is not None
 
 
 def pending(listed: Iterable[tuple[FileVersion, Entry | None]]) -> list[FileVersion]:
-    """The listed versions, each with the ledger's latest entry of its key, that have yet to be settled: those that
-    differ from that entry, whatever its status, failing and archived ones whose next attempt is due, and lost ones that
-    are back. Side files are left out, unless their key counts already."""
+    """The pending versions of a listing that comes with the latest entry of each key: versions that differ from that
+    entry, failing and archived ones whose next attempt is due, and unrecoverable ones that S3 has. Side files are left
+    out unless their key has an active version."""
     return [version for version, entry in listed if _is_pending(version, entry)]
 
 

@@ -1,1 +1,1 @@
-"""What the asset checks ask: functions that return findings. `checks` words them."""
+"""The questions of the asset checks: functions that return findings. `checks` words them and picks severities."""

@@ -1,12 +1,12 @@
-"""Is the revenue of a day what that weekday usually brings? Pure: dates and amounts in, findings out.
+"""Is the revenue of a day usual for its weekday?
 
-The rule is the modified z-score of Iglewicz and Hoaglin ("How to Detect and Handle Outliers", ASQC, 1993): odd is what
-is further from the median than 3.5 times 1.4826 median absolute deviations. A few odd weeks move neither of them, as
-they would move mean and standard deviation. It is applied to logarithms, since revenue varies by ratios: half and
-double are equally far. What is within a factor of two is never called odd, however alike the weeks before were.
+The rule is the modified z-score of Iglewicz and Hoaglin ("How to Detect and Handle Outliers", ASQC, 1993): a value is
+odd if it is further from the median than 3.5 times 1.4826 median absolute deviations. Unlike mean and standard
+deviation, these hardly move for a few odd weeks. The rule uses logarithms, since revenue varies by ratios: half and
+double are equally far. A value within a factor of two is never odd, however similar the weeks before were.
 
-A day that brought nothing, or less, has no logarithm. It tells nothing of what is usual (a holiday, most often), and is
-odd itself where that weekday usually trades.
+A day with revenue of zero or less has no logarithm. It is left out of the history (most often it is a holiday), and is
+odd itself if that weekday usually has revenue.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,8 +17,8 @@ from math import exp, log
 from statistics import median
 from typing import Final
 
-WEEKS: Final = 8  # how far back the same weekdays are looked at
-LEAST_WEEKS: Final = 5  # of these have to have brought revenue; fewer tell nothing
+WEEKS: Final = 8  # how far back the same weekdays are compared
+LEAST_WEEKS: Final = 5  # so many of them need revenue, or the day is not compared
 _SCORE: Final = 3.5
 _DEVIATIONS: Final = 1.4826  # median absolute deviations that make a standard deviation of normal values
 _LEAST_RATIO: Final = log(2)
@@ -26,7 +26,7 @@ _LEAST_RATIO: Final = log(2)
 
 @dataclass(frozen=True)
 class Usual:
-    """What a weekday usually brings: the median of the weeks before, and the range that would not be odd."""
+    """The usual revenue of a weekday: the median of the weeks before, and the range that is not odd."""
 
     expected: Decimal
     low: Decimal
@@ -36,7 +36,7 @@ class Usual:
 
 @dataclass(frozen=True)
 class Odd:
-    """A day whose revenue is out of the usual range."""
+    """A day whose revenue is outside the usual range."""
 
     day: date
     revenue: Decimal
@@ -51,32 +51,32 @@ class Odd:
         return f"{self.day} ({weekday}) {found} (plausible: {usual.low:,.2f} to {usual.high:,.2f})"
 
 
-def days_needed(judged: Iterable[date]) -> set[date]:
-    """The days whose revenue has to be known to judge these: themselves, and the same weekdays before."""
-    return {day - timedelta(weeks=week) for day in judged for week in range(WEEKS + 1)}
+def days_needed(days: Iterable[date]) -> set[date]:
+    """The days whose revenue is needed to compare these: themselves, and the same weekdays before."""
+    return {day - timedelta(weeks=week) for day in days for week in range(WEEKS + 1)}
 
 
-def judge(revenue: Mapping[date, Decimal], days: Iterable[date]) -> tuple[list[date], list[Odd]]:
-    """Those of the days that can be judged, and those of them that are odd, in order.
+def compare(revenue: Mapping[date, Decimal], days: Iterable[date]) -> tuple[list[date], list[Odd]]:
+    """The days that have enough history to compare, and the odd ones among them, in order.
 
     Args:
-        revenue: by day, for all of `days_needed`; 0 on a day that is known to have had no orders. Days that it leaves
-            out are not known, and neither judged nor counted.
-        days: the days to judge; finished ones, since half a day is odd by nature.
+        revenue: by day, for all of `days_needed`; 0 for a day without orders. Days that it leaves out are unknown:
+            they are not compared, and not part of the history.
+        days: the days to compare. Only finished ones, since half a day is always odd.
     """
-    judged, odd = [], []
+    compared, odd = [], []
     for day in sorted(days):
         usual = _usual([revenue.get(day - timedelta(weeks=week), Decimal(0)) for week in range(1, WEEKS + 1)])
         if usual is None or day not in revenue:
             continue
-        judged.append(day)
+        compared.append(day)
         if not usual.low <= revenue[day] <= usual.high:
             odd.append(Odd(day, revenue[day], usual))
-    return judged, odd
+    return compared, odd
 
 
 def _usual(history: Iterable[Decimal]) -> Usual | None:
-    """None: too few weeks brought anything."""
+    """None: too few weeks had revenue."""
     logs = [log(amount) for amount in history if amount > 0]
     if len(logs) < LEAST_WEEKS:
         return None

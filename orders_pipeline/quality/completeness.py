@@ -1,5 +1,5 @@
-"""Is every row accounted for? Computed from the raw rows by another route than the tables: a row is lost when it is in
-no table and is the latest of its order."""
+"""Is every row accounted for? Computed from the raw rows, independently of the tables: a row is lost if it is the
+latest of its order and in no table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
 from orders_pipeline.storage.lake import Lake
 
-EXAMPLES: Final = 5  # how many a check names
+EXAMPLES: Final = 5  # as many as a check names
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What became of the clean rows of some days. Amounts are in the shop's currency."""
+    """Where the clean rows of some days ended up. Amounts are in the shop's currency."""
 
     read: int
     clean: int
     lost: int
     lost_amount: Decimal
     lost_days: frozenset[date]
-    foreign: int  # in the table, and in no file
+    foreign: int  # in the table, but in no file
     examples: list[str]
 
     def __add__(self, other: "Orders") -> "Orders":
-        """The same of both."""
+        """The sum of both."""
         return Orders(
             read=self.read + other.read,
             clean=self.clean + other.clean,
@@ -50,7 +50,7 @@ NONE: Final = Orders(0, 0, 0, Decimal(0), frozenset(), 0, [])
 
 @dataclass(frozen=True)
 class Rejects:
-    """Files whose rejects are listed as they should be, and files where they are not."""
+    """The number of files whose rejects were compared, and the keys of those whose rejects are not all listed."""
 
     compared: int
     wrong: list[str]
@@ -60,13 +60,13 @@ def of_orders(
     lake: Lake,
     days: Sequence[date],
     holding: Sequence[ActiveFile],
-    sharing: Sequence[ActiveFile],
+    overlapping: Sequence[ActiveFile],
     clean_paths: Sequence[str],
     zone: str,
 ) -> Orders:
-    """Compare the rows that files hold for these days with the clean orders of these days."""
+    """Compare the rows of files for these days with the clean orders of these days."""
     place = [SOURCE, ROW_NUMBER]
-    files = list({file.raw.path: file for file in [*holding, *sharing]}.values())
+    files = list({file.raw.path: file for file in [*holding, *overlapping]}.values())
     numbered = pl.col(SOURCE).cast(
         pl.Enum(list(dict.fromkeys(file.version.key for file in files))), strict=False
     )  # joins faster
@@ -97,9 +97,9 @@ def of_orders(
 
 
 def of_rejects(connection: Connection, run_id: str | None) -> Rejects:
-    """Compare the number of rejects listed for each file with the number counted when it landed.
+    """Compare the number of rejects that are listed for each file with the number found when it landed.
 
-    `run_id`: only the files that this run listed."""
+    `run_id`: only files that this run listed."""
     query = sa.text(
         """
         SELECT file.key, file.rows - file.clean_rows = count(listed.row_number) AS agrees

@@ -1,5 +1,4 @@
-"""Do both chains agree? Asked of Postgres, where both have their figures; a day is compared once for each time that
-either chain builds it."""
+"""Do both chains agree? Compares their results in Postgres. A day is compared again when a chain has rebuilt it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,26 +36,26 @@ class BuiltByBoth:
     """A day that both chains have built from the same version of the raw orders."""
 
     day: date
-    orders: int  # that daily_orders holds
+    orders: int  # in daily_orders
     revenue_built_at: datetime
     spend_built_at: datetime
-    is_reconciled: bool  # these very figures were compared before, and agreed
+    is_reconciled: bool  # these values were compared before, and agreed
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A day on which the chains differ; null where a chain has no row."""
+    """A day on which the chains differ. None: the chain has no row."""
 
     day: date
     revenue: Decimal | None
     spend: Decimal | None
-    counted: int | None  # orders that daily_revenue counts
-    orders: int  # orders that daily_orders holds
+    counted: int | None  # orders in daily_revenue
+    orders: int  # orders in daily_orders
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The days that both chains have built, those that were compared now, and those of them that differ."""
+    """How many days both chains have built, which were compared now, and which of those differ."""
 
     comparable: int
     compared: Sequence[BuiltByBoth]
@@ -64,7 +63,7 @@ class Comparison:
 
 
 def compare(snapshot: Connection, *, everything: bool) -> Comparison:
-    """Compare the days that were built since they last agreed; `everything`: those that agreed before, too."""
+    """Compare the days that were built since they last agreed. `everything`: also days that agreed before."""
     both = [BuiltByBoth(*row) for row in snapshot.execute(_BUILT_BY_BOTH)]
     compared = [day for day in both if everything or not day.is_reconciled]
     days = [day.day for day in compared]
@@ -79,8 +78,9 @@ def compare(snapshot: Connection, *, everything: bool) -> Comparison:
     return Comparison(len(both), compared, differing)
 
 
-def remember(transaction: Connection, comparison: Comparison) -> None:
-    """Compare days that agree no more until a chain builds them anew, and those that differ each time."""
+def record(transaction: Connection, comparison: Comparison) -> None:
+    """Record the days that agree, so that they are compared again only after a rebuild. Days that differ are compared
+    in each run."""
     differing = {day.day for day in comparison.differing}
     transaction.execute(sa.delete(reconciled_days).where(reconciled_days.c.day.in_(differing)))
     agreed = [
@@ -90,8 +90,8 @@ def remember(transaction: Connection, comparison: Comparison) -> None:
     ]
     if agreed:
         statement = insert(reconciled_days)
-        renewed = {name: statement.excluded[name] for name in ("revenue_built_at", "spend_built_at")}
-        transaction.execute(statement.on_conflict_do_update(index_elements=["day"], set_=renewed), agreed)
+        updated = {name: statement.excluded[name] for name in ("revenue_built_at", "spend_built_at")}
+        transaction.execute(statement.on_conflict_do_update(index_elements=["day"], set_=updated), agreed)
 
 
 def _sums(snapshot: Connection, mart: sa.Table, days: Sequence[date], *columns: str) -> dict[date, tuple[Any, ...]]:

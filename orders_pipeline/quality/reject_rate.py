@@ -1,5 +1,4 @@
-"""How many rejects there are, which files have too many of them, and why. Read from the ledger and from
-`rejected_orders`."""
+"""How many rejects there are, which files have too many, and why. Reads the ledger and `rejected_orders`."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ _REASONS_NAMED: Final = 3
 
 @dataclass(frozen=True)
 class Rejected:
-    """A file and its rejects. `reasons`: the most common ones that `rejected_orders` lists by now."""
+    """A file and its rejects. `reasons`: the most common ones in `rejected_orders` so far."""
 
     key: str
     rows: int
@@ -29,7 +28,7 @@ class Rejected:
 
 
 def listed(connection: Connection) -> int:
-    """The rows of `rejected_orders`, by the ledger's count of each file."""
+    """The number of rows in `rejected_orders`, according to the ledger."""
     query = sa.text(
         """
         SELECT coalesce(sum(file.rows - file.clean_rows), 0)
@@ -43,10 +42,10 @@ def listed(connection: Connection) -> int:
 
 
 def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
-    """How many active files have rows, and those with too many rejects, worst first: none of whose rows count, or with
-    a larger share of rejects than `share`. A small file is allowed half of its rows where `share` is less: a few rows
-    tell little of a file."""
-    judged = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
+    """The number of active files with rows, and the files with too many rejects, worst first. Those are files without
+    any clean row, and files with a larger share of rejects than `share`. A small file may have half of its rows
+    rejected even if `share` is less, since a few rows prove little."""
+    compared = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
     query = sa.text(
         """
         SELECT file.id, file.key, file.rows, file.rows - file.clean_rows AS rejected, listed.reason, count(listed.*)
@@ -69,7 +68,7 @@ def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
         for (_, key, rows, rejected), counted in reasons.items()
     ]
     worst = sorted(found, key=lambda file: (-file.rejected / file.rows, -file.rejected, file.key))
-    return int(judged.scalar_one()), worst
+    return int(compared.scalar_one()), worst
 
 
 def _most_common(counted: tuple[str, int]) -> tuple[int, str]:

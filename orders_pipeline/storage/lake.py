@@ -1,7 +1,7 @@
 """The lake: a folder or an S3 prefix of Parquet objects that are written once and never changed.
 
-Objects are named relative to the lake's root. That one exists is no proof that it is whole or counts: only the ledger
-says so.
+Object names are relative to the lake's root. An object that exists may be incomplete or unused: only the ledger records
+which objects count.
 """
 
 import os
@@ -29,39 +29,39 @@ _HEADS_AT_ONCE = 16
 
 
 class Lake(Protocol):
-    """Where objects are kept."""
+    """A store of Parquet objects."""
 
     @property
     def uri(self) -> str:
         """The lake's root."""
 
     def write(self, folder: str, writer: Callable[[Path], object]) -> str:
-        """Let `writer` fill a local file, keep it as a new object of the folder, and return the object's name."""
+        """Let `writer` fill a local file, store it as a new object in the folder, and return the object's name."""
 
     def scan(self, names: Sequence[str], **options: Any) -> pl.LazyFrame:
-        """The rows of objects, read when they are collected."""
+        """The rows of objects, read when you collect them."""
 
     def metadata(self, name: str) -> dict[str, str]:
-        """What is written in an object's footer beside its rows' types."""
+        """The key-value metadata in an object's footer."""
 
     def objects(self) -> Iterator[str]:
-        """The name of every object of ours, unfinished ones too; whatever else lies there is not ours to touch."""
+        """The name of every object of the pipeline, unfinished ones too. Leaves out objects of others."""
 
     def missing(self, names: Sequence[str]) -> list[str]:
-        """Those of the names under which there is no object."""
+        """The names among these that have no object."""
 
     def delete(self, name: str) -> None:
-        """Remove an object; one that is gone already is fine."""
+        """Remove an object. A missing one is no error."""
 
 
 def open_lake(uri: str, client: "Callable[[], S3Client]") -> Lake:
-    """The lake at `s3://bucket/prefix` or in a folder. `client` is called only for the former."""
+    """The lake at `s3://bucket/prefix` or in a folder. Calls `client` only for S3."""
     return S3Lake(uri, client()) if uri.startswith("s3://") else FolderLake(uri)
 
 
 @dataclass(frozen=True)
 class FolderLake:
-    """Objects as files: written under another name, forced to disk, then renamed, and the name forced to disk too."""
+    """Objects as files: written under a draft name, flushed to disk, renamed; then the new name is flushed too."""
 
     uri: str
 
@@ -75,7 +75,7 @@ class FolderLake:
             with draft.open("rb+") as written:
                 os.fsync(written.fileno())
             draft.replace(target)
-            _force_names(target.parent)
+            _flush_folder(target.parent)
         finally:
             draft.unlink(missing_ok=True)
         return name
@@ -99,15 +99,15 @@ class FolderLake:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, so that it is still there after a loss of power."""
+    """Create a folder and its parents, durably: they survive a power failure."""
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _force_names(folder.parent)
+        _flush_folder(folder.parent)
 
 
-def _force_names(folder: Path) -> None:
-    """Force to disk which names a folder holds."""
+def _flush_folder(folder: Path) -> None:
+    """Flush the list of a folder's names to disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -117,7 +117,7 @@ def _force_names(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class S3Lake:
-    """Objects on S3, where a PUT is whole or absent."""
+    """Objects on S3, where a PUT is atomic."""
 
     uri: str
     client: "S3Client"
@@ -141,8 +141,8 @@ class S3Lake:
         )
 
     def metadata(self, name: str) -> dict[str, str]:
-        place, options = f"{self.uri}/{name}", self._storage
-        return pl.read_parquet_metadata(place, storage_options=options, credential_provider=self._credentials)
+        uri, options = f"{self.uri}/{name}", self._storage
+        return pl.read_parquet_metadata(uri, storage_options=options, credential_provider=self._credentials)
 
     def objects(self) -> Iterator[str]:
         root, pages = self._key(""), self.client.get_paginator("list_objects_v2")
@@ -155,7 +155,7 @@ class S3Lake:
     def missing(self, names: Sequence[str]) -> list[str]:
         def is_missing(name: str) -> bool:
             try:
-                with outages(f"look at {self.uri}/{name}"):
+                with outages(f"check {self.uri}/{name}"):
                     self.client.head_object(Bucket=self._bucket, Key=self._key(name))
             except ObjectChangedError:
                 return True
@@ -183,7 +183,7 @@ class S3Lake:
         return {"aws_endpoint_url": endpoint, "aws_region": self.client.meta.region_name, **plain}
 
     def _credentials(self) -> tuple[dict[str, str], int | None]:
-        """The client's own credentials, for Polars: found the usual AWS way."""
+        """The client's credentials, for Polars. The client finds them in the usual AWS ways."""
         with outages("find credentials for S3"):
             found = self.client._get_credentials()  # type: ignore[attr-defined]  # botocore has no public name for it
             if found is None:

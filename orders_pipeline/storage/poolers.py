@@ -1,4 +1,4 @@
-"""Connection poolers: whether a connection through one has a session of its own, as a lock needs it."""
+"""Connection poolers: whether a connection through one keeps its session, as locks need."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,10 +8,10 @@ from sqlalchemy.engine import Engine
 
 @lru_cache
 def keeps_sessions(engine: Engine) -> bool:
-    """Whether each connection stays with one process of the server, as in a pooler's session mode. Asked once.
+    """Whether each connection stays with one process of the server, as in a pooler's session mode. Cached.
 
-    Where it does not, two connections in turn are given the same process, or one is given different ones. Each asks
-    twice in a row: a pooler that takes its servers by turns is told by the one, one that takes the last by the other.
+    If not, two connections get the same process, or one connection gets different ones. Each connection asks twice in a
+    row: that exposes poolers that rotate their servers as well as poolers that reuse the last one.
     """
     with engine.connect() as one, engine.connect() as other:
         held: list[Any] = [connection.connection.driver_connection for connection in (one, other)]
@@ -23,7 +23,7 @@ def keeps_sessions(engine: Engine) -> bool:
 
 
 def backend_pid(connection: Any) -> int:
-    """The process of the server that answers a psycopg2 connection just now."""
+    """The process of the server that answers a psycopg2 connection at this moment."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.pg_backend_pid()")
         return int(cursor.fetchone()[0])

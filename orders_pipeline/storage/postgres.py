@@ -1,4 +1,4 @@
-"""Connections to Postgres, and COPY: the one way in which rows go into tables, and in which whole tables come out."""
+"""Connections to Postgres, and COPY, which writes all rows into tables and reads whole tables."""
 
 from functools import lru_cache
 from io import BytesIO
@@ -14,12 +14,12 @@ from orders_pipeline.settings import Settings
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.poolers import backend_pid, keeps_sessions
 
-# SQLSTATE: connection, a server that is read-only since a failover, an idle session ended, rollback (deadlock),
+# SQLSTATE: connection, read-only server after a failover, idle session ended, rollback (deadlock),
 # resources, shutdown, system. https://www.postgresql.org/docs/current/errcodes-appendix.html
-# Not 57014: a statement that takes too long each time is the statement's fault.
+# Not 57014 (statement timeout): that is the fault of the statement, and would recur.
 _OUTAGES: Final = ("08", "25006", "25P03", "40", "53", "57P", "58")
-# Of each session. Set after connecting: poolers refuse `options`, which belong to the user of the URL besides.
-# A lost host must not hold its advisory locks for long: both sides look after two minutes of silence.
+# Settings of each session. Set after connecting: poolers refuse `options`, and users may set those in the URL.
+# A lost host must not hold its advisory locks for long: both sides notice within about two minutes.
 _SESSION: Final = (
     "SET timezone = 'UTC'; SET datestyle = 'ISO';"
     " SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4"
@@ -27,15 +27,14 @@ _SESSION: Final = (
 
 
 def database_url(settings: Settings) -> str:
-    """URL of the pipeline's own Postgres; the embedded one is started if nothing else is configured."""
+    """URL of the pipeline's Postgres. Starts the embedded one if none is configured."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     return embedded.postgres_url(settings.home)
 
 
 def source_engine(settings: Settings) -> Engine:
-    """The engine of the Postgres that holds the source table. Nothing there relies on the session, unless the ledger is
-    there too.
+    """The engine of the Postgres that has the source table. It needs no sessions, unless the ledger is there too.
 
     Raises:
         SettingsError: as `engine_for`.
@@ -47,14 +46,14 @@ def source_engine(settings: Settings) -> Engine:
 
 @lru_cache(maxsize=8)
 def engine_for(url: str, *, needs_sessions: bool = True) -> Engine:
-    """The one engine of this process for a URL.
+    """The engine of this process for a URL.
 
-    `needs_sessions`: whether what is done there relies on the session, as locks do. If not, sessions are left as they
-    are and kept for no one.
+    `needs_sessions`: whether callers rely on the session, as locks do. If not, sessions keep their default settings and
+    are not pooled.
 
     Raises:
-        SettingsError: not a URL of a Postgres. The message does not repeat it, since it may hold a password. At the
-            first connection: a pooler gives no session where one is needed.
+        SettingsError: not a URL of a Postgres. The message does not quote the URL, which may contain a password. At the
+            first connection: a pooler does not keep sessions, and they are needed.
     """
     try:
         parsed = make_url(url)
@@ -62,10 +61,10 @@ def engine_for(url: str, *, needs_sessions: bool = True) -> Engine:
         raise SettingsError(
             "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL is not a URL like postgresql://user:password@host:5432/database."
         ) from None
-    # The end of a password: taken for the name of a host or a database, it would be told as one.
+    # Otherwise the end of a password would be parsed as host or database, and shown in messages.
     if "@" in f"{parsed.host}{parsed.database}":
         raise SettingsError(
-            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @: in a user's name or a password, write %40."
+            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @. In a user name or a password, write %40."
         )
     engine = sa.create_engine(
         _with_driver(parsed),
@@ -86,16 +85,16 @@ def engine_for(url: str, *, needs_sessions: bool = True) -> Engine:
 
 
 def _begin_session(connection: Any, url: str) -> None:
-    """Refuse a connection whose session is not its own, before anything is set in it; then set what ours need."""
+    """Refuse a connection that does not keep its session, before changing its settings. Then set those that we need."""
     connection.autocommit = True
-    # A pooler invents the process that it names when it is connected to. Only then is it worth asking how it pools.
+    # A pooler reports an invented process id when you connect. Only then is its mode worth checking.
     if connection.info.backend_pid != backend_pid(connection) and not keeps_sessions(
         engine_for(url, needs_sessions=False)
     ):
         connection.close()
         raise SettingsError(
-            "ORDERS_DATABASE_URL leads to a connection pooler in transaction mode, which keeps no session for the locks"
-            " of this pipeline. Use the pooler's session mode, or the port of the Postgres server itself."
+            "ORDERS_DATABASE_URL leads to a connection pooler in transaction mode, but the locks of this pipeline need"
+            " sessions. Use the pooler's session mode, or the port of the Postgres server itself."
         )
     with connection.cursor() as cursor:
         cursor.execute(_SESSION)
@@ -112,15 +111,15 @@ def _with_driver(url: URL) -> URL:
 
 
 def is_outage(error: sa.exc.DBAPIError) -> bool:
-    """Whether Postgres failed, not what it was asked to do: a lost connection, a deadlock, a full disk, a restart."""
+    """Whether Postgres failed, and not the statement: a lost connection, a deadlock, a full disk, a restart."""
     code = getattr(error.orig, "pgcode", None)
-    if code is None:  # psycopg2 itself lost the server, or never found it
+    if code is None:  # psycopg2 lost the server, or could not connect
         return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
     return str(code).startswith(_OUTAGES)
 
 
 def quote(identifier: str) -> str:
-    """An identifier as SQL takes it. (SQLAlchemy's own way doubles percent signs, which only some paths undo.)"""
+    """A quoted SQL identifier. (SQLAlchemy's quoting doubles percent signs, and not every path reverses that.)"""
     return '"' + identifier.replace('"', '""') + '"'
 
 
@@ -129,7 +128,7 @@ def copy_frame(connection: Connection, schema: str | None, table: str, frame: pl
     target = ".".join(quote(part) for part in (schema, table) if part)
     columns = ", ".join(quote(name) for name in frame.columns)
     rows = BytesIO()
-    frame.write_csv(rows, include_header=False)  # an empty text is written as "", a null as nothing: COPY's own rule
+    frame.write_csv(rows, include_header=False)  # writes an empty text as "" and a null as nothing, as COPY expects
     rows.seek(0)
     _copy(connection, f"COPY {target} ({columns}) FROM STDIN WITH (FORMAT csv)", rows)
     return frame.height
@@ -144,24 +143,24 @@ def copy_out(connection: Connection, query: sa.Select[Any], schema: pl.Schema) -
         statement = cursor.mogrify(str(bound), bound.params).decode()  # COPY itself takes no parameters
     _copy(connection, f"COPY ({statement}) TO STDOUT WITH (FORMAT csv)", rows)
     rows.seek(0)
-    # Polars reads it as COPY writes it: "" is an empty text, nothing a null.
+    # Polars reads what COPY writes: "" is an empty text, nothing is a null.
     return pl.read_csv(rows, has_header=False, schema=schema, raise_if_empty=False)
 
 
 def _copy(connection: Connection, statement: str, rows: BytesIO) -> None:
-    """COPY. An error is SQLAlchemy's, as that of any other statement, without Postgres's context, which quotes rows."""
+    """Run COPY. Errors are SQLAlchemy's, without Postgres's context, which quotes rows."""
     cursor: Any = connection.connection.cursor()
     try:
         with cursor:
             cursor.copy_expert(statement, rows)
     except psycopg2.Error as error:
-        told: Any = type(error)(error.diag.message_primary or str(error).partition("\n")[0])
-        told.__setstate__({"pgcode": error.pgcode})  # as when it is unpickled: nothing else may set it
-        raise sa.exc.DBAPIError.instance(statement.partition(" (")[0], None, told, psycopg2.Error) from None
+        reported: Any = type(error)(error.diag.message_primary or str(error).partition("\n")[0])
+        reported.__setstate__({"pgcode": error.pgcode})  # the only way to set it: psycopg2 uses it for unpickling
+        raise sa.exc.DBAPIError.instance(statement.partition(" (")[0], None, reported, psycopg2.Error) from None
 
 
 def column_types(frame: pl.DataFrame) -> dict[str, sa.types.TypeEngine[Any]]:
-    """Postgres types that hold a frame's columns exactly."""
+    """Postgres types that store a frame's columns exactly."""
     return {name: _column_type(dtype) for name, dtype in frame.schema.items()}
 
 

@@ -1,4 +1,4 @@
-"""S3 clients, and what counts as an outage of S3."""
+"""S3 clients, and which errors are outages of S3."""
 
 import gc
 from collections.abc import Callable, Iterator, Mapping
@@ -27,33 +27,35 @@ _ARCHIVES: Final = {"GLACIER", "DEEP_ARCHIVE"}  # GLACIER_IR is read like any ot
 MAY_BE_ARCHIVED: Final = _ARCHIVES | {"INTELLIGENT_TIERING"}
 
 _PATIENT: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=60)
-# For a sensor's tick, which Dagster gives a minute: S3 is away before that is over, not the sensor.
+# For sensor ticks, which Dagster ends after a minute: fail earlier, and report that S3 does not answer.
 _HURRIED: Final = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=8)
 
 
 def landing_client(settings: Settings, *, hurried: bool = False) -> "S3Client":
-    """The client for the landing zone; the embedded server is started if no bucket is configured.
+    """The client for the landing zone. Starts the embedded server if no bucket is configured.
 
-    `hurried`: one that gives up on a server that does not answer within half a minute.
+    `hurried`: give up if the server does not answer within half a minute.
 
     Raises:
-        SettingsError: an endpoint without a bucket.
+        SettingsError: an endpoint without a bucket, or settings that AWS's client refuses.
     """
     if settings.s3_bucket is not None:
         try:
             return client_for(settings.s3_endpoint_url, False, hurried)
         except (ValueError, BotoCoreError) as error:
-            raise SettingsError(f"No S3 client from ORDERS_S3_ENDPOINT_URL and the AWS settings: {error}.") from error
+            raise SettingsError(
+                f"Could not create an S3 client from ORDERS_S3_ENDPOINT_URL and the AWS settings: {error}."
+            ) from error
     if settings.s3_endpoint_url is not None:
         raise SettingsError(
-            "ORDERS_S3_ENDPOINT_URL is set without ORDERS_S3_BUCKET: name the bucket of the landing zone."
+            "ORDERS_S3_ENDPOINT_URL is set without ORDERS_S3_BUCKET: set it to the bucket of the landing zone."
         )
     return client_for(embedded.s3_endpoint(settings.home), True, hurried)
 
 
 @lru_cache(maxsize=8)
 def client_for(endpoint: str | None, embedded_server: bool, hurried: bool = False) -> "S3Client":
-    """The one S3 client of this process for an endpoint; credentials come the usual AWS way."""
+    """The S3 client of this process for an endpoint. It finds credentials in the usual AWS ways."""
     config = _HURRIED if hurried else _PATIENT
     core = botocore.session.get_session()
     core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_timestamp)
@@ -66,14 +68,14 @@ def client_for(endpoint: str | None, embedded_server: bool, hurried: bool = Fals
         endpoint_url=endpoint,
         config=config,
         aws_access_key_id="embedded",
-        aws_secret_access_key="embedded",  # noqa: S106 - any word will do for our own server
+        aws_secret_access_key="embedded",  # noqa: S106 - our own server accepts any
         region_name="us-east-1",
     )
 
 
 def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Take a listing's objects out of the answer before botocore reads it: its parser is made for every service, and
-    would take most of a tick. A success that is no listing is none, so that nobody takes it for an empty one."""
+    """Take the objects out of a listing before botocore parses it: its generic parser would take most of a tick. A
+    successful response that is not a listing becomes an error, so that it does not count as an empty listing."""
     try:
         with _no_collection():
             root = ElementTree.fromstring(response_dict["body"])  # noqa: S314 - botocore reads it in the same way
@@ -95,7 +97,7 @@ def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Thousands of new objects would have Python look through all of Dagster's for garbage, page after page."""
+    """Pause garbage collection: thousands of new objects a page would make Python scan all of Dagster's each time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -106,14 +108,14 @@ def _no_collection() -> Iterator[None]:
 
 
 def read_timestamp(value: Any) -> datetime:
-    """What botocore reads from a timestamp. Its own parser takes any format, and most of the time of a listing."""
+    """The same result as botocore's parser, which takes most of the time of a listing. Fast for the usual format."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(value)
     return botocore.utils.parse_timestamp(value)
 
 
-# What is read of an object in a listing, and how.
+# The fields that are read of an object in a listing, and their parsers.
 _OBJECT: Final[dict[str, Callable[[str], Any]]] = {
     "Key": str,
     "ETag": str,
@@ -124,18 +126,18 @@ _OBJECT: Final[dict[str, Callable[[str], Any]]] = {
 
 
 def is_archived(head: Mapping[str, Any]) -> bool:
-    """Whether an object has to be restored before it can be read, by the answer to a HEAD."""
-    lies_in_archive = head.get("StorageClass") in _ARCHIVES or "ArchiveStatus" in head
-    return lies_in_archive and 'ongoing-request="false"' not in head.get("Restore", "")
+    """Whether an object must be restored before it can be read, according to the response to a HEAD."""
+    in_archive = head.get("StorageClass") in _ARCHIVES or "ArchiveStatus" in head
+    return in_archive and 'ongoing-request="false"' not in head.get("Restore", "")
 
 
 @contextmanager
 def outages(action: str) -> Iterator[None]:
-    """Tell outages from answers: what S3 says of the object itself is not an outage.
+    """Separate outages from errors that concern the object itself.
 
     Raises:
-        ObjectChangedError: it is gone, or is another version.
-        ArchivedError: it has to be restored first.
+        ObjectChangedError: the object is gone, or is another version.
+        ArchivedError: the object must be restored first.
         ServiceUnavailableError: anything else.
     """
     try:
@@ -143,7 +145,9 @@ def outages(action: str) -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _NOT_THAT_VERSION:
-            raise ObjectChangedError(f"Could not {action}: the object changed or disappeared meanwhile.") from error
+            raise ObjectChangedError(
+                f"Could not {action}: the object changed or disappeared in the meantime."
+            ) from error
         if code == "InvalidObjectState":
             raise ArchivedError(f"Could not {action}: the object is archived.") from error
         raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error

@@ -1,1 +1,1 @@
-"""Whole tables and days of them: what an asset reads, in parts that memory can hold, and what they add up to."""
+"""Scans of whole tables or days of them, in batches that fit in memory, and their totals."""

@@ -1,5 +1,4 @@
-"""Days or files in portions of about as many orders as memory may hold at a time, and the next one made while one is
-used."""
+"""Batches of days or files, with as many orders as fit in memory, and the preparation of the next batch in advance."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,19 +8,19 @@ from more_itertools import constrained_batches
 
 _Item = TypeVar("_Item")
 
-_ROWS_AT_ONCE: Final = 500_000  # 100 MB or so; two portions are held at a time
+_ROWS_AT_ONCE: Final = 500_000  # about 100 MB; two batches are in memory at a time
 
 
 def batches(items: Iterable[_Item], rows: Mapping[_Item, int]) -> Iterator[list[_Item]]:
-    """The items in their order, a few at a time; `rows`: how many orders are expected of each."""
+    """The items in their order, a few at a time. `rows`: the expected number of orders of each."""
     return map(list, constrained_batches(items, _ROWS_AT_ONCE, get_len=lambda item: rows.get(item, 0), strict=False))
 
 
 def prefetch(items: Iterator[_Item]) -> Iterator[_Item]:
-    """The items, each made in a thread while the one before it is used. An error of one comes in its place."""
+    """The items. A thread prepares each while the caller uses the one before. An error comes in place of its item."""
     end = object()
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, items, end)
+        upcoming = thread.submit(next, items, end)
+        while (item := upcoming.result()) is not end:
+            upcoming = thread.submit(next, items, end)
             yield item  # type: ignore[misc]  # not the end, so an item

@@ -1,4 +1,4 @@
-"""What the lake has lost: days are made stale, so that they are built anew; files are spoken of."""
+"""Missing objects: days whose object is missing become stale and are rebuilt; files are reported."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -16,31 +16,31 @@ _EXAMPLES: Final = 5
 
 
 def require_objects(engine: Engine, lake: Lake, table: str, paths: Mapping[date, str]) -> None:
-    """See that the objects of these days are there.
+    """Check that the lake has the objects of these days.
 
     Raises:
-        MissingInputError: some are gone. Their days are stale from now on, and the next run builds them.
+        MissingInputError: some are missing. Their days are now stale, and the next run rebuilds them.
     """
-    lost = set(lake.missing(list(paths.values())))
-    if not lost:
+    missing = set(lake.missing(list(paths.values())))
+    if not missing:
         return
     with engine.begin() as transaction:
-        days.mark_missing(transaction, table, lost)
-    gone = list_days(day for day, path in paths.items() if path in lost)
+        days.mark_missing(transaction, table, missing)
+    stale = list_days(day for day, path in paths.items() if path in missing)
     raise MissingInputError(
-        f"The lake has lost objects of {table} ({gone}). These days are stale now: the next run builds them."
+        f"Objects of {table} are missing from the lake ({stale}). These days are now stale: the next run rebuilds them."
     )
 
 
 def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
-    """Why days cannot be built, and what to do, for people."""
+    """Why days cannot be built, and what the user can do."""
     reasons = []
     if missing := {day: found.names for day, found in blocked.items() if found.by is Blocker.MISSING_OBJECT}:
         keys = sorted({key for names in missing.values() for key in names})
         reasons.append(
-            f"{list_days(missing)} cannot be built and keep their last published values: the lake has lost the objects"
-            f" of {len(keys)} landed files ({', '.join(printable(key) for key in keys[:_EXAMPLES])}). Upload the files"
-            " again, or run `orders-pipeline retract KEY`. If you have restored the lake, materialize raw_orders"
+            f"{list_days(missing)} cannot be built and keep their last published values: the objects of {len(keys)}"
+            f" files are missing from the lake ({', '.join(printable(key) for key in keys[:_EXAMPLES])}). Upload the"
+            " files again, or run `orders-pipeline retract KEY`. If you have restored the lake, materialize raw_orders"
             " without config."
         )
     if failed := {day: found.names for day, found in blocked.items() if found.by is Blocker.FAILED_CHECK}:

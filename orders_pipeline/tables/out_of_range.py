@@ -1,4 +1,4 @@
-"""Orders that no table holds because their days lie outside [ORDERS_START_DATE, today]: how many, and how much."""
+"""Waiting orders: the number and amount of orders that no table holds because their day is out of range."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _UNREADABLE: Final = (MissingInputError, OSError, *raw_objects.DAMAGE)
 
 
 class Side(StrEnum):
-    """On which side of the calendar a day lies."""
+    """On which side of the calendar a day is."""
 
     BEFORE_START = "before_start"
     AFTER_TODAY = "after_today"
@@ -31,9 +31,9 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Waiting:
-    """Orders that wait on one side of the calendar, each in its current version. Money is in the shop's currency.
+    """Waiting orders on one side of the calendar, each in its current version. The amount is in the shop's currency.
 
-    `problem`: why it is not known how many they are, and how much; empty where it is."""
+    `problem`: why their number and amount are unknown; empty if they are known."""
 
     side: Side
     days: list[date]
@@ -44,17 +44,17 @@ class Waiting:
 
 
 def waiting_orders(connection: Connection, lake: Lake, calendar: Calendar) -> list[Waiting]:
-    """The orders that wait, the earlier ones first. The lake is read only where there are any."""
+    """The waiting orders, the earlier side first. Reads the lake only if there are any."""
     found = days.out_of_range_unbuilt(connection, calendar)
     sides = {
         Side.BEFORE_START: [day for day in found if day < calendar.start],
         Side.AFTER_TODAY: [day for day in found if day > calendar.today],
     }
-    waiting = [_wait(connection, lake, calendar, side, its_days) for side, its_days in sides.items() if its_days]
+    waiting = [_measure(connection, lake, calendar, side, its_days) for side, its_days in sides.items() if its_days]
     return [orders for orders in waiting if orders.days]
 
 
-def _wait(connection: Connection, lake: Lake, calendar: Calendar, side: Side, its_days: list[date]) -> Waiting:
+def _measure(connection: Connection, lake: Lake, calendar: Calendar, side: Side, its_days: list[date]) -> Waiting:
     held, files, count, amount = set[date](), set[str](), 0, Decimal(0)
     try:
         for orders in _orders(connection, lake, calendar, its_days):
@@ -69,9 +69,9 @@ def _wait(connection: Connection, lake: Lake, calendar: Calendar, side: Side, it
 
 def _orders(connection: Connection, lake: Lake, calendar: Calendar, its_days: list[date]) -> Iterator[pl.DataFrame]:
     """The orders of these days as they would be built, a few days at a time."""
-    for portion in batches(its_days, active.expected_rows(connection, its_days)):
-        holding = active.holding(connection, portion)
+    for batch in batches(its_days, active.expected_rows(connection, its_days)):
+        holding = active.holding(connection, batch)
         if holding:
-            rows = raw_objects.candidates(lake, portion, holding, overlaps.partners(connection, holding))
+            rows = raw_objects.candidates(lake, batch, holding, overlaps.partners(connection, holding))
             orders: pl.LazyFrame = transforms.clean(rows, calendar.zone)
-            yield orders.filter(pl.col("order_date").dt.date().is_in(portion)).collect(engine="streaming")
+            yield orders.filter(pl.col("order_date").dt.date().is_in(batch)).collect(engine="streaming")

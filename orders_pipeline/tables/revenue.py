@@ -1,4 +1,4 @@
-"""What `daily_revenue` says of some days: never the whole history."""
+"""Reads some days of `daily_revenue`, never the whole history."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,8 +29,7 @@ def latest(connection: Connection, count: int) -> list[DayRevenue]:
 
 
 def of_days(connection: Connection, days: Iterable[date]) -> dict[date, Decimal]:
-    """The revenue of each of these days, 0 where there was no order. Days that wait for their first build are left
-    out."""
+    """The revenue of each of these days; 0 for a day without orders. Leaves out days that have orders but no build."""
     wanted = sa.select(sa.func.unnest(sa.cast(sorted(days), sa.ARRAY(sa.Date))).label("day")).subquery()
     built = sa.and_(built_days.c.asset == daily_revenue.name, built_days.c.day == wanted.c.day)
     query = (

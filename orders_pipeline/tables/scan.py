@@ -1,5 +1,5 @@
-"""What a table holds, as the ledger has it at one moment: for `orders_pipeline.read`, and for assets of your own that
-read a whole table."""
+"""Scans of a whole table or some of its days, in one snapshot of the ledger: for `orders_pipeline.read`, and for your
+own assets that read a whole table."""
 
 from datetime import date
 from typing import Final
@@ -31,16 +31,16 @@ _TYPES: Final[dict[str, pl.DataType]] = {
 
 
 def schema_of(table: str) -> pl.Schema:
-    """The columns of a table and their types in Polars."""
+    """The columns of a table, with their Polars types."""
     return pl.Schema({column.name: _TYPES[column.type] for column in TABLES[table]})
 
 
 def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) -> pl.LazyFrame:
-    """The rows of a table in the lake, day by day; of raw orders, file by file. Its objects never change: whenever the
-    frame is collected, it holds the rows of now.
+    """The rows of a table in the lake, day by day (raw orders: file by file). Objects never change, so the frame has
+    the rows of this moment whenever you collect it.
 
     Raises:
-        MissingInputError: some of its objects are gone.
+        MissingInputError: some of its objects are missing.
     """
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         if table == "raw_orders":

@@ -1,4 +1,4 @@
-"""What the tables hold, in figures for people."""
+"""Totals of all tables, for users."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from orders_pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Totals:
-    """What the tables hold. Money is in the shop's currency."""
+    """Totals of all tables. Amounts are in the shop's currency."""
 
     files: Mapping[str, int]  # by status
     rows: int
@@ -31,7 +31,7 @@ class Totals:
 
 
 def totals(connection: Connection, settings: Settings) -> Totals:
-    """What the tables hold now."""
+    """The totals at this moment."""
     calendar = Calendar.of(settings)
     counts = files.counts(connection)
     reasons = sa.select(rejected_orders.c.reason, sa.func.count()).group_by(rejected_orders.c.reason)

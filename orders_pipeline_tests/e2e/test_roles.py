@@ -208,7 +208,7 @@ def test_the_rights_are_these_and_cover_what_later_migrations_make(
     with pytest.raises(OrdersPipelineError, match="'loader' may not migrate the ledger from revision 0002 to 0003"):
         postgres.ledger()
     told = call("status", expected=2)
-    assert "Say `orders-pipeline migrate` as the owner of the tables" in told
+    assert "Run `orders-pipeline migrate` as the owner of the tables" in told
     be(monkeypatch, shop, "owner")
     postgres.ledger()  # not the command: whoever migrates grants
     assert rights(shop, "orders_pipeline") == of_the_pipeline

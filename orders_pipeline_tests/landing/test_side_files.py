@@ -142,7 +142,7 @@ def test_side_files_that_are_set_aside_are_reported_no_longer(
     assert "ignored: " not in call("status").output  # one line counts them
     assert not pipeline.sync().runs
     check = check_results(pipeline.run("s3_arrival"))["landed_files_are_readable"]
-    assert "1 of 4 files are set aside" in str(check.description)
+    assert "1 of 4 files are not loaded" in str(check.description)
 
 
 def test_a_side_file_that_counts_is_read_again_when_the_lake_lost_it(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_pipeline.quality.anomalies import LEAST_WEEKS, WEEKS, Odd, days_needed, judge
+from orders_pipeline.quality.anomalies import LEAST_WEEKS, WEEKS, Odd, compare, days_needed
 from orders_pipeline_tests.conftest import ONLINE_RETAIL
 
 MONDAY = date(2026, 3, 2)
@@ -24,8 +24,8 @@ def weeks(amounts: list[str], day: str) -> dict[date, Decimal]:
 
 
 def odd(amounts: list[str], day: str) -> bool:
-    judged, found = judge(weeks(amounts, day), [MONDAY])
-    assert judged == [MONDAY]
+    compared, found = compare(weeks(amounts, day), [MONDAY])
+    assert compared == [MONDAY]
     return [found.day for found in found] == [MONDAY]
 
 
@@ -49,12 +49,12 @@ def test_a_few_odd_weeks_before_hide_nothing() -> None:
 
 
 def test_short_histories_are_silent() -> None:
-    assert judge(weeks(ALIKE[: LEAST_WEEKS - 1], "9999999"), [MONDAY]) == ([], [])
+    assert compare(weeks(ALIKE[: LEAST_WEEKS - 1], "9999999"), [MONDAY]) == ([], [])
     assert odd(ALIKE[:LEAST_WEEKS], "9999999")
 
 
 def test_a_weekday_that_does_not_trade_is_silent_and_a_holiday_is_not_usual() -> None:
-    assert judge(weeks(["0"] * WEEKS, "0"), [MONDAY]) == ([], [])
+    assert compare(weeks(["0"] * WEEKS, "0"), [MONDAY]) == ([], [])
     assert odd([*ALIKE[:5], "0", "0", "0"], "0")
 
 
@@ -62,12 +62,12 @@ def test_a_day_that_is_not_known_is_not_judged_and_counts_for_nothing() -> None:
     known = weeks(ALIKE, "0")
     del known[MONDAY]
 
-    assert judge(known, [MONDAY]) == ([], [])
+    assert compare(known, [MONDAY]) == ([], [])
 
 
 def test_what_is_found_says_how_far_from_what() -> None:
-    _, (high,) = judge(weeks(ALIKE, "4100"), [MONDAY])
-    _, (none,) = judge(weeks(ALIKE, "0"), [MONDAY])
+    _, (high,) = compare(weeks(ALIKE, "4100"), [MONDAY])
+    _, (none,) = compare(weeks(ALIKE, "0"), [MONDAY])
 
     assert str(high) == ("2026-03-02 (Monday) 4,100.00, 4.1 times the usual 1,000.00 (plausible: 500.00 to 2,000.00)")
     assert str(none) == "2026-03-02 (Monday) 0.00, where 1,000.00 is usual (plausible: 500.00 to 2,000.00)"
@@ -85,9 +85,9 @@ def test_the_currency_does_not_matter(history: list[Decimal], day: Decimal, rate
     """Only ratios count; but for cents, to which bounds are rounded."""
     known = weeks([str(amount) for amount in history], str(day))
     converted = {of: amount * rate * 1000 for of, amount in known.items()}
-    _, found = judge({of: amount * 1000 for of, amount in known.items()}, [MONDAY])
+    _, found = compare({of: amount * 1000 for of, amount in known.items()}, [MONDAY])
 
-    assert [o.day for o in judge(converted, [MONDAY])[1]] == [o.day for o in found]
+    assert [o.day for o in compare(converted, [MONDAY])[1]] == [o.day for o in found]
 
 
 def real_revenue() -> Mapping[date, Decimal]:
@@ -107,11 +107,11 @@ def real_revenue() -> Mapping[date, Decimal]:
 @pytest.mark.skipif(not ONLINE_RETAIL.is_dir(), reason="the real orders are not beside this checkout")
 def test_of_a_real_shops_year_the_holidays_and_two_days_of_big_orders_are_odd() -> None:
     known = real_revenue()
-    judged, found = judge(known, known)
+    compared, found = compare(known, known)
 
     assert len(known) == 374
-    assert len(judged) == 282  # Saturdays never trade; the first five weeks of each weekday tell nothing
-    assert not any(day.weekday() == 5 for day in judged)
+    assert len(compared) == 282  # Saturdays never trade; the first five weeks of each weekday tell nothing
+    assert not any(day.weekday() == 5 for day in compared)
     assert {str(odd.day): ratio(odd) for odd in found} == {
         "2011-04-22": "0.0",  # Good Friday
         "2011-04-24": "0.0",  # Easter
