@@ -17,8 +17,16 @@ from math import exp, log
 from statistics import median
 from typing import Final
 
+from sqlalchemy.engine import Engine
+
+from orders_pipeline.ledger import days as ledger_days
+from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.quality.scope import Scope
+from orders_pipeline.tables import revenue as revenue_table
+
 WEEKS: Final = 8  # how far back the same weekdays are compared
 LEAST_WEEKS: Final = 5  # so many of them need revenue, or the day is not compared
+_RECENT_DAYS: Final = 14  # which each run compares, so that a run of another day hides nothing
 _SCORE: Final = 3.5
 _DEVIATIONS: Final = 1.4826  # median absolute deviations that make a standard deviation of normal values
 _LEAST_RATIO: Final = log(2)
@@ -49,6 +57,26 @@ class Odd:
         else:
             found = f"{self.revenue:,.2f}, where {usual.expected:,.2f} is usual"
         return f"{self.day} ({weekday}) {found} (plausible: {usual.low:,.2f} to {usual.high:,.2f})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The days that were compared, the odd ones among them, and the number of days that could not be compared."""
+
+    compared: list[date]
+    odd: list[Odd]
+    skipped: int
+
+
+def find(engine: Engine, scope: Scope, calendar: Calendar) -> Comparison:
+    """Compare the finished days among the recent ones and those that this run built."""
+    recent = [calendar.today - timedelta(days=ago) for ago in range(1, _RECENT_DAYS + 1)]
+    with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
+        built = ledger_days.days_of_run(snapshot, "daily_revenue", scope.run_id)
+        finished = sorted(day for day in {*built, *recent} if calendar.start <= day < calendar.today)
+        known = revenue_table.of_days(snapshot, days_needed(finished))
+    compared, odd = compare(known, finished)
+    return Comparison(compared, odd, len(finished) - len(compared))
 
 
 def days_needed(days: Iterable[date]) -> set[date]:

@@ -9,13 +9,19 @@ from typing import Final
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline import validation
 from orders_pipeline.landing import raw_objects
+from orders_pipeline.ledger import active, overlaps
+from orders_pipeline.ledger import days as ledger_days
+from orders_pipeline.ledger.days import Calendar, DueDays
 from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.quality.scope import Scope
 from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
 from orders_pipeline.storage.lake import Lake
+from orders_pipeline.tables.batching import batches
+from orders_pipeline.tables.missing_objects import require_objects
 
 EXAMPLES: Final = 5  # as many as a check names
 
@@ -54,6 +60,48 @@ class Rejects:
 
     compared: int
     wrong: list[str]
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Which orders and rejects are accounted for. `days`: those that were compared. Stale days were not."""
+
+    orders: Orders
+    rejects: Rejects
+    days: Sequence[date]
+    stale: DueDays
+
+
+def compare(engine: Engine, lake: Lake, scope: Scope, calendar: Calendar) -> Completeness:
+    """Account for the rows of the days and files that the run built; if it built none, or covers everything: of all.
+
+    Raises:
+        MissingInputError: objects of cleaned_orders are missing.
+    """
+    with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
+        stale, unreadable = (
+            ledger_days.due_days(snapshot, "cleaned_orders", calendar),
+            overlaps.unreadable_days(snapshot),
+        )
+        # Includes days that are not built: this must find a day that is missing from the ledger.
+        known = set(ledger_days.all_days(snapshot, "cleaned_orders", calendar)) | active.days_held(snapshot)
+        everything = [day for day in known if calendar.start <= day <= calendar.today]
+        selected = scope.built_by_run(snapshot, "cleaned_orders") or everything
+        compared = sorted(set(selected) - {*stale.stale} - unreadable)
+        paths = ledger_days.paths(snapshot, "cleaned_orders", compared)
+        sources = []
+        for batch in batches(compared, active.expected_rows(snapshot, compared)):
+            holding = active.holding(snapshot, batch)
+            sources.append((batch, holding, overlaps.partners(snapshot, holding)))
+        rejects = of_rejects(snapshot, scope.run_id)
+        if scope.everything or not rejects.compared:
+            rejects = of_rejects(snapshot, None)
+    require_objects(engine, lake, "cleaned_orders", paths)
+    orders = NONE
+    for batch, holding, overlapping in sources:
+        built = [paths[day] for day in batch if day in paths]
+        orders += of_orders(lake, batch, holding, overlapping, built, calendar.zone)
+    return Completeness(orders, rejects, compared, stale)
 
 
 def of_orders(

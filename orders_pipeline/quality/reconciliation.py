@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
+from orders_pipeline.ledger import days as ledger_days
 from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, reconciled_days
+from orders_pipeline.quality.scope import Scope
 
 _BUILT_BY_BOTH: Final = sa.text(
     """
@@ -60,6 +62,18 @@ class Comparison:
     comparable: int
     compared: Sequence[BuiltByBoth]
     differing: Sequence[Difference]
+
+
+def compare_and_record(engine: Engine, scope: Scope) -> Comparison:
+    """Compare the chains, and record which days agree. If the run built no day, or covers everything, this includes
+    days that agreed before."""
+    marts = ("daily_revenue", "daily_revenue_partitioned")
+    with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
+        built = any(ledger_days.days_of_run(snapshot, mart, scope.run_id) for mart in marts)
+        found = compare(snapshot, everything=scope.everything or not built)
+    with engine.begin() as transaction:
+        record(transaction, found)
+    return found
 
 
 def compare(snapshot: Connection, *, everything: bool) -> Comparison:

@@ -410,9 +410,9 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "a day that was never delivered passes",
-        "checks.py",
-        "if missing := sorted(set(asked) - delivered):",
-        "if missing := sorted(set(asked) - delivered - set(asked)):",
+        "quality/deliveries.py",
+        "missing=sorted(set(compared) - delivered),",
+        "missing=sorted(set(compared) - delivered - set(compared)),",
         "test_checks.py",
         "without_orders",
     ),

@@ -1,0 +1,34 @@
+"""Which days have had orders?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.engine import Engine
+
+from orders_pipeline.ledger import days
+from orders_pipeline.ledger.days import Calendar
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """The orders of some days. `missing`: days that never had any. `emptied`: built days that have none any more."""
+
+    days: Sequence[date]
+    missing: Sequence[date]
+    emptied: Sequence[date]
+    orders: int
+
+
+def find(engine: Engine, requested: Sequence[date], calendar: Calendar) -> Deliveries:
+    """The orders of the requested days of daily_orders, or of all built days if none is requested."""
+    with engine.connect() as connection:
+        compared = requested or days.all_days(connection, "daily_orders", calendar)
+        delivered = days.delivered_days(connection, compared)
+        rows = days.row_counts(connection, "daily_orders", compared)
+    return Deliveries(
+        days=compared,
+        missing=sorted(set(compared) - delivered),
+        emptied=[day for day in compared if rows.get(day) == 0],
+        orders=sum(rows.values()),
+    )
