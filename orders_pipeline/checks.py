@@ -113,8 +113,9 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
         named = examples(f"{f.version.key} ({f.status}: {f.reason})" for f in found.set_aside)
         sentences.append(
             f"{len(found.set_aside)} of {found.total} files are not loaded: {named}. Their orders are missing, or those"
-            " of the last readable version still count. Failing files are tried again automatically. For a quarantined"
-            " file, upload a corrected version under the same key, or fix the cause and run `orders-pipeline retry KEY`."
+            " of the last readable version still count. Failing files are retried automatically. For a"
+            " quarantined file, upload a corrected version under the same key, or fix the cause and run"
+            " `orders-pipeline retry KEY`."
         )
     if found.archived:
         sentences.append(notices.archived(found.archived))

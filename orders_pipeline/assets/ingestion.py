@@ -11,7 +11,7 @@ from pydantic import Field
 from orders_pipeline.landing.discover import receive_files, receive_table
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.reprocess import reprocess_outdated
-from orders_pipeline.ledger import files
+from orders_pipeline.ledger import reports
 from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -95,7 +95,7 @@ def raw_orders(
     for remark in report.remarks:
         context.log.info(remark)
     with postgres.ledger().connect() as connection:
-        rows = files.active_rows(connection)
+        rows = reports.active_rows(connection)
     return dg.MaterializeResult(
         metadata={
             **metadata.of_ingest(report),

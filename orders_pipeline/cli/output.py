@@ -19,7 +19,8 @@ from orders_pipeline.cli.sync import Synced
 from orders_pipeline.definitions import postgres
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
-from orders_pipeline.ledger.files import MAX_ATTEMPTS, SetAside
+from orders_pipeline.ledger.files import MAX_ATTEMPTS
+from orders_pipeline.ledger.reports import SetAside
 from orders_pipeline.ledger.versions import ARCHIVED
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger import files
+from orders_pipeline.ledger import reports
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.versions import Status
 from orders_pipeline.quality import reject_rate
@@ -61,7 +61,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
     """
     found = survey(connection, s3, settings)
     left, held = found.backlog, totals(connection, settings)
-    _, aside = files.set_aside(connection, ignored=True)
+    _, aside = reports.set_aside(connection, ignored=True)
 
     def those(status: Status) -> list[FileStatus]:
         return [

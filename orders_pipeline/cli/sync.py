@@ -12,9 +12,9 @@ from orders_pipeline.backlog import UNPARTITIONED_DAYS, Backlog, Known, backlog
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_is_pending
-from orders_pipeline.ledger import days, files
+from orders_pipeline.ledger import days, files, reports
 from orders_pipeline.ledger.days import Calendar
-from orders_pipeline.ledger.files import SetAside
+from orders_pipeline.ledger.reports import SetAside
 from orders_pipeline.ledger.versions import Status
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.quality.reject_rate import Rejected
@@ -81,7 +81,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     result.left, result.notices = left, found.notices
     settings = read_settings()
     with postgres.ledger().connect() as connection:
-        _, aside = files.set_aside(connection)
+        _, aside = reports.set_aside(connection)
         _, result.high_reject_rate = reject_rate.above(connection, settings.max_reject_share)
         result.waiting = waiting_orders(connection, s3.lake(), Calendar.of(settings))
     result.failing = [file for file in aside if file.status is Status.FAILING]

@@ -1,7 +1,6 @@
 """The states of a landed version: claimed, settled, active, replaced, forgotten."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,7 +10,15 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.models import landed_files
-from orders_pipeline.ledger.records import IDENTITY, ActiveFile, identity, is_version, pairs, version_of
+from orders_pipeline.ledger.records import (
+    IDENTITY,
+    ActiveFile,
+    identity,
+    is_version,
+    latest_of_keys,
+    pairs,
+    version_of,
+)
 from orders_pipeline.ledger.versions import ARCHIVED, LOST, Entry, FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
 
@@ -140,7 +147,7 @@ def end_backoff(connection: Connection) -> None:
 
 def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list[str]:
     """The keys of failing and archived files that a complete listing does not contain: they can never be read."""
-    latest = _latest(landed_files)
+    latest = latest_of_keys(landed_files)
     waits = sa.or_(latest.c.status == Status.FAILING, is_archived(latest.c))
     query = sa.select(latest.c.key).where(latest.c.bucket == bucket, waits, latest.c.active.is_(False))
     return sorted(set(connection.execute(query).scalars()) - set(listed))
@@ -148,7 +155,7 @@ def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list
 
 def failing(connection: Connection, *buckets: str) -> list[Entry]:
     """The failing entries of these buckets, or of all buckets if you name none."""
-    latest = _latest(*_ENTRY)
+    latest = latest_of_keys(*_ENTRY)
     within = latest.c.bucket.in_(buckets) if buckets else sa.true()
     query = sa.select(latest).where(within, latest.c.status == Status.FAILING)
     return [_entry(row, due=row.due) for row in connection.execute(query.order_by(latest.c.bucket, latest.c.key))]
@@ -274,64 +281,6 @@ def reread(connection: Connection, bucket: str, key: str) -> bool:
     return path is not None
 
 
-@dataclass(frozen=True)
-class SetAside:
-    """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count. `still_counts`:
-    whether the last readable version of its key is active."""
-
-    version: FileVersion
-    status: Status
-    reason: str
-    message: str
-    attempts: int
-    still_counts: bool
-
-
-def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, list[SetAside]]:
-    """The number of keys, and the latest versions that are quarantined, failing, or empty while an earlier version is
-    active. `ignored`: also all other ignored versions."""
-    latest = _latest(landed_files)
-    total = connection.execute(sa.select(sa.func.count()).select_from(latest)).scalar_one()
-    still_counts = sa.exists().where(_t.bucket == latest.c.bucket, _t.key == latest.c.key, _t.active)
-    bad = latest.c.status.in_([Status.QUARANTINED, Status.FAILING])
-    replaces_nothing = sa.and_(still_counts, latest.c.reason.is_distinct_from(ARCHIVED))
-    empty = sa.and_(latest.c.status == Status.IGNORED, sa.or_(replaces_nothing, sa.literal(ignored)))
-    query = sa.select(latest, still_counts.label("still_counts")).where(sa.or_(bad, empty))
-    return total, [
-        SetAside(
-            version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts, r.still_counts
-        )
-        for r in connection.execute(query.order_by(latest.c.key))
-    ]
-
-
-def active_rows(connection: Connection) -> int:
-    """The rows of all active versions."""
-    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0)).where(_t.active)).scalar_one())
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Keys by the status of their latest version, and the rows of the active versions."""
-
-    by_status: dict[str, int]
-    rows: int
-    clean_rows: int
-
-
-def counts(connection: Connection) -> Counts:
-    """The number of files of each status, and of the rows that count."""
-    latest = _latest(_t.status)
-    by_status: dict[str, int] = dict(
-        connection.execute(sa.select(latest.c.status, sa.func.count()).group_by(latest.c.status)).all()
-    )
-    sums = sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0), sa.func.coalesce(sa.func.sum(_t.clean_rows), 0)).where(
-        _t.active
-    )
-    rows, clean_rows = connection.execute(sums).one()
-    return Counts({status.value: by_status.get(status.value, 0) for status in Status}, int(rows), int(clean_rows))
-
-
 def live_keys(connection: Connection, bucket: str) -> set[str]:
     """The unsettled keys of a bucket: those with a version that is active, quarantined or failing."""
     waiting = _t.status.in_([Status.QUARANTINED, Status.FAILING])
@@ -357,12 +306,6 @@ def _latest_of(bucket: str, keys: Sequence[str], *columns: Any) -> sa.Select[Any
         .where(_t.bucket == bucket, _t.key == sa.any_(sa.literal(list(keys), sa.ARRAY(sa.Text))))
         .order_by(_t.key, _t.id.desc())
     )
-
-
-def _latest(*columns: Any) -> sa.Subquery:
-    """These columns of the latest version of each key."""
-    newest = sa.select(*columns).ext(distinct_on(_t.bucket, _t.key)).order_by(_t.bucket, _t.key, _t.id.desc())
-    return newest.subquery()
 
 
 def _storable(message: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import Row
 
 from orders_pipeline.ledger.models import landed_files
@@ -74,6 +75,13 @@ def is_latest() -> sa.ColumnElement[bool]:
     """The condition for a row to be the latest of its key. Faster for few rows than finding all latest rows."""
     one, newer = landed_files.c, landed_files.alias("newer").c
     return ~sa.exists().where(newer.bucket == one.bucket, newer.key == one.key, newer.id > one.id)
+
+
+def latest_of_keys(*columns: Any) -> sa.Subquery:
+    """These columns of the latest version of each key."""
+    t = landed_files.c
+    newest = sa.select(*columns).ext(distinct_on(t.bucket, t.key)).order_by(t.bucket, t.key, t.id.desc())
+    return newest.subquery()
 
 
 def pairs(keys: Iterable[tuple[str, str]]) -> sa.Select[tuple[str, str]]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
 
-from orders_pipeline.ledger import archive, files
-from orders_pipeline.ledger.files import SetAside
+from orders_pipeline.ledger import archive, reports
+from orders_pipeline.ledger.reports import SetAside
 from orders_pipeline.ledger.versions import FileVersion
 
 
@@ -22,5 +22,5 @@ class UnloadedFiles:
 def find(engine: Engine) -> UnloadedFiles:
     """The files that are not loaded."""
     with engine.connect() as connection:
-        total, set_aside = files.set_aside(connection)
+        total, set_aside = reports.set_aside(connection)
         return UnloadedFiles(total, set_aside, archive.archived(connection))

@@ -8,7 +8,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger import days, files
+from orders_pipeline.ledger import days, reports
 from orders_pipeline.ledger.days import Calendar
 from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, rejected_orders
 from orders_pipeline.settings import Settings
@@ -33,7 +33,7 @@ class Totals:
 def totals(connection: Connection, settings: Settings) -> Totals:
     """The totals at this moment."""
     calendar = Calendar.of(settings)
-    counts = files.counts(connection)
+    counts = reports.counts(connection)
     reasons = sa.select(rejected_orders.c.reason, sa.func.count()).group_by(rejected_orders.c.reason)
     revenue = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue.c.revenue), 0))
     spend = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue_partitioned.c.daily_spend), 0))

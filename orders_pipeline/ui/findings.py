@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from orders_pipeline.ledger.files import SetAside
+from orders_pipeline.ledger.reports import SetAside
 from orders_pipeline.quality.anomalies import Odd
 from orders_pipeline.quality.completeness import EXAMPLES
 from orders_pipeline.quality.reject_rate import Rejected

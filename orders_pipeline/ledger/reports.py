@@ -1,0 +1,71 @@
+"""Reports on landed files: their number by status, their rows, and those that are not loaded."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.ledger.records import latest_of_keys, version_of
+from orders_pipeline.ledger.versions import ARCHIVED, FileVersion, Status
+
+_t: Final = landed_files.c
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count. `still_counts`:
+    whether the last readable version of its key is active."""
+
+    version: FileVersion
+    status: Status
+    reason: str
+    message: str
+    attempts: int
+    still_counts: bool
+
+
+def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, list[SetAside]]:
+    """The number of keys, and the latest versions that are quarantined, failing, or empty while an earlier version is
+    active. `ignored`: also all other ignored versions."""
+    latest = latest_of_keys(landed_files)
+    total = connection.execute(sa.select(sa.func.count()).select_from(latest)).scalar_one()
+    still_counts = sa.exists().where(_t.bucket == latest.c.bucket, _t.key == latest.c.key, _t.active)
+    bad = latest.c.status.in_([Status.QUARANTINED, Status.FAILING])
+    replaces_nothing = sa.and_(still_counts, latest.c.reason.is_distinct_from(ARCHIVED))
+    empty = sa.and_(latest.c.status == Status.IGNORED, sa.or_(replaces_nothing, sa.literal(ignored)))
+    query = sa.select(latest, still_counts.label("still_counts")).where(sa.or_(bad, empty))
+    return total, [
+        SetAside(
+            version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts, r.still_counts
+        )
+        for r in connection.execute(query.order_by(latest.c.key))
+    ]
+
+
+def active_rows(connection: Connection) -> int:
+    """The rows of all active versions."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0)).where(_t.active)).scalar_one())
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Keys by the status of their latest version, and the rows of the active versions."""
+
+    by_status: dict[str, int]
+    rows: int
+    clean_rows: int
+
+
+def counts(connection: Connection) -> Counts:
+    """The number of files of each status, and of the rows that count."""
+    latest = latest_of_keys(_t.status)
+    by_status: dict[str, int] = dict(
+        connection.execute(sa.select(latest.c.status, sa.func.count()).group_by(latest.c.status)).all()
+    )
+    sums = sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0), sa.func.coalesce(sa.func.sum(_t.clean_rows), 0)).where(
+        _t.active
+    )
+    rows, clean_rows = connection.execute(sums).one()
+    return Counts({status.value: by_status.get(status.value, 0) for status in Status}, int(rows), int(clean_rows))
