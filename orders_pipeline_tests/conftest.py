@@ -20,9 +20,7 @@ from orders_pipeline_tests.support.places import (
     trust_the_power,
     variables,
 )
-
-SEED_VARIABLE = "ORDERS_SEED"
-ONLINE_RETAIL = Path(__file__).parents[2] / "shared" / "data" / "online_retail"
+from orders_pipeline_tests.support.seed import SEED_VARIABLE
 
 
 def pytest_configure() -> None:

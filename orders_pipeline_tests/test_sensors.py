@@ -12,7 +12,7 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 
 from orders_pipeline import run_tags, sensors
-from orders_pipeline.definitions import defs, postgres, s3
+from orders_pipeline.definitions import postgres
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.ledger.locks import Lock, hold_shared
 from orders_pipeline.ledger.versions import FileVersion
@@ -21,29 +21,10 @@ from orders_pipeline.runs.in_flight import is_on_its_way, locks_of
 from orders_pipeline.sensors import read_listing, s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.support.begun import begin_run
 from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.ticks import run_all, tick
 
 NEVER = float("inf")
 DAY = date(2026, 3, 4)
-
-
-def tick(pipeline: Pipeline, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
-    context = dg.build_sensor_context(
-        instance=pipeline.instance,
-        cursor=cursor,
-        definitions=defs,
-        resources={"postgres": postgres, "s3": s3} if sensor is s3_arrival_sensor else {"postgres": postgres},
-    )
-    return sensor.evaluate_tick(context)
-
-
-def run_all(pipeline: Pipeline, sensor: dg.SensorDefinition) -> int:
-    """Run what a tick asks for, as the daemon would."""
-    requests = tick(pipeline, sensor).run_requests or []
-    for request in requests:
-        assets = [key.to_user_string() for key in request.asset_selection or []]
-        result = pipeline.run(sensor.job_name, tags=request.tags, config=request.run_config, assets=assets)
-        assert result.success
-    return len(requests)
 
 
 def pages(*sizes: int) -> list[list[FileVersion]]:

@@ -8,9 +8,9 @@ from orders_pipeline.definitions import s3
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline.settings import Settings, read_settings
-from orders_pipeline_tests.cli.test_main import call
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import Pipeline
-from orders_pipeline_tests.test_sensors import tick
+from orders_pipeline_tests.support.ticks import tick
 
 
 def refusal() -> str:

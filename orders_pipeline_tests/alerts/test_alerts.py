@@ -17,14 +17,13 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 
 from orders_pipeline.alerts import causes, delivery, log, memory, webhook
-from orders_pipeline.definitions import defs
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.runs.backoff import WORK_TAG
-from orders_pipeline.sensors import run_failure_sensor
 from orders_pipeline.settings import read_settings
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.receiver import Receiver, closed, receiving
+from orders_pipeline_tests.support.ticks import tick_alerts
 
 KEY = "orders_pipeline/alerts/"
 NO_POSTGRES = "postgresql://127.0.0.1:1/none"
@@ -55,16 +54,8 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 @pytest.fixture
 def begun(instance: dg.DagsterInstance, receiver: Receiver) -> Receiver:
     """A receiver which is told of what happens from now on."""
-    assert tick(instance) == "What fails from now on is told."
+    assert tick_alerts(instance) == "What fails from now on is told."
     return receiver
-
-
-def tick(instance: dg.DagsterInstance, location: str | None = None) -> str:
-    context = dg.SensorEvaluationContext(
-        None, None, None, None, None, instance=instance, definitions=defs,
-        code_location_origin=RegisteredCodeLocationOrigin(location) if location else None,
-    )  # fmt: skip
-    return str(run_failure_sensor.evaluate_tick(context).skip_message)
 
 
 def run(instance: dg.DagsterInstance, job: str = "s3_arrival", location: str = "", **tags: str) -> dg.DagsterRun:
@@ -105,13 +96,13 @@ def test_a_failed_run_is_told_with_what_failed_why_and_where_to_look(
     pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORDERS_DAGSTER_URL", "https://dagster.example/ui/")
-    tick(pipeline.instance)
+    tick_alerts(pipeline.instance)
     with monkeypatch.context() as patched:
         patched.setattr(S3Resource, "list_pages", down)
         failed = pipeline.run("daily_pipeline", partition="2026-03-04")
 
-    assert tick(pipeline.instance) == "Run failed: daily_pipeline for 2026-03-04, step raw_orders: delivered."
-    assert tick(pipeline.instance) == "Nothing new has failed."
+    assert tick_alerts(pipeline.instance) == "Run failed: daily_pipeline for 2026-03-04, step raw_orders: delivered."
+    assert tick_alerts(pipeline.instance) == "Nothing new has failed."
     assert receiver.requests[0][2] == {
         "text": "Run failed: daily_pipeline for 2026-03-04, step raw_orders\n"
         "ServiceUnavailableError: S3 is away: &lt;b&gt; &amp; 'c'\n"
@@ -121,11 +112,11 @@ def test_a_failed_run_is_told_with_what_failed_why_and_where_to_look(
 
 
 def test_that_postgres_is_down_is_told(pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    tick(pipeline.instance)
+    tick_alerts(pipeline.instance)
     monkeypatch.setenv("ORDERS_DATABASE_URL", NO_POSTGRES)
     for partition in ("2026-03-04", "2026-03-05"):
         assert not pipeline.run("daily_pipeline", partition=partition).success
-    tick(pipeline.instance)
+    tick_alerts(pipeline.instance)
 
     (text,) = receiver.told
     assert "OperationalError" in text
@@ -135,11 +126,11 @@ def test_that_postgres_is_down_is_told(pipeline: Pipeline, receiver: Receiver, m
 def test_a_run_that_failed_of_a_blocking_check_alone_is_told_by_the_check(
     pipeline: Pipeline, receiver: Receiver
 ) -> None:
-    tick(pipeline.instance)
+    tick_alerts(pipeline.instance)
     failed = [pipeline.run("daily_pipeline", partition=day) for day in ("2026-03-04", "2026-03-04", "2026-03-05")]
     assert not any(result.success for result in failed)
 
-    tick(pipeline.instance)
+    tick_alerts(pipeline.instance)
     assert [text.splitlines()[0] for text in receiver.told] == [
         "Check failed: orders_not_empty of daily_orders, in daily_pipeline for 2026-03-04",
         "Check failed: orders_not_empty of daily_orders, in daily_pipeline for 2026-03-05",
@@ -152,15 +143,15 @@ def test_a_failed_check_is_told_once_until_it_has_passed(
     pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,-1.00,2026-03-04")
-    tick(pipeline.instance)
+    tick_alerts(pipeline.instance)
 
     def reconcile(difference: str) -> None:
         pipeline.execute("UPDATE analytics.daily_revenue SET revenue = -1 + CAST(:d AS numeric)", d=difference)
         assert pipeline.run("stale_days", partition="2026-03-04").success
-        tick(pipeline.instance)
+        tick_alerts(pipeline.instance)
 
     pipeline.sync()  # negative amounts warn, and that is all
-    tick(pipeline.instance)
+    tick_alerts(pipeline.instance)
     assert receiver.told == []
     for difference in ("0.01", "0.01", "0.02"):
         reconcile(difference)
@@ -187,9 +178,9 @@ def test_attempts_at_the_same_work_are_one_cause_whatever_they_die_of(
     root = fail(instance, "One thing", **first)
     again = {name: value.replace("FIRST", root) for name, value in again.items()}
     fail(instance, "Another", **again)
-    tick(instance)
+    tick_alerts(instance)
     fail(instance, "A third", **again)
-    tick(instance)
+    tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == ["One thing"]
 
@@ -199,17 +190,17 @@ def test_one_error_is_one_cause_in_all_jobs_until_the_first_of_them_succeeds(
 ) -> None:
     for number, job in enumerate(("s3_arrival", "stale_days", "s3_arrival")):
         fail(instance, f"Postgres hung up on client {number} at 0x7f{number:06}", job, **{WORK_TAG: str(number)})
-    tick(instance)
+    tick_alerts(instance)
     assert len(begun.told) == 1
 
     succeed(instance, "stale_days")
     fail(instance, "Postgres hung up on client 3 at 0x7f3", "s3_arrival")
-    tick(instance)
+    tick_alerts(instance)
     assert len(begun.told) == 1
 
     succeed(instance, "s3_arrival")
     fail(instance, "Postgres hung up on client 4 at 0x7f4", "s3_arrival")
-    tick(instance)
+    tick_alerts(instance)
     assert len(begun.told) == 2
 
 
@@ -217,7 +208,7 @@ def test_work_that_succeeded_and_fails_again_is_told_again(instance: dg.DagsterI
     fail(instance, "One thing", **{WORK_TAG: "a"})
     succeed(instance, "s3_arrival", **{WORK_TAG: "a"})
     fail(instance, "One thing", **{WORK_TAG: "a"})
-    tick(instance)
+    tick_alerts(instance)
 
     assert len(begun.told) == 2
 
@@ -229,7 +220,7 @@ def test_the_success_of_one_run_ends_neither_other_work_nor_a_backfill(
         fail(instance, f"{tags}", **tags)
         succeed(instance, **other)
         fail(instance, f"{tags}", **tags)
-    tick(instance)
+    tick_alerts(instance)
 
     assert len(begun.told) == 2
 
@@ -239,7 +230,7 @@ def test_other_errors_in_other_work_and_other_days_are_other_causes(
 ) -> None:
     for error in ("2026-03-04 was never built", "2026-03-05 was never built", "2026-03-05 was lost"):
         fail(instance, error)
-    tick(instance)
+    tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == [
         "2026-03-04 was never built", "2026-03-05 was never built", "2026-03-05 was lost",
@@ -247,12 +238,12 @@ def test_other_errors_in_other_work_and_other_days_are_other_causes(
 
 
 def test_runs_of_other_code_locations_and_jobs_are_not_told(instance: dg.DagsterInstance, receiver: Receiver) -> None:
-    tick(instance, "here")
+    tick_alerts(instance, "here")
     instance.report_run_failed(run(instance, location="elsewhere"), "Theirs")
     instance.report_run_failed(run(instance, "somebody_elses"), "Nobody's")
     instance.report_run_failed(run(instance, location="here"), "Ours")
     instance.report_run_failed(run(instance, "stale_days"), "Of a sync on this machine")
-    tick(instance, "here")
+    tick_alerts(instance, "here")
 
     assert [why(text) for text in receiver.told] == ["Ours", "Of a sync on this machine"]
 
@@ -262,9 +253,9 @@ def test_what_failed_before_the_sensor_was_first_on_is_not_told(
 ) -> None:
     for number in range(5):
         fail(instance, f"Old, {'x' * number}")
-    assert tick(instance) == "What fails from now on is told."
+    assert tick_alerts(instance) == "What fails from now on is told."
     fail(instance, "New")
-    tick(instance)
+    tick_alerts(instance)
 
     assert [why(text) for text in receiver.told] == ["New"]
 
@@ -274,22 +265,22 @@ def test_without_a_webhook_nothing_is_kept_to_be_told_later(
 ) -> None:
     monkeypatch.delenv("ORDERS_ALERT_WEBHOOK_URL")
     fail(instance, "While nobody was to be told")
-    assert tick(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
-    assert tick(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
+    assert tick_alerts(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
+    assert tick_alerts(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
 
     monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", begun.url)
     for _ in range(2):
-        tick(instance)
+        tick_alerts(instance)
     assert begun.told == []
 
 
 def test_each_alert_has_a_key_of_its_own(instance: dg.DagsterInstance, begun: Receiver) -> None:
     for error in ("One", "Two", "Three"):
         fail(instance, error, **{WORK_TAG: error})
-    tick(instance)
+    tick_alerts(instance)
     succeed(instance, **{WORK_TAG: "One"})
     fail(instance, "One", **{WORK_TAG: "One"})
-    tick(instance)
+    tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == ["One", "Two", "Three", "One"]
     assert len(set(begun.keys)) == 4  # the same error after a success is another failure, which no receiver may drop
@@ -328,19 +319,19 @@ def test_a_receiver_that_is_down_gets_one_digest_when_it_is_back(
     monkeypatch.setattr(memory, "_GRACE", 3600.0)
     away = closed()
     monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", away.url)
-    tick(instance)
+    tick_alerts(instance)
     errors = [f"Error {letter}" for letter in "abcdefghijklmnopqrst"[: max(ticks, 2)]]
     for error in errors:
         fail(instance, error)
         if ticks > 1:
-            said = tick(instance)
+            said = tick_alerts(instance)
             assert "s3_arrival: the receiver gave no answer (ConnectionError)." in said or "failures since" in said
-    tick(instance)
-    assert f"Alerts that wait: {len(errors)}." in tick(instance)
+    tick_alerts(instance)
+    assert f"Alerts that wait: {len(errors)}." in tick_alerts(instance)
 
     with receiving(away):
-        assert tick(instance) == f"{len(errors)} failures since the last message: delivered."
-        assert tick(instance) == "Nothing new has failed."
+        assert tick_alerts(instance) == f"{len(errors)} failures since the last message: delivered."
+        assert tick_alerts(instance) == "Nothing new has failed."
     (text,) = away.told
     assert [line for line in text.splitlines() if line.startswith("Error")] == errors
     assert text.count(f"{UI}/runs/") == len(errors)
@@ -351,16 +342,16 @@ def test_one_alert_that_had_to_wait_is_posted_as_it_is(
 ) -> None:
     away = closed()
     monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", away.url)
-    tick(instance)
+    tick_alerts(instance)
     fail(instance)
     for _ in range(2):
-        said = tick(instance)
+        said = tick_alerts(instance)
         assert said.startswith("Run failed: s3_arrival: the receiver gave no answer (ConnectionError).\n")
         assert "Alerts that wait: 1. The first tick after " in said
 
     with receiving(away):
-        assert tick(instance) == "Run failed: s3_arrival: delivered."
-        tick(instance)
+        assert tick_alerts(instance) == "Run failed: s3_arrival: delivered."
+        tick_alerts(instance)
     assert [why(text) for text in away.told] == ["It was lost"]
 
 
@@ -368,10 +359,10 @@ def test_what_is_new_while_older_alerts_wait_comes_after_them(instance: dg.Dagst
     begun.status = 503
     for error in ("One", "Two"):
         fail(instance, error)
-    tick(instance)
+    tick_alerts(instance)
     begun.status = 200
     fail(instance, "Three")
-    tick(instance)
+    tick_alerts(instance)
 
     refused, digest, alone = begun.told
     assert why(refused) == "One"
@@ -387,7 +378,7 @@ def test_of_many_at_once_the_first_come_alone_and_the_others_in_one_message(
     for error in errors:
         fail(instance, error)
     for _ in range(3):
-        tick(instance)
+        tick_alerts(instance)
 
     assert [why(text) for text in begun.told[:5]] == errors[:5]
     assert len(begun.told) == (5 if number == 5 else 6)
@@ -399,7 +390,7 @@ def test_without_a_crash_no_alert_is_told_twice(instance: dg.DagsterInstance, be
     begun.status = status
     for _ in range(3):
         fail(instance)
-        tick(instance)
+        tick_alerts(instance)
 
     assert len(begun.told) == 1
 
@@ -411,10 +402,10 @@ def test_an_alert_is_posted_until_it_is_taken_with_the_same_key(
     begun.status = status
     fail(instance)
     for _ in range(2):
-        assert f"the receiver answered {status}" in tick(instance)
+        assert f"the receiver answered {status}" in tick_alerts(instance)
     begun.status = 200
     for _ in range(2):
-        tick(instance)
+        tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == ["It was lost"] * 3
     assert len(set(begun.keys)) == 1
@@ -426,7 +417,7 @@ def test_no_redirect_is_followed(instance: dg.DagsterInstance, begun: Receiver) 
         for status in (301, 302, 303, 307, 308):
             begun.status, begun.headers = status, {"Location": f"http://127.0.0.1:{elsewhere.port}/"}
             fail(instance, f"{status}")
-            assert f"the receiver answered {status}" in tick(instance)
+            assert f"the receiver answered {status}" in tick_alerts(instance)
 
     assert elsewhere.requests == []
 
@@ -441,10 +432,10 @@ def test_a_receiver_that_does_not_answer_in_time_delays_nothing_and_is_told_agai
     fail(instance)
     for _ in range(2):
         start = time.monotonic()
-        assert "the receiver gave no answer" in tick(instance)
+        assert "the receiver gave no answer" in tick_alerts(instance)
         assert time.monotonic() - start < 5
     begun.silence.set()
-    tick(instance)
+    tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == ["It was lost"] * 3
     assert len(set(begun.keys)) == 1
@@ -460,7 +451,7 @@ def test_a_tick_ends_in_time_however_many_alerts_wait(
     for letter in "abcdefghi"[:number]:
         fail(instance, f"Error {letter}")
     for ticks in (1, 2):
-        assert f"Alerts that wait: {number}." in tick(instance)
+        assert f"Alerts that wait: {number}." in tick_alerts(instance)
         assert len(begun.told) == ticks
 
 
@@ -486,7 +477,7 @@ def test_ticks_in_a_pause_post_nothing_and_tell_when_it_ends(
     for second, attempts in ((0, 1), (100, 2), (120, 2), (135, 2), (145, 3)):
         monkeypatch.setattr(delivery, "time", SimpleNamespace(time=lambda now=start + second: now))
         fail(instance, f"At {second}", **{WORK_TAG: "the same"})
-        said = tick(instance)
+        said = tick_alerts(instance)
         assert len(begun.told) == attempts, second
         if second == 120:
             assert said == f"Alerts that wait: 2. The first tick after {clock(start + 140)} UTC posts them."
@@ -506,7 +497,7 @@ def test_a_process_that_dies_tells_each_alert_once_and_at_most_one_message_again
     for error in errors:
         fail(instance, error)
     if situation == "digest":
-        tick(instance)
+        tick_alerts(instance)
         begun.status = 200
         begun.requests.clear()
         begun.keys.clear()
@@ -523,10 +514,10 @@ def test_a_process_that_dies_tells_each_alert_once_and_at_most_one_message_again
         dying = ("keep", die) if when == "before it is recorded" else ("post", post_and_die)
         patched.setattr(delivery, *dying)
         with pytest.raises(KeyboardInterrupt):
-            tick(instance)
+            tick_alerts(instance)
     fail(instance, "Later")  # does not change what is told again
     for _ in range(3):
-        tick(instance)
+        tick_alerts(instance)
 
     told = [[line for line in text.splitlines() if line in {*errors, "Later"}] for text in begun.told]
     messages = [errors] if situation == "digest" else [[error] for error in errors]
@@ -555,9 +546,9 @@ def test_each_crash_repeats_one_message_and_loses_none(
     with monkeypatch.context() as patched:
         patched.setattr(delivery, "keep", keep_or_die)
         with pytest.raises(KeyboardInterrupt):
-            tick(instance)
+            tick_alerts(instance)
         for _ in range(2):
-            tick(instance)
+            tick_alerts(instance)
 
     told = [line for text in begun.told for line in text.splitlines() if line in {"One", "Two", "Three"}]
     assert sorted(told) == sorted(["One", "Two", "Three", ("One", "Two", "Three")[fails - 1]])
@@ -573,11 +564,11 @@ def test_an_event_that_becomes_visible_late_is_not_missed(instance: dg.DagsterIn
         where = SqlEventLogStorageTable.c.run_id == late
         (row,) = connection.execute(SqlEventLogStorageTable.select().where(where)).mappings().all()
         connection.execute(SqlEventLogStorageTable.delete().where(where))
-    tick(instance)
+    tick_alerts(instance)
     with storage.index_connection() as connection:
         connection.execute(SqlEventLogStorageTable.insert().values(**row))
     for _ in range(2):
-        tick(instance)
+        tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == ["On time", "Late"]
 
@@ -588,12 +579,12 @@ def test_runs_that_get_the_numbers_of_deleted_ones_are_not_taken_for_them(
 ) -> None:
     monkeypatch.setattr(log, "_LATE", 2)
     failed = [fail(instance, "One")]
-    tick(instance)
+    tick_alerts(instance)
     for errors in (("Two", "Three", "Four", "Five"), ("Six",)):
         for deleted in failed:
             instance.delete_run(deleted)
         failed = [fail(instance, error) for error in errors]
-        tick(instance)
+        tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == ["One", "Two", "Three", "Four", "Five", "Six"]
 
@@ -609,7 +600,7 @@ def test_a_long_log_is_read_in_parts_and_none_is_left_out(
     for _ in range(6):
         succeed(instance, "stale_days")
     for _ in range(8):
-        tick(instance)
+        tick_alerts(instance)
 
     assert [why(text) for text in begun.told] == errors
 
@@ -663,7 +654,7 @@ def test_a_flood_is_summed_up(instance: dg.DagsterInstance, begun: Receiver) -> 
     for number in range(60):
         fail(instance, f"Error {'x' * (number + 1)}")
     for _ in range(3):
-        tick(instance)
+        tick_alerts(instance)
 
     assert len(begun.told) == 6
     assert begun.told[-1].startswith("45 failures since the last message")
@@ -673,7 +664,7 @@ def test_a_memory_that_cannot_be_read_begins_anew(instance: dg.DagsterInstance, 
     fail(instance)
     for kept in ("", "x", "[]", "{}", '{"after": 1, "seen": [], "told": {}, "waiting": [{}]}'):
         instance.daemon_cursor_storage.set_cursor_values({KEY: kept})
-        assert tick(instance) == "What fails from now on is told."
+        assert tick_alerts(instance) == "What fails from now on is told."
     assert begun.told == []
 
 
@@ -699,7 +690,7 @@ def test_the_url_is_in_no_log_no_tick_and_no_memory(
         monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", closed().url)
     fail(instance)
 
-    said = [tick(instance) for _ in range(2)]
+    said = [tick_alerts(instance) for _ in range(2)]
     assert (how == "down") == (begun.told == [])
     kept = str(instance.daemon_cursor_storage.get_cursor_values({KEY}))
     printed = capfd.readouterr()

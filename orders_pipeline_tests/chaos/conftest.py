@@ -9,9 +9,7 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import pytest
 
-from orders_pipeline_tests.chaos.scenarios import SCENARIOS, Scenario
-
-Inject = Callable[[str, str], None]
+from orders_pipeline_tests.chaos.scenarios import SCENARIOS, Inject, Scenario
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ IN_A_HURRY = {
 }
 
 
+Inject = Callable[[str, str], None]  # the fixture `injected`: a fault, and what held after it
 Version = tuple[str, bytes, datetime]  # key, content, when it landed
 
 
@@ -207,3 +208,12 @@ def _scenario(
         }
         bucket, end = found["ORDERS_S3_BUCKET"], states.oracle.tables()
         yield Scenario(name, services, database_of(url), lake, bucket, states.seen, end, rows)
+
+
+@contextmanager
+def at(environment: dict[str, str], folder: Path, instance: dg.DagsterInstance) -> Iterator[Pipeline]:
+    """This process, in the places that another process worked in."""
+    with pytest.MonkeyPatch.context() as patched:
+        for variable, value in environment.items():
+            patched.setenv(variable, value)
+        yield Pipeline(folder, instance)

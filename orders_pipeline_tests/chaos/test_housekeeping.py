@@ -6,10 +6,8 @@ import dagster as dg
 import pytest
 
 from orders_pipeline.definitions import s3
-from orders_pipeline_tests.chaos.conftest import Inject
 from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, start
-from orders_pipeline_tests.chaos.scenarios import Scenario
-from orders_pipeline_tests.chaos.test_outages import at
+from orders_pipeline_tests.chaos.scenarios import Inject, Scenario, at
 from orders_pipeline_tests.chaos.verdict import assert_exact, assert_whole
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.places import database_of, new_database

@@ -6,12 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orders_pipeline_tests.chaos.conftest import Inject
 from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, start
-from orders_pipeline_tests.chaos.scenarios import Scenario
+from orders_pipeline_tests.chaos.scenarios import Inject, Scenario
 from orders_pipeline_tests.chaos.verdict import assert_exact, assert_nothing_held_against_files, assert_whole
 from orders_pipeline_tests.support.driver import Pipeline
-from orders_pipeline_tests.test_histories import SEED
+from orders_pipeline_tests.support.histories import SEED
 
 pytestmark = pytest.mark.chaos
 SLICES = 8

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orders_pipeline_tests.test_histories import SEED, play
+from orders_pipeline_tests.support.histories import SEED, play
 
 pytestmark = pytest.mark.chaos
 

@@ -13,12 +13,10 @@ import pytest
 
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline_tests.chaos.conftest import Inject
 from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, seconds, start
 from orders_pipeline_tests.chaos.proxy import FAULTS, proxy_to
-from orders_pipeline_tests.chaos.scenarios import Scenario, corrections
+from orders_pipeline_tests.chaos.scenarios import Inject, Scenario, at, corrections
 from orders_pipeline_tests.chaos.verdict import assert_exact, assert_nothing_held_against_files, assert_whole
-from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.places import migrated_database
 
 pytestmark = pytest.mark.chaos
@@ -26,15 +24,6 @@ pytestmark = pytest.mark.chaos
 OUTAGES_EACH = max(2, 5 // EVERY)
 RESTARTS = max(8, 24 // EVERY)
 SIZES = ["0", "4k", "8k", "12k", "16k", "24k", "32k", "48k"]
-
-
-@contextmanager
-def at(environment: dict[str, str], folder: Path, instance: dg.DagsterInstance) -> Iterator[Pipeline]:
-    """This process, in the places that another process worked in."""
-    with pytest.MonkeyPatch.context() as patched:
-        for variable, value in environment.items():
-            patched.setenv(variable, value)
-        yield Pipeline(folder, instance)
 
 
 @pytest.mark.parametrize("name", ["first load", "corrections"])

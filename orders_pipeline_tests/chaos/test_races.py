@@ -10,10 +10,8 @@ import dagster as dg
 import pytest
 
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
-from orders_pipeline_tests.chaos.conftest import Inject
 from orders_pipeline_tests.chaos.crew import EVERY, Fault, end, seconds, start
-from orders_pipeline_tests.chaos.scenarios import Scenario
-from orders_pipeline_tests.chaos.test_outages import at
+from orders_pipeline_tests.chaos.scenarios import Inject, Scenario, at
 from orders_pipeline_tests.chaos.verdict import assert_exact, assert_whole
 
 pytestmark = pytest.mark.chaos

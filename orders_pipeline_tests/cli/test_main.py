@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from orders_pipeline.cli.main import main
 from orders_pipeline.definitions import s3
 from orders_pipeline.sensors import s3_arrival_sensor
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import HEADER, Pipeline
-from orders_pipeline_tests.test_sensors import tick
+from orders_pipeline_tests.support.ticks import tick
 
 COMMANDS = {
     "demo",
@@ -28,10 +28,6 @@ COMMANDS = {
     "migrate",
     "worker",
 }
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
 
 
 def test_the_commands_are_these_and_each_explains_itself() -> None:

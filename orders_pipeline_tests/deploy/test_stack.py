@@ -16,10 +16,9 @@ import pytest
 
 from orders_pipeline import run_tags
 from orders_pipeline.backlog import ranges
-from orders_pipeline_tests.conftest import ONLINE_RETAIL
 from orders_pipeline_tests.deploy.engine import PYTHON, ROOT, Engine, engine, make_images
 from orders_pipeline_tests.deploy.stack import PORTS, SECRET, SERVICES, Stack
-from orders_pipeline_tests.integration.test_online_retail import assert_all_rejects, assert_all_totals
+from orders_pipeline_tests.support.online_retail import ONLINE_RETAIL, assert_all_rejects, assert_all_totals
 from orders_pipeline_tests.support.runbook import blocks
 
 pytestmark = [

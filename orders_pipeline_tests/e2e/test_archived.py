@@ -13,9 +13,9 @@ from orders_pipeline.landing.recovery import Copy, to_adopt
 from orders_pipeline.ledger.versions import Entry, FileVersion, Status
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline.storage.s3 import is_archived
-from orders_pipeline_tests.cli.test_main import call
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import HEADER, Pipeline, check_results
-from orders_pipeline_tests.test_sensors import run_all, tick
+from orders_pipeline_tests.support.ticks import run_all, tick
 
 pytestmark = pytest.mark.e2e
 

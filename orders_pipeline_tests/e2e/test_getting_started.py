@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from orders_pipeline_tests.driver import Pipeline
-from orders_pipeline_tests.runbook import blocks, shell
+from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.runbook import blocks, shell
 
 pytestmark = pytest.mark.e2e
 

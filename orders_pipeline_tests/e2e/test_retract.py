@@ -3,7 +3,7 @@
 import pytest
 
 from orders_pipeline.definitions import s3
-from orders_pipeline_tests.cli.test_main import call
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import Pipeline
 
 pytestmark = pytest.mark.e2e

@@ -25,10 +25,10 @@ from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.postgres import engine_for, source_engine
 from orders_pipeline.storage.s3 import client_for
-from orders_pipeline_tests.alerts.test_alerts import tick
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.receiver import Receiver, receiving
 from orders_pipeline_tests.support.servers import free_port, tcp_postgres
+from orders_pipeline_tests.support.ticks import tick_alerts
 
 pytestmark = pytest.mark.e2e
 
@@ -210,12 +210,12 @@ def test_what_fails_tells_no_secret(
 ) -> None:
     (tmp_path / "instance").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
-        ticks = [tick(instance)]
+        ticks = [tick_alerts(instance)]
         wrong(monkeypatch, what, server)
         run = Pipeline(tmp_path, instance).run("daily_pipeline", partition="2026-03-05")
         assert not run.success  # a source table that does not answer is asked again: there, a check misses its orders
         said = [CliRunner().invoke(main, [command]) for command in ("status", "recover", "vacuum", "migrate")]
-        ticks.append(tick(instance))
+        ticks.append(tick_alerts(instance))
         texts = everything_of(instance, tmp_path / "instance")
     printed = capfd.readouterr()
 

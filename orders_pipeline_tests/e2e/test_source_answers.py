@@ -13,7 +13,7 @@ from orders_pipeline.landing import source_table
 from orders_pipeline.landing.source_name import parts_of, similar, written
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.support.driver import Pipeline
-from orders_pipeline_tests.test_sensors import tick
+from orders_pipeline_tests.support.ticks import tick
 
 pytestmark = pytest.mark.e2e
 

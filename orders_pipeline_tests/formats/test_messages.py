@@ -12,8 +12,9 @@ from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.storage.lake import FolderLake
-from orders_pipeline_tests.formats.test_values import HEADER
+from orders_pipeline_tests.support import driver
 
+HEADER = f"{driver.HEADER}\n"
 ROW = "1,zelda,1.50,2026-03-04\n"
 
 

@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +16,13 @@ import sqlalchemy as sa
 
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline_tests.conftest import ONLINE_RETAIL
+from orders_pipeline_tests.support.online_retail import (
+    FILES,
+    ONLINE_RETAIL,
+    assert_all_rejects,
+    assert_all_totals,
+    totals_of,
+)
 from orders_pipeline_tests.support.servers import s3_server, tcp_postgres
 
 pytestmark = [
@@ -28,7 +33,6 @@ pytestmark = [
 ]
 
 COMMAND = str(Path(sys.executable).parent / "orders-pipeline")
-FILES = tuple(sorted(str(path) for path in ONLINE_RETAIL.glob("*.csv")))
 START = {"ORDERS_START_DATE": "2010-12-01"}
 
 
@@ -94,59 +98,6 @@ def external_shop() -> Iterator[Shop]:
             **credentials,
         }
         yield Shop(Path(folder), environment)
-
-
-def totals_of(files: Sequence[str]) -> dict[str, Any]:
-    """What the files say, read with nothing but `split`; no order is in them twice."""
-    rows = [line.split(",") for file in files for line in Path(file).read_text().splitlines()[1:]]
-    clean = [(customer, Decimal(amount), time[:10]) for _, customer, amount, time in rows if customer]
-    days = sorted({day for _, _, day in clean})
-    return {
-        "rows_without_customer": len(rows) - len(clean),
-        "clean_orders": len(clean),
-        "days_with_clean_orders": len(days),
-        "revenue": str(sum(amount for _, amount, _ in clean)),
-        "first_day": days[0],
-        "last_day": days[-1],
-        "revenue_2011_11_14": str(sum(amount for _, amount, day in clean if day == "2011-11-14")),
-        "customer_days": len({(customer, day) for customer, _, day in clean}),
-    }
-
-
-def assert_all_totals(shop: Shop, files: Sequence[str] = FILES) -> None:
-    expected = totals_of(files)
-    unpartitioned = shop.query(
-        "SELECT count(*) AS days, sum(order_count) AS orders, sum(revenue) AS revenue, min(order_date) AS first,"
-        " max(order_date) AS last, sum(revenue) FILTER (WHERE order_date = '2011-11-14') AS one_day"
-        " FROM analytics.daily_revenue"
-    ).iloc[0]
-    partitioned = shop.query(
-        "SELECT count(*) AS rows, count(DISTINCT order_date) AS days, sum(daily_spend) AS spend,"
-        " sum(daily_spend) FILTER (WHERE order_date = '2011-11-14') AS one_day FROM analytics.daily_revenue_partitioned"
-    ).iloc[0]
-    assert (unpartitioned["days"], unpartitioned["orders"]) == (
-        expected["days_with_clean_orders"],
-        expected["clean_orders"],
-    )
-    assert (str(unpartitioned["first"]), str(unpartitioned["last"])) == (expected["first_day"], expected["last_day"])
-    assert (partitioned["rows"], partitioned["days"]) == (expected["customer_days"], expected["days_with_clean_orders"])
-    for chain, total in ((unpartitioned, "revenue"), (partitioned, "spend")):
-        assert chain[total] == Decimal(expected["revenue"])
-        assert chain["one_day"] == Decimal(expected["revenue_2011_11_14"])
-
-
-def assert_all_rejects(shop: Shop, prefix: str, files: Sequence[str] = FILES) -> None:
-    """Each row without customer, known by reading the files with nothing but `split`."""
-    due = {
-        (f"{prefix}{Path(file).name}", number, line)
-        for file in files
-        for number, line in enumerate(Path(file).read_text().splitlines(), start=1)
-        if number > 1 and line.split(",")[1] == ""
-    }
-    listed = shop.query("SELECT source, row_number, reason, raw FROM analytics.rejected_orders")
-    assert set(listed["reason"]) == {"customer_id_missing"}
-    assert set(zip(listed["source"], listed["row_number"], listed["raw"], strict=True)) == due
-    assert len(listed) == totals_of(files)["rows_without_customer"]
 
 
 def test_the_totals_that_are_looked_for_are_the_known_ones() -> None:

@@ -22,7 +22,7 @@ from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.s3 import client_for, landing_client, read_timestamp
 from orders_pipeline_tests.support.driver import HEADER, Pipeline
 from orders_pipeline_tests.support.places import client_of
-from orders_pipeline_tests.test_sensors import tick
+from orders_pipeline_tests.support.ticks import tick
 
 KEYS = 200_000
 PAGE = 1_000

@@ -12,7 +12,7 @@ from orders_pipeline.errors import ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.support.driver import Pipeline
-from orders_pipeline_tests.test_sensors import tick
+from orders_pipeline_tests.support.ticks import tick
 
 DAY, OTHER = "2026-03-04", "2026-03-05"
 

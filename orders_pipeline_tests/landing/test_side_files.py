@@ -8,9 +8,9 @@ from orders_pipeline import resources
 from orders_pipeline.definitions import s3
 from orders_pipeline.ledger.versions import is_side_file
 from orders_pipeline.sensors import s3_arrival_sensor
-from orders_pipeline_tests.cli.test_main import call
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import HEADER, Pipeline, check_results
-from orders_pipeline_tests.test_sensors import run_all, tick
+from orders_pipeline_tests.support.ticks import run_all, tick
 
 ORDER = "1,ann,5.00,2026-03-04"
 SIDE_FILES = [

@@ -9,7 +9,7 @@ from orders_pipeline.landing.source_table import Snapshot
 from orders_pipeline.runs import backoff
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.support.driver import HEADER, Pipeline
-from orders_pipeline_tests.test_sensors import run_all
+from orders_pipeline_tests.support.ticks import run_all
 
 
 @pytest.fixture

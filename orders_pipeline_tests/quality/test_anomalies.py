@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_pipeline.quality.anomalies import LEAST_WEEKS, WEEKS, Odd, compare, days_needed
-from orders_pipeline_tests.conftest import ONLINE_RETAIL
+from orders_pipeline_tests.support.online_retail import ONLINE_RETAIL
 
 MONDAY = date(2026, 3, 2)
 ALIKE = ["1000.00", "1000.01", "999.99", "1000.00", "1000.00", "1000.02", "1000.00", "1000.00"]

@@ -12,7 +12,7 @@ from orders_pipeline.definitions import defs
 from orders_pipeline.runs.backoff import WORK_TAG, backoff_of, fingerprint
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.support.driver import Pipeline
-from orders_pipeline_tests.test_sensors import tick
+from orders_pipeline_tests.support.ticks import tick
 
 HOUR = timedelta(hours=1)
 JOB = "s3_arrival"

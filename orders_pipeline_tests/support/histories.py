@@ -1,0 +1,551 @@
+"""Random histories of files, table rows and runs, each compared with the oracle: whatever happens in whatever order,
+the tables are what the bytes say, and no day is rebuilt that was not touched.
+
+`make chaos N=1000 SEED=7` plays more, and the same ones again. S3 keeps whole seconds, so a failure may depend on when
+a second ended: the landing times are among the notes of a failing example.
+"""
+
+import csv
+import logging
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from orders_pipeline import run_tags
+from orders_pipeline.definitions import defs, postgres, s3
+from orders_pipeline.landing.ingest import ingesting
+from orders_pipeline.ledger import files
+from orders_pipeline.ledger.vacuum import vacuum
+from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
+from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped
+from orders_pipeline_tests.support.oracle import Oracle, Readable, is_table, latest, read, touched
+from orders_pipeline_tests.support.places import new_bucket, new_database, variables
+from orders_pipeline_tests.support.seed import SEED_VARIABLE
+
+# Read at import: tests run in an environment without the developer's variables. Parallel workers share the seed.
+SEED: Final = int(os.environ[SEED_VARIABLE])
+STEPS: Final = 14
+
+UNPARTITIONED: Final = ("cleaned_orders", "daily_revenue")
+PARTITIONED: Final = ("daily_orders", "daily_revenue_partitioned")
+BY_DAY: Final = (*UNPARTITIONED, *PARTITIONED)
+ERROR: Final = dg.AssetCheckSeverity.ERROR
+
+# Small pools, so that orders meet often: in a file, between files, with the table, and from day to day.
+KEYS: Final = st.sampled_from(["a.csv", "B.csv", "b/ü +1.csv", "z.csv"])
+IDS: Final = st.sampled_from(["1", "2", "10", "01", "a", "B", "é"])
+CUSTOMERS: Final = st.sampled_from(["ann", "bob", "007"])
+AMOUNTS: Final = st.sampled_from(["1.10", "2", "-3.05", "0.70", "9999999999999999.99"])
+DAYS: Final = [date(2026, 3, 4), date(2026, 3, 5), date(2026, 3, 6), date(2026, 3, 29)]
+OUTSIDE: Final = [date(2025, 12, 31), date(2199, 1, 1)]  # before the first partition, and to come
+CLOCKS: Final = ["", " 00:00:00", "T23:59:59", " 12:30", "T23:30:00-02:00", " 00:30:00+05:30", "T02:30:00Z"]
+TIMES: Final = st.builds("{}{}".format, st.sampled_from([*DAYS, *DAYS, *OUTSIDE]), st.sampled_from(CLOCKS))
+# Older than every landing, between, and newer; ties on purpose.
+UPDATES: Final = st.sampled_from(
+    ["", "", "2026-03-10", "2026-03-10T00:00:00Z", "2026-03-10 01:00:00+01:00", "2199-01-01"]
+)
+WRONG: Final = {
+    "order_id": st.sampled_from(["", " ", "null"]),
+    "customer_id": st.sampled_from(["", "N/A"]),
+    "amount": st.sampled_from(["", "1,5", "1.005", "x"]),
+    "order_date": st.sampled_from(["", "2026-02-29", "soon"]),
+    "updated_at": st.just("soon"),
+}
+COLUMNS: Final = {
+    "order_id": IDS,
+    "customer_id": CUSTOMERS,
+    "amount": AMOUNTS,
+    "order_date": TIMES,
+    "updated_at": UPDATES,
+}
+
+
+@st.composite
+def rows(draw: st.DrawFn, columns: list[str]) -> list[str]:
+    """A row of a file; one in eight or so has something wrong with it."""
+    row = {name: draw(COLUMNS.get(name, st.just("?"))) for name in columns}
+    if draw(st.integers(0, 7)) == 7:
+        name = draw(st.sampled_from([*columns, "fields"]))
+        if name == "fields":
+            return list(row.values())[:-1]
+        row[name] = draw(WRONG.get(name, st.just("")))
+    return list(row.values())
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> bytes:
+    """A file that can be read."""
+    columns = draw(st.permutations(["order_id", "customer_id", "amount", "order_date"]))
+    columns = [*columns, *draw(st.sampled_from([[], ["updated_at"], ["updated_at", "note"]]))]
+    lines = draw(st.lists(st.one_of(rows(columns), rows(columns), rows(columns), st.just([])), min_size=3, max_size=6))
+    content = _csv([columns, *lines], end=draw(st.sampled_from(["\n", "\r\n"])))
+    return gzipped(content) if draw(st.integers(0, 5)) == 5 else content
+
+
+ZONES: Final = st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"])
+UNREADABLE: Final = st.sampled_from(
+    [
+        b"",
+        b"order_id,customer_id,order_date\n1,ann,2026-03-04\n",
+        b'order_id,customer_id,amount,order_date\n1,ann,1.10,"2026-03-04\n',
+        gzipped(b"order_id,customer_id,amount,order_date\n1,ann,1.10,2026-03-04\n")[:-12],
+    ]
+)
+
+
+CHANGES: Final = {
+    "update": "UPDATE orders SET amount = CAST(:amount AS numeric) WHERE order_id = :order_id",
+    "move": "UPDATE orders SET order_date = :day WHERE order_id = :order_id",
+    "move all": "UPDATE orders SET order_date = :day",
+    "delete": "DELETE FROM orders WHERE order_id = :order_id",
+    "drop": "DROP TABLE orders",
+}
+
+
+SHARED_ORDERS: Final = """
+    SELECT file.key, other.key FROM ledger.shared_orders
+    JOIN ledger.landed_files file ON file.active AND file.path = shared_orders.path
+    JOIN ledger.landed_files other ON other.active AND other.path = shared_orders.other
+"""
+
+
+class History(RuleBasedStateMachine):
+    """A pipeline, and beside it the oracle and a model of which days are stale; the three must agree at every step."""
+
+    def __init__(self, services: Path, template: str) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.environment = self.stack.enter_context(pytest.MonkeyPatch.context())
+        self.pipeline = self.stack.enter_context(fresh_pipeline(services, template, self.environment))
+        self.landed: dict[str, tuple[bytes, datetime]] = {}  # what S3 holds
+        self.table: str | None = None
+        self.retried: set[str] = set()
+        self.stale: dict[str, set[date]] = {asset: set() for asset in BY_DAY}
+        self.delivered: set[date] = set()
+        self.built: dict[str, set[date]] = {asset: set() for asset in BY_DAY}
+
+    @initialize(zone=ZONES, first=contents(), second=contents())
+    def begin(self, zone: str, first: bytes, second: bytes) -> None:
+        """Two files that share orders, and all tables built from them: from here on something can go wrong."""
+        self.environment.setenv("ORDERS_TIMEZONE", zone)
+        self.oracle = Oracle(ZoneInfo(zone), date(2026, 1, 1), _today(zone))
+        self._put(f"{s3.prefix}a.csv", first)
+        self._put(f"{s3.prefix}z.csv", second)
+        self.sync()
+
+    # What happens to files
+
+    @rule(key=KEYS, content=contents(), at_once=st.booleans())
+    def land(self, key: str, content: bytes, at_once: bool) -> None:
+        """A new key, or another version of one; maybe taken before anything else happens."""
+        self._put(f"{s3.prefix}{key}", content)
+        if at_once:
+            self._arrive([f"{s3.prefix}{key}"])
+
+    @rule(key=KEYS, content=UNREADABLE)
+    def land_unreadable(self, key: str, content: bytes) -> None:
+        self._put(f"{s3.prefix}{key}", content)
+
+    @rule(key=KEYS)
+    def take_back(self, key: str) -> None:
+        """A header alone: readable, and without rows."""
+        self._put(f"{s3.prefix}{key}", b"order_id,customer_id,amount,order_date\n")
+
+    @precondition(lambda self: self.landed)
+    @rule(data=st.data(), what=st.sampled_from(["again", "repair", "rename", "remove"]), to=KEYS)
+    def move_bytes(self, data: st.DataObject, what: str, to: str) -> None:
+        """Land the same bytes again, or those that counted before something unreadable came; rename; remove."""
+        key = self._some(data, self.landed)
+        content = self.landed[key][0]
+        if what in ("rename", "remove"):
+            self._remove(key)
+        if what == "repair" and key in self.oracle.active:
+            content = self.oracle.active[key].content
+        if what != "remove":
+            self._put(f"{s3.prefix}{to}" if what == "rename" else key, content)
+
+    @precondition(lambda self: self.oracle.active)
+    @rule(data=st.data())
+    def retract(self, data: st.DataObject) -> None:
+        key = self._some(data, self.oracle.active)
+        before = dict(self.oracle.active)
+        bucket = "" if is_table(key) else s3.bucket
+        zone = self.oracle.zone.key
+        with ingesting(postgres.ledger(), s3.lake(), zone, "retract", logging.getLogger(__name__)) as ingest:
+            days = ingest.retract([(bucket, key)], "Retracted by hand.")
+        self.oracle.retract(key)
+        assert days == self._touch(before)
+
+    @precondition(lambda self: self._quarantined())
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        """Another attempt at a quarantined file: its bytes are what they were."""
+        key = self._some(data, self._quarantined())
+        with postgres.ledger().begin() as transaction:
+            assert files.retry(transaction, s3.bucket, key)
+        self.retried.add(key)
+
+    # What happens to the source table
+
+    @rule(with_updates=st.booleans())
+    def make_table(self, with_updates: bool) -> None:
+        self.pipeline.execute("DROP TABLE IF EXISTS orders")
+        self.table = "updates" if with_updates else "plain"
+        columns = "order_date timestamptz, updated_at timestamptz" if with_updates else "order_date timestamp"
+        self.pipeline.execute(f"CREATE TABLE orders (order_id text, customer_id text, amount numeric, {columns})")
+
+    @precondition(lambda self: self.table)
+    @rule(
+        orders=st.lists(
+            st.tuples(IDS, CUSTOMERS | st.none(), AMOUNTS, TIMES | st.none(), UPDATES), min_size=2, max_size=4
+        )
+    )
+    def insert(self, orders: list[tuple[str | None, ...]]) -> None:
+        types = ["text", "text", "numeric", "timestamp" if self.table == "plain" else "timestamptz", "timestamptz"]
+        for order in orders:
+            row = order if self.table == "updates" else order[:-1]
+            values = {f"v{number}": value or None for number, value in enumerate(row)}
+            bound = ", ".join(f"CAST(:{name} AS {kind})" for name, kind in zip(values, types, strict=False))
+            self.pipeline.execute(f"INSERT INTO orders VALUES ({bound})", **values)
+
+    @precondition(lambda self: self.table)
+    @rule(order_id=IDS, amount=AMOUNTS, day=st.sampled_from([*DAYS, *OUTSIDE]), change=st.sampled_from(sorted(CHANGES)))
+    def change_the_table(self, change: str, **values: Any) -> None:
+        """Rows change, move to another day or go; a table that is gone altogether retracts nothing."""
+        self.pipeline.execute(
+            CHANGES[change], **{name: value for name, value in values.items() if f":{name}" in CHANGES[change]}
+        )
+        if change == "drop":
+            self.table = None
+
+    # Runs
+
+    @rule(data=st.data(), full_refresh=st.sampled_from([False, False, False, True]))
+    def arrive(self, data: st.DataObject, full_refresh: bool) -> None:
+        """The arrival job: over everything, or over the keys that a sensor's tick found."""
+        keys = data.draw(st.lists(st.sampled_from(sorted(self.landed)), unique=True)) if self.landed else []
+        self._arrive(keys, full_refresh)
+
+    @rule(
+        assets=st.sets(
+            st.sampled_from(["raw_orders", "cleaned_orders", "rejected_orders", "daily_revenue"]), min_size=1
+        )
+    )
+    def materialize(self, assets: set[str]) -> None:
+        """Some of the unpartitioned assets, as a person may choose them."""
+        if "raw_orders" in assets:
+            self._observe([])
+        self._run("s3_arrival", self._build_unpartitioned(assets), assets=sorted(assets))
+
+    @rule(
+        first=st.sampled_from(DAYS),
+        last=st.sampled_from(DAYS),
+        assets=st.sampled_from([PARTITIONED, PARTITIONED, PARTITIONED[:1], PARTITIONED[1:]]),
+        full_refresh=st.sampled_from([False, False, False, True]),
+    )
+    def materialize_days(self, first: date, last: date, assets: tuple[str, ...], full_refresh: bool) -> None:
+        """A partition, or a range of them."""
+        first, last = sorted([first, last])
+        asked = {day for day in self.delivered if first <= day <= last}
+        never_built = bool(asked - self.built["daily_orders"]) and "daily_orders" not in assets
+        # A day that no order was ever delivered for fails when it is the only one.
+        empty = first == last and not asked and "daily_orders" in assets
+        expected = {} if never_built else self._build(PARTITIONED, assets, (first, last), full_refresh)
+        tags = {"orders/full_refresh": "true"} if full_refresh else {}
+        if first != last:
+            tags |= run_tags.of_range(first, last)
+        self._run(
+            "stale_days",
+            expected,
+            fails=never_built or empty,
+            partition=str(first) if first == last else None,
+            tags=tags,
+            assets=assets,
+        )
+
+    @rule(day=st.sampled_from(DAYS))
+    def daily_pipeline(self, day: date) -> None:
+        self._observe([])
+        expected = self._build_unpartitioned()
+        fails = day not in self.delivered
+        expected |= self._build(PARTITIONED, PARTITIONED, (day, day), False)
+        self._run("daily_pipeline", expected, fails=fails, partition=str(day))
+
+    @rule()
+    def let_the_sensors_tick(self) -> None:
+        """What arrived is asked for by key; else what is stale."""
+        pending = {key for key in self.landed if self.oracle.seen.get(key) != self.landed[key]}
+        pending |= self.retried & self.landed.keys()
+        keys = []
+        for request in self._tick(s3_arrival_sensor):
+            keys = request.run_config.get("ops", {}).get("raw_orders", {}).get("config", {}).get("s3_keys", [])
+            if keys:
+                self._observe(keys)
+            assets = [asset.to_user_string() for asset in request.asset_selection or []]
+            self._run("s3_arrival", self._build_unpartitioned(), config=request.run_config, assets=assets)
+        assert set(keys) == pending
+        assert not any(self.stale[asset] for asset in UNPARTITIONED)
+        expected = self._build(PARTITIONED, PARTITIONED, (date.min, date.max), False)
+        for request in self._tick(stale_days_sensor):
+            first, last = sorted(value for tag, value in request.tags.items() if "partition_range" in tag)
+            days = {asset: {day for day in found if first <= str(day) <= last} for asset, found in expected.items()}
+            self._run("stale_days", days, tags=request.tags)
+        assert not any(self.pipeline.stale(asset) for asset in PARTITIONED)
+
+    @rule(zone=ZONES)
+    def change_the_time_zone(self, zone: str) -> None:
+        """All rows are judged again, and all days rebuilt; at once, so that no day is left from the zone before."""
+        if zone == self.oracle.zone.key:
+            return
+        self.environment.setenv("ORDERS_TIMEZONE", zone)
+        before = dict(self.oracle.active)
+        self.oracle.zone = ZoneInfo(zone)
+        self._observe([])  # what a newer version replaces is not judged again
+        self.oracle.move_to(ZoneInfo(zone), _today(zone))
+        for asset in BY_DAY:
+            self.stale[asset] |= self.built[asset]
+        self._touch_all(before)
+        self.sync()
+
+    @rule()
+    def vacuum(self) -> None:
+        """With no age at all: whatever the ledger does not name is gone at once."""
+        vacuum(postgres.ledger(), s3.lake(), age=timedelta())
+
+    @rule()
+    def sync(self) -> None:
+        """Bring everything up to date, and compare."""
+        self._observe([])
+        expected = self._build_unpartitioned()
+        expected |= self._build(PARTITIONED, PARTITIONED, (date.min, date.max), False)
+        synced = self.pipeline.sync()
+        assert synced.is_complete, synced
+        assert _not_empty(synced.rebuilt) == _not_empty(expected)
+        assert not [check for check, found in synced.failed_checks.items() if found.startswith("ERROR")], synced
+        assert self.pipeline.sync().runs == 0
+        self._compare()
+
+    @invariant()
+    def stale_days_are_those_that_were_touched_since(self) -> None:
+        assert {asset: set(self.pipeline.stale(asset)) for asset in BY_DAY} == self.stale
+
+    @invariant()
+    def files_that_share_an_order_know_of_each_other(self) -> None:
+        ids = {key: {order.order_id for order in file.orders} for key, file in self.oracle.active.items()}
+        expected = {(one, other) for one in ids for other in ids if one != other and ids[one] & ids[other]}
+        assert set(self.pipeline.query(SHARED_ORDERS)) == expected
+
+    def teardown(self) -> None:
+        """Every history ends with a sync."""
+        with self.stack:
+            if sys.exc_info()[1] is None and hasattr(self, "oracle"):
+                self.sync()
+
+    def _arrive(self, keys: list[str], full_refresh: bool = False) -> None:
+        self._observe(keys)
+        expected = self._build_unpartitioned(everything=full_refresh)
+        config = {"ops": {"raw_orders": {"config": {"s3_keys": keys}}}} if keys else {}
+        self._run("s3_arrival", expected, config=config, tags={"orders/full_refresh": str(full_refresh).lower()})
+
+    # The model
+
+    def _observe(self, keys: list[str]) -> None:
+        """Let the oracle see what a run takes: some keys, or all and the table."""
+        active = dict(self.oracle.active)
+        for key in keys or self.landed:
+            self.oracle.see(key, *self.landed[key])
+        if not keys and self.table:
+            self.oracle.see_table(self._table_days())
+        self.retried -= set(keys or self.landed)
+        self._touch(active)
+
+    def _touch(self, before: dict[str, Readable]) -> set[date]:
+        days = touched(before, self.oracle.active)
+        self._touch_days(days)
+        return days
+
+    def _quarantined(self) -> list[str]:
+        zone = self.oracle.zone
+        return [key for key, seen in self.oracle.seen.items() if seen[0] and read(key, *seen, zone) is None]
+
+    def _touch_all(self, before: dict[str, Readable]) -> None:
+        for versions in (before, self.oracle.active):
+            self._touch_days({order.day for file in versions.values() for order in file.orders})
+
+    def _touch_days(self, days: set[date]) -> None:
+        days = {day for day in days if self.oracle.is_in_range(day)}
+        self.delivered |= days
+        for asset in ("cleaned_orders", "daily_orders"):
+            self.stale[asset] |= days
+
+    def _build_unpartitioned(
+        self, assets: Collection[str] = UNPARTITIONED, *, everything: bool = False
+    ) -> dict[str, set[date]]:
+        return self._build(UNPARTITIONED, assets, (date.min, date.max), everything)
+
+    def _build(
+        self, chain: tuple[str, str], assets: Collection[str], asked: tuple[date, date], everything: bool
+    ) -> dict[str, set[date]]:
+        """Which days a run over these assets has to build, and no others; they are stale no more."""
+        expected = {}
+        first, derived = chain
+        if first in assets:
+            expected[first] = _between(asked, self.delivered if everything else self.stale[first])
+            self.built[first] |= expected[first]
+            self.stale[first] -= expected[first]
+            self.stale[derived] |= expected[first]
+        if derived in assets:
+            expected[derived] = _between(asked, self.built[first] if everything else self.stale[derived])
+            self.built[derived] |= expected[derived]
+            self.stale[derived] -= expected[derived]
+        return expected
+
+    def _run(self, job: str, expected: dict[str, set[date]], *, fails: bool = False, **how: Any) -> None:
+        result = self.pipeline.run(job, **how)
+        assert result.success is not fails
+        wrong = {name for name, found in check_results(result).items() if not found.passed and found.severity == ERROR}
+        assert wrong <= {"orders_not_empty"}
+        rebuilt: dict[str, set[date]] = {}
+        query = "SELECT asset, day FROM ledger.built_days WHERE run_id = :run"
+        for asset, day in self.pipeline.query(query, run=result.run_id):
+            rebuilt.setdefault(asset, set()).add(day)
+        assert rebuilt == _not_empty(expected)
+
+    def _compare(self) -> None:
+        """All six tables, and the ledger's count of each file's rows, against the oracle."""
+        expected, pipeline = self.oracle.tables(), self.pipeline
+        assert pipeline.orders("cleaned_orders") == expected.orders
+        assert pipeline.orders("daily_orders") == expected.orders
+        assert pipeline.revenue() == expected.revenue
+        assert pipeline.spend() == expected.spend
+        assert sorted(row[:3] for row in pipeline.rejected()) == expected.rejected
+        counted = pipeline.query("SELECT key, rows, clean_rows FROM ledger.landed_files WHERE active")
+        assert {key: (rows, clean) for key, rows, clean in counted} == {
+            key: (len(file.orders) + len(file.rejects), len(file.orders)) for key, file in self.oracle.active.items()
+        }
+        winners = latest(order for file in self.oracle.active.values() for order in file.orders)
+        places = {(order.rank[1].decode(), order.rank[2]) for order in winners if self.oracle.is_in_range(order.day)}
+        for asset in ("cleaned_orders", "daily_orders"):
+            assert {(row["_source"], row["_row_number"]) for row in pipeline.lake_frame(asset).to_dicts()} == places
+        status = pipeline.status()
+        assert status.is_current
+        assert status.totals["clean_orders"] == len(expected.orders)
+        assert status.totals["rejected_rows"] == len(expected.rejected)
+
+    # The services
+
+    def _tick(self, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
+        resources = {"postgres": postgres, "s3": s3} if sensor is s3_arrival_sensor else {"postgres": postgres}
+        context = dg.build_sensor_context(instance=self.pipeline.instance, definitions=defs, resources=resources)
+        return list(sensor.evaluate_tick(context).run_requests or [])
+
+    def _put(self, key: str, content: bytes) -> None:
+        s3.client().put_object(Bucket=s3.bucket, Key=key, Body=content)
+        landed_at = s3.client().head_object(Bucket=s3.bucket, Key=key)["LastModified"].astimezone(UTC)
+        self.landed[key] = content, landed_at
+        note(f"{key} landed at {landed_at}")
+
+    def _remove(self, key: str) -> None:
+        s3.client().delete_object(Bucket=s3.bucket, Key=key)
+        del self.landed[key]
+
+    def _table_days(self) -> dict[str, bytes]:
+        """The source table as CSV files by day, their rows in the order of their texts, nulls first."""
+        names = [
+            "order_id",
+            "customer_id",
+            "amount",
+            "order_date",
+            *(["updated_at"] if self.table == "updates" else []),
+        ]
+        texts = ", ".join(f"t.{name}::text" for name in names)
+        days: dict[str, list[tuple[str, ...]]] = {}
+        for fields in sorted(self.pipeline.query(f"SELECT {texts} FROM orders t"), key=_bytewise):
+            days.setdefault(f"table:orders/{self._day(fields[3])}", []).append(tuple(field or "" for field in fields))
+        return {key: _csv([names, *rows]) for key, rows in days.items()}
+
+    def _day(self, text: str | None) -> str:
+        if text is None:
+            return "none"
+        time = datetime.fromisoformat(text)
+        return str((time if time.tzinfo is None else time.astimezone(self.oracle.zone)).date())
+
+    @staticmethod
+    def _some(data: st.DataObject, keys: Collection[str]) -> str:
+        return data.draw(st.sampled_from(sorted(keys)))
+
+
+def _today(zone: str) -> date:
+    return datetime.now(ZoneInfo(zone)).date()
+
+
+def _between(asked: tuple[date, date], days: set[date]) -> set[date]:
+    return {day for day in days if asked[0] <= day <= asked[1]}
+
+
+def _not_empty(days: Mapping[str, Collection[date]]) -> dict[str, set[date]]:
+    return {asset: set(found) for asset, found in days.items() if found}
+
+
+def _bytewise(row: tuple[str | None, ...]) -> list[bytes]:
+    return [b"" if field is None else b"\1" + field.encode() for field in row]
+
+
+def _csv(lines: Iterable[Iterable[str]], end: str = "\n") -> bytes:
+    text = StringIO()
+    csv.writer(text, lineterminator=end).writerows(lines)
+    return text.getvalue().encode()
+
+
+@contextmanager
+def fresh_pipeline(services: Path, template: str, environment: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """A pipeline for one example: what the fixtures make for one test."""
+    with (
+        new_database(services, template) as url,
+        TemporaryDirectory() as folder,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        for variable, value in variables(services, url, new_bucket(services), Path(folder)).items():
+            environment.setenv(variable, value)
+        yield Pipeline(Path(folder), instance)
+
+
+def play(histories: int, seed: int, services: Path, template: str) -> None:
+    """Play histories from a seed, which a failure names."""
+    machine = partial(History, services, template)
+    hypothesis.seed(seed)(machine)
+    run_state_machine_as_test(
+        machine,  # type: ignore[arg-type]  # any callable will do, it says
+        settings=settings(
+            max_examples=histories,
+            stateful_step_count=STEPS,
+            deadline=None,
+            # No shrinking: it plays hundreds of histories more, each of some seconds; set ORDERS_SHRINK to have it.
+            phases=[*Phase] if os.environ.get("ORDERS_SHRINK") else [Phase.generate],
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
