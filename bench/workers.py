@@ -16,12 +16,12 @@ from typing import Any
 
 import yaml
 
+from bench.deployment.engine import PYTHON, ROOT, engine, make_images
+from bench.deployment.stack import Stack
 from bench.orders import FIRST_DAY, Orders, last_day, write
 from orders_pipeline import run_tags
 from orders_pipeline.backlog import ranges
 from orders_pipeline.pools import PARTITIONED_POOL
-from orders_pipeline_tests.deploy.engine import PYTHON, ROOT, engine, make_images
-from orders_pipeline_tests.deploy.stack import Stack
 
 IMAGE = "orders-pipeline:measured"
 YEAR = Orders(count=365_000, files=12, days=365)

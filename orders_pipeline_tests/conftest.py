@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import pytest
 
+from bench.variables import OF_THE_PIPELINE
 from orders_pipeline.storage import embedded
 from orders_pipeline.tables import batching
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.places import (
-    OF_THE_PIPELINE,
     migrated_database,
     new_bucket,
     new_database,

@@ -10,13 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.contenders.pipeline import prepare
+from bench.huge_bucket import HugeBucket
 from bench.measure import peak_mb
 from bench.places import Place
 from orders_pipeline.definitions import s3
 from orders_pipeline.landing.ingest import due
 from orders_pipeline.sensors import read_listing
 from orders_pipeline.storage.postgres import engine_for
-from orders_pipeline_tests.landing.test_discover import HugeBucket
 
 # The ledger's word that the stub's files were read and held nothing.
 SETTLED = """

@@ -23,6 +23,7 @@ import psycopg2
 import time_machine
 from botocore.retries.standard import ExponentialBackoff
 
+from bench.variables import OF_THE_PIPELINE
 from orders_pipeline.cli.main import main
 from orders_pipeline.cli.sync import sync
 from orders_pipeline.definitions import postgres, s3
@@ -33,7 +34,6 @@ from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline.storage.postgres import engine_for
 from orders_pipeline_tests.chaos.points import Reached, watched
 from orders_pipeline_tests.chaos.scenarios import Scenario
-from orders_pipeline_tests.support.places import OF_THE_PIPELINE
 
 SECONDS = 120
 EVERY = int(os.environ.get("ORDERS_EVERY", "1"))  # so many faults of a kind are taken for one

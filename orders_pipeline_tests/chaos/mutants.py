@@ -737,7 +737,7 @@ def _failing_test(tests: tuple[str, str], change: Callable[[Path], None] | None)
     modules, chosen = tests
     with TemporaryDirectory(prefix="orders-mutant-") as folder:
         root = Path(folder)
-        for name in ("deploy", "orders_pipeline", "orders_pipeline_tests"):
+        for name in ("bench", "deploy", "orders_pipeline", "orders_pipeline_tests"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy2(ROOT / "pyproject.toml", root)
         if change:

@@ -17,8 +17,6 @@ from orders_pipeline.storage.postgres import engine_for
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Variables that change what a pipeline does: no test sees those of the developer's shell.
-OF_THE_PIPELINE = ("ORDERS_", "DAGSTER_", "AWS_")
 TEST_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 

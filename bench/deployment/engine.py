@@ -1,5 +1,5 @@
 """A Docker engine, and the images that docker-compose.yml names. Images that are not there are not pulled, but made
-from Debian's packages, as far as the stack needs them; whoever wants the official ones pulls them before."""
+from Debian's packages, as far as the stack needs them. To use the official ones, pull them before."""
 
 import os
 import shutil
@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 STANDINS = Path(__file__).parent / "standins"
@@ -28,6 +26,10 @@ IMAGES = {
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP_SETTINGS = ("index-url", "trusted-host", "timeout")
 _PATIENCE = 60.0  # seconds for an engine to start
+
+
+class NoEngineError(Exception):
+    """This machine has no Docker engine, or lacks what makes the images; the message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ class Engine:
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Engine]:
-    """An engine that runs; one that had to be started is ended in the end. Skips the test where there is none."""
+    """An engine that runs; if this has to start one, it ends it too. Raises `NoEngineError` where there is none."""
     if shutil.which("docker") is None:
-        pytest.skip("no Docker here: install docker.io, docker-compose and debootstrap")
+        raise NoEngineError("no Docker here: install docker.io, docker-compose and debootstrap")
     server = None if _succeeds(["docker", "info"]) else _start(folder)
     try:
         yield Engine(_builder(), _compose())
@@ -72,7 +74,7 @@ def make_images(docker: Engine, folder: Path) -> None:
     missing = {name: image for name, image in IMAGES.items() if not docker.has(image)}
     if missing and not docker.has(DEBIAN):
         if shutil.which("debootstrap") is None or os.geteuid() != 0:
-            pytest.skip(f"{', '.join(missing.values())} are not here, nor is debootstrap, to make them as root")
+            raise NoEngineError(f"{', '.join(missing.values())} are not here, nor is debootstrap, to make them as root")
         root = folder / "debian"
         subprocess.run(
             ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(root)],
@@ -90,7 +92,7 @@ def make_images(docker: Engine, folder: Path) -> None:
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
     if shutil.which("dockerd") is None or os.geteuid() != 0:
-        pytest.skip("no Docker engine answers, and none can be started here")
+        raise NoEngineError("no Docker engine answers, and none can be started here")
     log = folder / "dockerd.log"
     with log.open("wb") as output:
         server = subprocess.Popen(["dockerd"], stdout=output, stderr=output)
@@ -98,7 +100,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
     while not _succeeds(["docker", "info"]):
         if server.poll() is not None or time.monotonic() > deadline:
             server.kill()
-            pytest.skip(f"dockerd does not start here:\n{log.read_text()[-2000:]}")
+            raise NoEngineError(f"dockerd does not start here:\n{log.read_text()[-2000:]}")
         time.sleep(0.5)
     return server
 
@@ -115,14 +117,14 @@ def _builder() -> str:
         )
         if done.returncode == 0:
             return client
-    pytest.skip("no client here builds images with BuildKit")
+    raise NoEngineError("no client here builds images with BuildKit")
 
 
 def _compose() -> list[str]:
     for command in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(command[0]) and _succeeds([*command, "version"]):
             return command
-    pytest.skip("no Docker Compose here: install docker-compose")
+    raise NoEngineError("no Docker Compose here: install docker-compose")
 
 
 def _succeeds(command: list[str]) -> bool:

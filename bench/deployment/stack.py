@@ -20,8 +20,8 @@ import pandas as pd
 import psycopg2
 import sqlalchemy as sa
 
-from orders_pipeline_tests.deploy.engine import IMAGES, ROOT, Engine
-from orders_pipeline_tests.support.places import OF_THE_PIPELINE
+from bench.deployment.engine import IMAGES, ROOT, Engine
+from bench.variables import OF_THE_PIPELINE
 
 PROJECT = "orders-deploy-test"
 BUCKET = "shop"
