@@ -149,17 +149,17 @@ def test_renewed_bytes_win_again_where_another_file_had_won(pipeline: Pipeline) 
 def test_an_order_that_moves_to_another_day_leaves_the_old_one(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,bob,2.00,2026-03-04")
     pipeline.sync()
-    untouched = pipeline.land_rows("c.csv", "9,bob,2.00,2026-03-10")
+    pipeline.land_rows("c.csv", "9,bob,2.00,2026-03-10")
     pipeline.sync()
-    before = pipeline.built("daily_revenue")["2026-03-10"]
+    tables = ("cleaned_orders", "daily_revenue", "daily_orders", "daily_revenue_partitioned")
+    untouched = {table: pipeline.built(table)["2026-03-10"] for table in tables}
     pipeline.land_rows("b.csv", "1,ann,1.00,2026-03-06,2027-01-01", header=f"{HEADER},updated_at")
 
     synced = pipeline.sync()
 
-    assert untouched
     assert pipeline.revenue() == {DAY: ("2.00", 1), "2026-03-06": ("1.00", 1), "2026-03-10": ("2.00", 1)}
     assert [str(day) for day in synced.rebuilt["cleaned_orders"]] == [DAY, "2026-03-06"]
-    assert pipeline.built("daily_revenue")["2026-03-10"] == before
+    assert {table: pipeline.built(table)["2026-03-10"] for table in tables} == untouched
 
 
 @pytest.mark.parametrize("shared", ["7", "9", "10", "55", "a"])

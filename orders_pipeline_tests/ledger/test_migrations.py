@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from orders_pipeline.ledger import days
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.models import metadata
 from orders_pipeline.storage import embedded
@@ -81,8 +83,17 @@ def test_older_code_works_on_a_ledger_that_newer_code_has_migrated(empty_databas
     migrate(engine)
     with engine.begin() as transaction:
         transaction.execute(sa.text("UPDATE ledger.alembic_version SET version_num = 'from the future'"))
+        transaction.execute(sa.text("ALTER TABLE ledger.order_days ADD COLUMN of_the_future text"))
 
     migrate(engine)
+
+    with engine.begin() as connection:
+        versions = connection.execute(sa.text("SELECT version_num FROM ledger.alembic_version")).scalars().all()
+        assert versions == ["from the future"]
+        days.bump_versions(connection, {date(2026, 3, 4)})
+    with engine.connect() as connection:
+        query = sa.text("SELECT day, version, of_the_future FROM ledger.order_days")
+        assert [tuple(row) for row in connection.execute(query)] == [(date(2026, 3, 4), 1, None)]
 
 
 def test_a_migration_that_is_cut_short_leaves_nothing_behind(
