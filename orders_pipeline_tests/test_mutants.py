@@ -1,5 +1,6 @@
 """The mutants of `make mutants`, untried: code moves on, and a change that finds no place breaks nothing."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -12,7 +13,11 @@ PACKAGE = Path(__file__).parents[1] / "orders_pipeline"
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.breaks)
 def test_a_mutant_has_one_place_and_tests_that_are_there(mutant: Mutant) -> None:
-    assert (PACKAGE / mutant.file).read_text().count(mutant.old) == 1
+    source = (PACKAGE / mutant.path).read_text()
+
+    changed = mutant.changed(source)  # fails unless there is exactly one place
+
+    assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source))
     assert all(list(Path(__file__).parent.rglob(name)) for name in mutant.tests.split())
 
 
@@ -33,3 +38,50 @@ def test_every_guarantee_that_a_mutant_breaks_is_one_of_the_page() -> None:
     assert {mutant.guarantee.split()[0] for mutant in MUTANTS} == set(
         re.findall(r"^\| (\d+) \|", guarantees, re.MULTILINE)
     )
+
+
+SOURCE = """
+LIMIT = check(1)
+
+class Reader:
+    @decorated(limit=check(2))
+    def read(self):
+        return check(1)
+
+    def skip(self):
+        def inner():
+            return check(
+                1,
+            )
+        return inner, check( 2 )
+"""
+
+
+@pytest.mark.parametrize(
+    ("of", "old", "line"),
+    [
+        ("reader", "check(1)", "LIMIT = new"),
+        ("reader:Reader.read", "check(1)", "        return new"),
+        ("reader:Reader.read", "check(2)", "    @decorated(limit=new)"),
+        ("reader:Reader.skip.inner", "check(1)", "            return new"),
+        ("reader:Reader.skip", "check(2)", "        return inner, new"),
+    ],
+)
+def test_a_place_is_found_by_function_in_any_layout(of: str, old: str, line: str) -> None:
+    changed = Mutant("1", "it", of=of, old=old, new="new", tests="").changed(SOURCE)
+
+    assert set(changed.splitlines()) - set(SOURCE.splitlines()) == {line}
+
+
+@pytest.mark.parametrize("old", ["check(3)", "check", "heck(1)"])
+def test_a_change_without_exactly_one_place_is_refused(old: str) -> None:
+    with pytest.raises(AssertionError, match="times, not once"):
+        Mutant("1", "it", of="reader:Reader", old=old, new="new", tests="").changed(SOURCE)
+
+
+def test_a_change_of_several_lines_keeps_the_margin() -> None:
+    changed = Mutant("1", "it", of="reader:Reader.read", old="return check(1)", new="a()\nb()", tests="").changed(
+        SOURCE
+    )
+
+    assert "        a()\n        b()\n" in changed
