@@ -18,16 +18,16 @@ daily_pipeline_job = dg.define_asset_job(
     DAILY_PIPELINE,
     selection=dg.AssetSelection.assets(*UNPARTITIONED, *PARTITIONED),
     tags=_AHEAD,
-    description="All assets: everything that is pending, and one day of the partitioned chain.",
+    description="All assets: load everything that is pending, and build one day of the partitioned chain.",
 )
 s3_arrival_job = dg.define_asset_job(
     ARRIVALS,
     selection=dg.AssetSelection.assets(*UNPARTITIONED),
     tags=_AHEAD,
-    description="Files that landed, and the days that they touch. Without config: all that is pending.",
+    description="Load new files and build the days that they change. Without config: everything that is pending.",
 )
 stale_days_job = dg.define_asset_job(
     STALE_DAYS,
     selection=dg.AssetSelection.assets(*PARTITIONED) | dg.AssetSelection.checks(_RECONCILES),
-    description="Stale days of the partitioned chain; days that are up to date are skipped.",
+    description="Build stale days of the partitioned chain; skip days that are current.",
 )

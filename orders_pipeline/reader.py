@@ -61,8 +61,8 @@ def read(
     days = None if first_day is None and last_day is None else (first, last)
     if days and table == "rejected_orders":
         raise ReadError(
-            "rejected_orders has no days: it is kept by file. Leave out first_day and last_day, and choose rows by"
-            " their `source`."
+            "rejected_orders has no days: it is kept by file. Leave out first_day and last_day, and filter the rows by"
+            " `source`."
         )
     if table in MARTS:
         rows = scan.of_mart(postgres.ledger(), table, days).lazy()
@@ -77,7 +77,7 @@ def _day(name: str, given: date | str | None, otherwise: date) -> date:
     try:
         return date.fromisoformat(str(given))  # a time of day is not cut off: it may be meant
     except ValueError:
-        raise ReadError(f"{name} is {given!r}: give a day like date(2026, 3, 1) or '2026-03-01'.") from None
+        raise ReadError(f"{name} is {given!r}: pass a day like date(2026, 3, 1) or '2026-03-01'.") from None
 
 
 def _in_pandas(rows: "pl.DataFrame") -> "pd.DataFrame":

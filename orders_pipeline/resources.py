@@ -130,7 +130,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         """The version that S3 holds of a key now; None where it holds none."""
         bucket = self.bucket
         try:
-            with outages(f"look at s3://{bucket}/{key}"):
+            with outages(f"check s3://{bucket}/{key}"):
                 head = self.client().head_object(Bucket=bucket, Key=key)
         except ObjectChangedError:
             return None
@@ -173,7 +173,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
             ObjectChangedError: the object is gone or is another version by now.
             ServiceUnavailableError: S3 did not answer.
         """
-        with outages(f"look at s3://{version.bucket}/{version.key}"):
+        with outages(f"check s3://{version.bucket}/{version.key}"):
             self.client().head_object(Bucket=version.bucket, Key=version.key, IfMatch=f'"{version.etag}"')
 
     def upload(self, source: Path, key: str) -> None:
@@ -184,6 +184,6 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
 
 def _is_storable(key: str) -> bool:
     if "\0" in key:
-        _log.warning("An object is passed over, for no ledger can hold its key: %s", printable(key))
+        _log.warning("Skipped an object: Postgres cannot store its key: %s", printable(key))
         return False
     return True

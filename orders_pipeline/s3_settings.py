@@ -20,11 +20,11 @@ def landing_prefix(value: str) -> str:
     if found := _BUCKET_ARN.match(value) or _SCHEME.match(value):
         bucket, _, path = value[found.end() :].strip("/").partition("/")
         raise ValueError(
-            f"{value!r} is an address, not a prefix of keys. Write {_folder(path)!r} here and"
+            f"{value!r} is an address, not a key prefix. Write {_folder(path)!r} here and"
             f" {bucket or 'the bucket'!r} in ORDERS_S3_BUCKET."
         )
     if value.startswith("/") and value != "/":
-        raise ValueError(f"{value!r} begins with a slash, and keys do not. Write {_folder(value)!r}.")
+        raise ValueError(f"{value!r} begins with a slash, but keys do not. Write {_folder(value)!r}.")
     return value.removeprefix("/") if value == "/" else f"{value.removesuffix('/')}/"
 
 
@@ -42,7 +42,7 @@ def bucket(value: str) -> str:
     if name == value:
         return value
     where = f" here and {_folder(path)!r} in ORDERS_LANDING_PREFIX" if path else ""
-    raise ValueError(f"{value!r} is not the bare name of a bucket. Write {name or 'my-bucket'!r}{where}.")
+    raise ValueError(f"{value!r} is not a plain bucket name. Write {name or 'my-bucket'!r}{where}.")
 
 
 def endpoint(value: str) -> str:
@@ -84,6 +84,6 @@ def _refuse_decoration(value: str) -> None:
     """Files of variables keep what a shell would take away."""
     bare = value.strip().strip(_QUOTES).strip()
     if not bare:
-        raise ValueError(f"{value!r} names nothing. Set a value, or unset the variable.")
+        raise ValueError(f"{value!r} is blank. Set a value, or unset the variable.")
     if value != value.strip() or (value[0] == value[-1] and value[0] in _QUOTES):
         raise ValueError(f"{value!r} has spaces or quotes around it. Write {bare} without them.")

@@ -56,7 +56,7 @@ def s3_arrival_sensor(
     settings = read_settings()
     with postgres.ledger().connect() as connection:
         if _is_busy(context, connection, Lock.UNPARTITIONED_RUN, s3_arrival_job.name):
-            return dg.SkipReason("A run of the unpartitioned chain is at work.")
+            return dg.SkipReason("A run of the unpartitioned chain is in progress.")
         left = backlog(survey.of_ledger(connection, settings, UNPARTITIONED_DAYS, TABLE))
         everything = _ask_for_everything(context, left)
         if everything and everything.run_requests:
@@ -65,7 +65,7 @@ def s3_arrival_sensor(
         found = read_listing(pages, lambda page: backlog(survey.of_page(connection, page)).load, deadline)
         cursor = f"{_AFTER}{found.cursor or ''}"
         take = dg.RunRequest(run_config=dg.RunConfig({"raw_orders": RawOrdersConfig.of(found.versions)}))
-        what = f"{len(found.versions)} files"
+        what = _files(found.versions)
         loaded = _ask(context, take, found.versions, what, cursor, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
             return loaded
@@ -77,9 +77,9 @@ def s3_arrival_sensor(
     if everything and everything.skip_reason:
         settled = everything.skip_reason.skip_message
     elif found.cursor is None:
-        settled = nothing or "Every file that landed is settled, and no day is stale."
+        settled = nothing or "Every file is settled and no day is stale."
     else:
-        settled = f"Nothing is pending up to {found.cursor}; the listing goes on there at the next tick."
+        settled = f"Nothing is pending up to {found.cursor}; the next tick continues the listing from there."
     return dg.SensorResult(skip_reason="\n".join(filter(None, [settled, trouble])), cursor=cursor)
 
 
@@ -90,10 +90,10 @@ def stale_days_sensor(
     """Ask for runs over the stale days of the partitioned chain."""
     with postgres.ledger().connect() as connection:
         if _is_busy(context, connection, Lock.PARTITIONED_RUN, stale_days_job.name):
-            return dg.SkipReason("A run of the partitioned chain is at work.")
+            return dg.SkipReason("A run of the partitioned chain is in progress.")
         left = backlog(survey.of_ledger(connection, read_settings(), PARTITIONED_DAYS, TABLE))
     if left.reprocess:
-        return dg.SkipReason(f"{len(left.reprocess)} files are reprocessed first: s3_arrival_sensor asks for that.")
+        return dg.SkipReason(f"{_files(left.reprocess)} to reprocess first; s3_arrival_sensor requests that run.")
     requests, waiting = [], []
     for first, last in left.ranges():
         items = [item for day, items in left.build_partitioned.items() if first <= day <= last for item in items]
@@ -118,13 +118,15 @@ def lost_runs_sensor(context: dg.SensorEvaluationContext, postgres: PostgresReso
     for run in lost:
         context.instance.report_run_failed(
             run,
-            "The process of this run is gone: it no longer holds the run's lock in Postgres. You need not do anything:"
-            " the run is retried, and the sensors ask for what it left undone.",
+            "The process of this run is gone: it no longer holds the run's lock in Postgres. No action needed: Dagster"
+            " retries the run, and the sensors request what it left unfinished.",
         )
-    said = [f"Failed run {run.run_id}: its process is gone." for run in lost]
-    said += [f"Run {run.run_id} seems to have no process: the next tick decides." for run in found if run not in lost]
+    said = [f"Marked run {run.run_id} as failed: its process is gone." for run in lost]
+    said += [
+        f"Run {run.run_id} seems to have no process; the next tick checks again." for run in found if run not in lost
+    ]
     return dg.SensorResult(
-        skip_reason="\n".join(said) or "No run has lost its process.",
+        skip_reason="\n".join(said) or "No run is orphaned.",
         cursor=" ".join([_OBSERVED, *(run.run_id for run in found)]),
     )
 
@@ -160,7 +162,7 @@ def read_listing(
 
 def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog) -> dg.SensorResult | None:
     """Ask for a run of all, where a run over listed files would not do."""
-    what = "Files judged by older rules" if left.reprocess else "The source table"
+    what = "Files to reprocess" if left.reprocess else "The source table"
     longest = _LONGEST_PAUSE if left.reprocess else _LONGEST_PAUSE_OF_FILES
     return _ask(context, dg.RunRequest(), left.everything, what, _AFTER, longest)
 
@@ -180,6 +182,10 @@ def _ask(
     if pause := backoff_of(context.instance, s3_arrival_job.name, name, longest):
         return dg.SensorResult(skip_reason=f"{what}: {pause}.", cursor=cursor)
     return dg.SensorResult([request.with_replaced_attrs(tags={**request.tags, WORK_TAG: name})], cursor=cursor)
+
+
+def _files(found: Sequence[object]) -> str:
+    return "1 file" if len(found) == 1 else f"{len(found)} files"
 
 
 def _fingerprint(context: dg.SensorEvaluationContext, work: Sequence[object]) -> str:

@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         landing = f"s3://{self.s3_bucket or EMBEDDED_BUCKET}/{self.landing_prefix}"
         if f"{lake}/".startswith(landing) or landing.startswith(f"{lake}/"):
             raise SettingsError(
-                f"ORDERS_LAKE_URI ({lake}) and the landing zone ({landing}) lie one in the other. Choose places apart."
+                f"ORDERS_LAKE_URI ({lake}) and the landing zone ({landing}) overlap. Choose separate places."
             )
         return lake
 

@@ -177,8 +177,8 @@ def test_only_the_files_with_rows_of_the_days_are_read_and_a_lost_one_is_named(s
     [
         ("revenue", {}, "no table 'revenue'. The tables are raw_orders, cleaned_orders, .*daily_revenue_partitioned"),
         ("daily_revenue", {"first_day": "2026-03-05", "last_day": "2026-03-04"}, r"\(2026-03-05\) is after .*Swap"),
-        ("daily_revenue", {"first_day": "March"}, "first_day is 'March': give a day like"),
-        ("daily_revenue", {"last_day": datetime(2026, 3, 4, 12)}, "last_day is datetime.*: give a day like"),
+        ("daily_revenue", {"first_day": "March"}, "first_day is 'March': pass a day like"),
+        ("daily_revenue", {"last_day": datetime(2026, 3, 4, 12)}, "last_day is datetime.*: pass a day like"),
         ("rejected_orders", {"last_day": "2026-03-04"}, "has no days: .*Leave out first_day and last_day"),
     ],
 )  # fmt: skip

@@ -116,7 +116,7 @@ def test_what_waits_for_a_run_of_everything_does_not_begin_a_listing_anew(
 
     evaluated = tick(pipeline, s3_arrival_sensor)
 
-    assert "Files judged by older rules" in evaluated.skip_message
+    assert "Files to reprocess" in evaluated.skip_message
     assert evaluated.cursor.endswith("landing/half of it")
 
 
@@ -183,7 +183,7 @@ def test_the_partitioned_chain_waits_until_files_are_reprocessed(pipeline: Pipel
     evaluated = tick(pipeline, stale_days_sensor)
 
     assert evaluated.run_requests == []
-    assert "1 files are reprocessed first" in evaluated.skip_message
+    assert "1 file to reprocess first" in evaluated.skip_message
     assert run_all(pipeline, s3_arrival_sensor) == 1
     assert run_all(pipeline, stale_days_sensor) == 1
 

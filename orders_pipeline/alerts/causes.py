@@ -70,7 +70,7 @@ def check_evaluated(run: dg.DagsterRun, check: dg.AssetCheckEvaluation, dagster_
         return Event(ends=frozenset({name}))
     if check.severity is not dg.AssetCheckSeverity.ERROR:
         return Event()
-    found = check.description or "It says no more."
+    found = check.description or "No further details."
     what = f"Check failed: {name}, in {_name(run)}"
     return _failure({fingerprint([name, _lasting(found)]): name}, what, found, run, dagster_url)
 

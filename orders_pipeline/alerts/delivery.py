@@ -18,7 +18,7 @@ from orders_pipeline.settings import Settings
 LONGEST_DIGEST: Final = 4_000  # characters: Slack advises no more
 
 _MOST_ALONE: Final = 5  # alerts of a tick in messages of their own
-_MORE: Final = "More has failed than is listed here: see the list of runs in Dagster."
+_MORE: Final = "There are more failures than listed here: see the list of runs in Dagster."
 
 
 def deliver(
@@ -36,10 +36,10 @@ def deliver(
     if settings.alert_webhook_url is None:
         if before:
             keep(instance, key, None)
-        return ["ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."]
+        return ["ORDERS_ALERT_WEBHOOK_URL is not set: no alerts are sent."]
     if before is None:
         keep(instance, key, begin(instance))
-        return ["What fails from now on is told."]
+        return ["Alerts start now: earlier failures are not posted."]
     url, report = settings.alert_webhook_url.get_secret_value(), []
 
     def deliver(memory: Memory, number: int) -> Memory:
@@ -62,8 +62,8 @@ def deliver(
         keep(instance, key, memory)
     if memory.waiting:
         due = datetime.fromtimestamp(max(memory.retry_at, time.time()), UTC)
-        report.append(f"Alerts that wait: {len(memory.waiting)}. The first tick after {due:%H:%M:%S} UTC posts them.")
-    return report or ["Nothing new has failed."]
+        report.append(f"Alerts waiting: {len(memory.waiting)}. The first tick after {due:%H:%M:%S} UTC posts them.")
+    return report or ["No new failures."]
 
 
 def as_message(alerts: Sequence[Alert]) -> Alert:

@@ -70,7 +70,7 @@ def _event(instance: dg.DagsterInstance, entry: dg.EventLogEntry, run: dg.Dagste
         return Event()  # its checks have told
     # Without a step that failed: it was not launched, could not set up its resources, was lost, took too long.
     failure = own[0] if own else said
-    return run_failed(run, failure.step_key, _error(failure) or "It says no more.", dagster_url)
+    return run_failed(run, failure.step_key, _error(failure) or "No further details.", dagster_url)
 
 
 def _step_failures(instance: dg.DagsterInstance, run_id: str) -> list[dg.DagsterEvent]:

@@ -22,7 +22,7 @@ def post(url: str, alert: Alert) -> str | None:
     thread = Thread(target=lambda: problems.append(_post(url, alert)), name=_THREAD, daemon=True)
     thread.start()
     thread.join(_SECONDS)
-    return problems[0] if problems else "the receiver gave no answer in time"
+    return problems[0] if problems else "the receiver did not answer in time"
 
 
 def _post(url: str, alert: Alert) -> str | None:
@@ -40,7 +40,7 @@ def _post(url: str, alert: Alert) -> str | None:
         ) as answer:
             return None if answer.status_code < 300 else f"the receiver answered {answer.status_code}"
     except Exception as error:  # its text may hold the URL, its name does not
-        return f"the receiver gave no answer ({type(error).__name__})"
+        return f"the receiver did not answer ({type(error).__name__})"
 
 
 def _is_of_others(record: logging.LogRecord) -> bool:

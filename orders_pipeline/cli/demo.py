@@ -77,7 +77,7 @@ def land_sample_once() -> str:
     """Put the whole sample in place unless something landed before; say which."""
     with postgres.ledger().connect() as connection:
         if all_files(connection):
-            return "Orders are there already: no sample is landed."
+            return "The pipeline already holds orders: no sample landed."
     land_sample(make_sample(), later=True)
     return f"Sample orders landed under {s3.prefix}{_SAMPLE_PREFIX} and in the table `orders`."
 

@@ -31,7 +31,7 @@ class _Commands(click.Group):
                 raise
             raise _Failure(
                 f"Postgres did not answer: {reason}\n"
-                "Check ORDERS_DATABASE_URL and ORDERS_SOURCE_URL, and that the server runs."
+                "Check ORDERS_DATABASE_URL and ORDERS_SOURCE_URL, and that the server is running."
             ) from error
 
 
@@ -42,10 +42,10 @@ class _Failure(click.ClickException):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="orders-pipeline")
 def main() -> None:
-    """Orders that arrive on S3 and in Postgres, turned into daily revenue by Dagster.
+    """Turn orders that arrive on S3 and in Postgres into daily revenue, with Dagster.
 
-    With nothing set in the environment, an embedded Postgres and S3 are started under ORDERS_HOME (.orders) as soon as
-    they are needed. Set ORDERS_DATABASE_URL and ORDERS_S3_BUCKET to use your own.
+    If you set nothing in the environment, an embedded Postgres and S3 start under ORDERS_HOME (.orders) when they are
+    needed. Set ORDERS_DATABASE_URL and ORDERS_S3_BUCKET to use your own.
     """
     warnings.filterwarnings("ignore", module="dagster")
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
@@ -56,12 +56,12 @@ def main() -> None:
 @click.option(
     "--on-my-services",
     is_flag=True,
-    help="Write sample orders to the services of the environment: files below demo/, and the table `orders`.",
+    help="Write sample orders to your own services: files under demo/, and the table `orders`.",
 )
 def demo(on_my_services: bool) -> None:
     """Run the whole pipeline on sample orders and show the result.
 
-    Services that it starts are stopped at the end; Postgres and the lake keep what they hold."""
+    It stops the services that it started. Postgres and the lake keep their data."""
     from orders_pipeline.cli import output
     from orders_pipeline.cli.demo import play
     from orders_pipeline.cli.local import local_instance
@@ -78,7 +78,7 @@ def demo(on_my_services: bool) -> None:
 
 @main.command()
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster webserver, on this machine only.")
-@click.option("--sample/--no-sample", default=True, show_default=True, help="Land sample orders if nothing landed yet.")
+@click.option("--sample/--no-sample", default=True, show_default=True, help="Land sample orders if no file is loaded.")
 def dev(port: int, sample: bool) -> None:
     """Start the services, land sample orders, and run `dagster dev` with sensors and schedule on.
 
@@ -94,14 +94,14 @@ def dev(port: int, sample: bool) -> None:
             from orders_pipeline.cli.demo import land_sample_once
 
             output.say(land_sample_once())
-        output.say(f"Dagster UI: http://127.0.0.1:{port} - end with Ctrl-C")
+        output.say(f"Dagster UI: http://127.0.0.1:{port} - press Ctrl-C to stop")
         status = run_dagster_dev(settings, port)
     sys.exit(status)
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--prefix", default="", help="Folder below the landing prefix to put the files in.")
+@click.option("--prefix", default="", help="Folder under the landing prefix for the files.")
 def land(files: tuple[Path, ...], prefix: str) -> None:
     """Upload FILES to the landing zone, each under its own name."""
     from orders_pipeline.cli import output
@@ -111,19 +111,21 @@ def land(files: tuple[Path, ...], prefix: str) -> None:
 
     if len({file.name for file in files}) < len(files):
         raise OrdersPipelineError(
-            "Two of the files have the same name: one would overwrite the other. Land them apart."
+            "Two of the files have the same name, so one would overwrite the other. Land them in separate commands,"
+            " each with its own --prefix."
         )
     keys = {file: _key(s3.prefix, prefix, file) for file in files}
     if left_out := [key for key in keys.values() if is_side_file(key, s3.prefix)]:
-        raise OrdersPipelineError(f"{left_out[0]!r} would be left out: {WHY}. Land it under another name.")
+        raise OrdersPipelineError(f"{left_out[0]!r} would not be loaded: {WHY}. Land it under another name.")
     output.uploads(keys, s3.bucket, s3.upload)
 
 
 @main.command()
 def sync() -> None:
-    """Bring every table up to date now, as Dagster runs in this process.
+    """Process the whole backlog now, as Dagster runs in this process.
 
-    Exit status 0 only if nothing stays pending, failing or stale. A failed check is reported and changes nothing."""
+    The exit status is 0 only if nothing is left pending, failing or stale. A failed check is reported, but does not
+    change the exit status."""
     from orders_pipeline.cli import output
     from orders_pipeline.cli.local import local_instance
     from orders_pipeline.cli.sync import sync as run_sync
@@ -136,7 +138,7 @@ def sync() -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="JSON on standard output, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def status(as_json: bool) -> None:
     """Show files (pending, loaded, quarantined, ignored, failing), stale days and totals."""
     from orders_pipeline.cli import output
@@ -154,32 +156,32 @@ def status(as_json: bool) -> None:
 
 @main.command()
 @click.argument("keys", nargs=-1, required=True)
-@click.option("--loaded", is_flag=True, help="The files are loaded; read them again all the same.")
+@click.option("--loaded", is_flag=True, help="Also read files again that are loaded.")
 def retry(keys: tuple[str, ...], loaded: bool) -> None:
-    """Read files again at the next sync or tick: those that are quarantined or failing.
+    """Read quarantined, failing or archived files again, at the next sync or tick.
 
-    Each of KEYS is a whole key, or a pattern like 'landing/2026-03-*' (in quotes; * crosses slashes). A loaded file may
-    be named as well, should the lake have lost its object; or with --loaded, after a change of ORDERS_COLUMN_ALIASES.
-    It is read again from S3."""
+    Each of KEYS is a whole key, or a pattern like 'landing/2026-03-*' (in quotes; * also matches slashes). You can also
+    name a loaded file whose object is missing from the lake. With --loaded you can name any loaded file, for example
+    after you change ORDERS_COLUMN_ALIASES. Files are read again from S3."""
     from orders_pipeline.cli import output
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.landing import operator_actions
 
     pending = operator_actions.retry(postgres.ledger(), s3, keys, loaded=loaded)
-    output.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
+    output.each(pending, "is pending again. Run `orders-pipeline sync`, or wait for the sensor's next tick.")
 
 
 @main.command()
 @click.argument("keys", nargs=-1, required=True)
-@click.option("--undo", is_flag=True, help="Let files count again that were retracted.")
+@click.option("--undo", is_flag=True, help="Restore retracted files.")
 def retract(keys: tuple[str, ...], undo: bool) -> None:
-    """Take the orders of files out of every table, without an upload.
+    """Remove the rows of files from every table, without an upload.
 
-    Each of KEYS is a whole key, or a pattern like 'landing/_temporary/*' (in quotes; * crosses slashes). A quarantined
-    or failing version is dismissed: the file is no longer reported. A new version, once uploaded, counts again.
+    Each of KEYS is a whole key, or a pattern like 'landing/_temporary/*' (in quotes; * also matches slashes). A
+    quarantined or failing version is dismissed: it is no longer reported. If you upload a new version, it counts.
 
-    With --undo files count again as they did before: from the lake, or else read again from S3. A version that was
-    dismissed is read again."""
+    With --undo, files count again as before: from the lake, or read again from S3 if the lake no longer has them. A
+    dismissed version is read again."""
     import logging
 
     from orders_pipeline.cli import output
@@ -193,7 +195,7 @@ def retract(keys: tuple[str, ...], undo: bool) -> None:
         if undo:
             counting, pending, touched = operator_actions.undo_retract(ingest, s3, keys)
             output.each(counting, "counts again.")
-            output.each(pending, "is pending again. `orders-pipeline sync` takes it now, the sensor at its next tick.")
+            output.each(pending, "is pending again. Run `orders-pipeline sync`, or wait for the sensor's next tick.")
         else:
             retracted, touched = operator_actions.retract(ingest, s3, keys)
             output.each(retracted, "no longer counts.")
@@ -204,9 +206,10 @@ def retract(keys: tuple[str, ...], undo: bool) -> None:
 @click.argument("first_day", type=_DAY)
 @click.argument("last_day", type=_DAY, required=False)
 def rebuild(first_day: datetime, last_day: datetime | None) -> None:
-    """Build the days from FIRST_DAY to LAST_DAY anew, in every table that is kept by day. Without LAST_DAY: one day.
+    """Rebuild the days from FIRST_DAY to LAST_DAY, in every table that is kept by day. Without LAST_DAY: one day.
 
-    Nothing else is touched, and nothing is read from S3: `orders-pipeline retry --loaded KEY` does that."""
+    The next sync or the sensors build them. No other day changes, and no file is read from S3 again: for that, use
+    `orders-pipeline retry --loaded KEY`."""
     from orders_pipeline.definitions import postgres
     from orders_pipeline.ledger import days
     from orders_pipeline.ledger.days import Calendar
@@ -225,8 +228,8 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
         days.bump_versions(transaction, delivered)
     if not delivered:
         raise OrdersPipelineError(
-            f"There is nothing to build from {first} to {last}: no order was ever delivered for these days, or they lie"
-            f" outside {calendar.start} (ORDERS_START_DATE) to today."
+            f"There is nothing to build from {first} to {last}: no orders were ever delivered for these days, or the"
+            f" days are before ORDERS_START_DATE ({calendar.start}) or after today."
         )
     click.echo(f"{list_days(delivered)} will be rebuilt by `orders-pipeline sync` or the sensors.")
 
@@ -240,17 +243,17 @@ def vacuum() -> None:
 
     done = run_vacuum(postgres.ledger(), s3.lake(), read_settings().vacuum_age)
     click.echo(
-        f"{done.deleted} objects deleted; {done.named} are in use; {done.waiting} are not, {done.marked} of them newly"
-        " marked, and wait until they are old enough."
+        f"{done.deleted} objects deleted; {done.named} are in use; {done.waiting} are unused but not old enough to"
+        f" delete, {done.marked} of them newly marked."
     )
 
 
 @main.command()
 def recover() -> None:
-    """Complete a ledger that was restored from an older backup, from the lake's own objects.
+    """Complete a ledger that was restored from a backup, from the objects in the lake.
 
-    Say `orders-pipeline sync` afterwards: it takes what S3 holds, asks the source table and builds what is stale. Exit
-    status 1 if something is left that no command can bring back."""
+    Run `orders-pipeline sync` afterwards: it loads what S3 holds, reads the source table and builds stale days. The
+    exit status is 1 if something is left that no command can restore."""
     import logging
 
     from orders_pipeline.cli import output
@@ -268,9 +271,9 @@ def recover() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the ledger, and Dagster's own storage, up to date. Do so once before services start that share them.
+    """Bring the ledger and Dagster's own storage up to date. Run it once before you start services that share them.
 
-    It also makes the roles orders_pipeline and orders_reader, and grants them their rights: say it as the owner."""
+    It also creates the roles orders_pipeline and orders_reader and grants their privileges, so run it as the owner."""
     from orders_pipeline.cli.local import local_instance
     from orders_pipeline.definitions import postgres
     from orders_pipeline.ledger.roles import make_roles
@@ -284,15 +287,17 @@ def migrate() -> None:
     if missing:
         statements = "; ".join(f"CREATE ROLE {role} NOLOGIN" for role in missing)
         click.echo(
-            f"This Postgres user may not create roles, and {' and '.join(missing)} are not there. The owner needs none."
-            f" To let others in, have a superuser say `{statements}`, then repeat this command."
+            f"This Postgres user may not create roles, and {' and '.join(missing)} are missing. The owner does not need"
+            f" them. To give others access, have a superuser run `{statements}`, then repeat this command."
         )
 
 
 @main.command()
-@click.option("--runs", default=1, show_default=True, help="How many runs to take at once.")
+@click.option("--runs", default=1, show_default=True, help="How many runs to execute at once.")
 def worker(runs: int) -> None:
-    """Take runs from the Celery queue of DAGSTER_HOME's dagster.yaml. At SIGTERM: finish those in hand, then end."""
+    """Execute runs from the Celery queue of DAGSTER_HOME's dagster.yaml.
+
+    On SIGTERM, the worker finishes the runs in progress, then exits."""
     try:
         from orders_pipeline.runs.celery_launcher import work
     except ImportError as error:
@@ -303,12 +308,12 @@ def worker(runs: int) -> None:
 
 @main.command()
 def stop() -> None:
-    """Stop the embedded Postgres and S3 of ORDERS_HOME. The embedded S3 forgets its objects."""
+    """Stop the embedded Postgres and S3 of ORDERS_HOME. The embedded S3 loses its objects."""
     from orders_pipeline.settings import read_settings
     from orders_pipeline.storage import embedded
 
     stopped = embedded.stop(read_settings().home)
-    click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing to stop: no embedded service runs.")
+    click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing to stop: no embedded service is running.")
 
 
 def _key(landing_prefix: str, folder: str, file: Path) -> str:
@@ -324,7 +329,7 @@ def _only_embedded(settings: Any, command: str, on_my_services: bool) -> None:
     ]
     if configured and not on_my_services:
         raise OrdersPipelineError(
-            f"{' and '.join(configured)} is set: `{command}` would write sample orders there. Unset it, or say"
+            f"{' and '.join(configured)} is set: `{command}` would write sample orders there. Unset it, or pass"
             " --on-my-services."
         )
 

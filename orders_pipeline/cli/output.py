@@ -34,7 +34,7 @@ _COUNTED_REASONS: Final = {ARCHIVED, SIDE_FILE}  # ignored files that are told o
 _FEW: Final = 3
 _SIDES: Final = {
     Side.BEFORE_START: "before ORDERS_START_DATE: not counted. To count them, set it to {first} or earlier.",
-    Side.AFTER_TODAY: "after today: not counted yet. Each day is built when it comes.",
+    Side.AFTER_TODAY: "after today: not counted yet. Each day is built once it begins.",
 }
 _LISTED_KEYS: Final = 20
 _LINE_EVERY: Final = 100  # without a terminal: a line per so many
@@ -83,7 +83,7 @@ def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str],
             reports.report("files", done, len(keys))
             _console.print(escape(f"s3://{bucket}/{key}"))
     if read_settings().s3_bucket is None:
-        say("The embedded S3 keeps objects in memory: load them (`orders-pipeline sync`) before it is stopped.")
+        say("The embedded S3 keeps objects in memory: load them (`orders-pipeline sync`) before you stop it.")
 
 
 def each(keys: Sequence[str], what: str) -> None:
@@ -155,7 +155,7 @@ def _first(lines: list[str]) -> None:
     for line in lines[:_LISTED]:
         _console.print(f"  {line}")
     if len(lines) > _LISTED:
-        _console.print(f"    and {len(lines) - _LISTED} more: `orders-pipeline status` names them all")
+        _console.print(f"    and {len(lines) - _LISTED} more: `orders-pipeline status` lists them all")
 
 
 def _waiting(sides: list[Waiting]) -> None:
@@ -175,32 +175,32 @@ def _waiting(sides: list[Waiting]) -> None:
 def recovered(found: Recovered) -> None:
     """What a recovery put right, what it could not, and what nobody can know."""
     if not (found.adopted or found.to_reprocess or found.stale):
-        _console.print("Nothing to recover: the lake has no file that the ledger lacks, and every object it names.")
+        _console.print("Nothing to recover: every file in the lake is in the ledger, and no object is missing.")
     for version in found.adopted:
         landed = f"landed {version.last_modified:%Y-%m-%d %H:%M:%S} UTC"
         _console.print(f"  adopted from the lake: {escape(version.key)} ({landed})")
     for key in found.to_reprocess:
-        _console.print(f"  its object is gone, to be read anew: {escape(key)}")
+        _console.print(f"  object missing, will be read again: {escape(key)}")
     for table, days in found.stale.items():
-        _console.print(f"  {table}: {len(days)} days whose object is gone are stale ({list_days(days)})")
+        _console.print(f"  {table}: {len(days)} days are stale, their objects are missing ({list_days(days)})")
     if found.touched:
         _console.print(f"  to be rebuilt: {list_days(found.touched)}")
     for key in found.lost:
         _console.print(
-            f"  [red]lost[/red] {escape(key)}: its rows are neither in the lake nor on S3. Land it again, or say"
+            f"  [red]lost[/red] {escape(key)}: its rows are neither in the lake nor on S3. Land it again, or run"
             " `orders-pipeline retract KEY`"
         )
     for name in found.damaged:
-        _console.print(f"  [red]damaged[/red] {escape(name)}: it cannot be read, or does not say what it was made of")
+        _console.print(f"  [red]damaged[/red] {escape(name)}: it cannot be read, or does not record its origin")
     for key in found.table_days:
         _console.print(
-            f"  [red]not adopted[/red] {escape(key)}: the lake has another version of it than the ledger, and no source"
-            " table is there to say which counts. Bring the table back, or land the day as a file"
+            f"  [red]not adopted[/red] {escape(key)}: the lake and the ledger have different versions of it, and no"
+            " source table is there to decide. Restore the table, or land the day as a file"
         )
     if found.adopted:
         _console.print(
-            "No backup knows what was said by hand after it: `orders-pipeline retract KEY` again what was retracted"
-            " since. A file that was sent again with bytes it had before counts by its first landing."
+            "Repeat any retraction that you made after the backup (`orders-pipeline retract KEY`). A file that landed"
+            " again with the same bytes as before ranks by its first landing."
         )
     _console.print("Next: `orders-pipeline sync`.")
 
@@ -222,11 +222,11 @@ def status(found: PipelineStatus) -> None:
         _console.print(f"    rejected: {escape(str(rejected))}")
     if found.side_files:
         files = "1 side file" if found.side_files == 1 else f"{found.side_files} side files"
-        _console.print(f"    left out: {files} of other tools (a part of the name begins with _ or a dot)")
+        _console.print(f"    left out: {files} of other tools (a part of the key begins with _ or a dot)")
     for key in found.pending[:10]:
         _console.print(f"    pending: {escape(key)}")
     if found.outdated_files:
-        _console.print(f"    pending: {found.outdated_files} files to be judged by today's rules and time zone")
+        _console.print(f"    pending: {found.outdated_files} files to reprocess or revalidate")
     stale = [f"{table} {list_days(days)}" for table, days in found.stale_days.items() if days]
     _console.print("  stale     " + ("; ".join(stale) or "no day"))
     _waiting(found.waiting)
@@ -255,14 +255,14 @@ def demo(played: Played) -> None:
             _console.print("[green]The same orders landed again: no row of any table changed.[/green]")
     else:
         rebuilt = played.acts[-1].rebuilt
-        _console.print("\n[bold]What act two rebuilt[/bold]: the days it touched, no others")
+        _console.print("\n[bold]What act two rebuilt[/bold]: the days that it changed, and no others")
         for table, days in rebuilt.items():
             _console.print(f"  {table:26} {len(days):3} days  {list_days(days)}")
     _show_weeks()
     _show_tables()
     checks = {name: text for act in played.acts for name, text in act.failed_checks.items()}
     if checks:
-        _console.print("\n[bold]Checks with something to say[/bold]")
+        _console.print("\n[bold]Checks that found something[/bold]")
     for name, text in checks.items():
         _console.print(f"  [yellow]{name}[/yellow] {escape(text)}")
     for act in played.acts:

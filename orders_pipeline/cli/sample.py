@@ -103,8 +103,8 @@ def write_source_table(engine: Engine, orders: Iterable[Order], ours: Iterable[O
         theirs = sa.select(sa.literal(1)).select_from(table).where(id_.not_in([order.order_id for order in ours]))
         if connection.execute(theirs.limit(1)).first():
             raise OrdersPipelineError(
-                "The table `orders` holds orders that are not the sample's, and the demo would take their place."
-                " Nothing was written: give the demo a database of its own."
+                "The table `orders` holds orders that are not the sample's, and the demo would replace them."
+                " Nothing was written. Give the demo a separate database."
             )
         connection.execute(sa.delete(table))
         connection.execute(sa.insert(table), rows)

@@ -99,7 +99,7 @@ def _announce(left: Backlog, table: bool) -> str:
     work += ["the source table"] if table else []
     stale = len({day for table in UNPARTITIONED_DAYS for day in left.stale[table]})
     if not work and not stale:
-        return "Bringing the list of files and rejects up to date"
+        return "Updating the list of files and rejects"
     return f"Loading {' and '.join(work)}" if work else f"Building {stale} stale days"
 
 

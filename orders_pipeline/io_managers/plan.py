@@ -41,8 +41,9 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
     calendar = Calendar.of(read_settings())
     if days.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
         raise MissingInputError(
-            f"{len(outdated)} files, {outdated[0].version.key} among them, are to be read anew, or were judged by older"
-            f" rules or for another time zone than {calendar.zone}: materialize raw_orders first, without config."
+            f"{len(outdated)} files need reprocessing first, for example {outdated[0].version.key}: they were validated"
+            f" by older rules or for a time zone other than {calendar.zone}, or are to be read again. Materialize"
+            " raw_orders without config, then repeat this run."
         )
     stale = days.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
     current: set[date] = set()

@@ -40,11 +40,11 @@ class Calendar:
 class Why(StrEnum):
     """Why a day is stale, as people read it. If several reasons apply, the first counts."""
 
-    NOT_BUILT = "never built, or its object was lost"
-    CODE_VERSION = "the rules were raised"
-    ZONE = "the time zone changed"
+    NOT_BUILT = "never built, or object missing"
+    CODE_VERSION = "code version raised"
+    ZONE = "time zone changed"
     ORDERS = "new or changed orders"
-    UPSTREAM = "the upstream day was rebuilt"
+    UPSTREAM = "upstream day rebuilt"
     REFRESH = "full refresh"
 
 
@@ -59,7 +59,7 @@ class Due:
 class Blocker(StrEnum):
     """What keeps a stale day from being built until someone acts."""
 
-    MISSING_OBJECT = "the object of a file is missing from the lake"
+    MISSING_OBJECT = "the object of a landed file is missing"
     FAILED_CHECK = "a blocking check failed upstream"
 
 

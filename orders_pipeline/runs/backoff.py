@@ -24,8 +24,8 @@ class Backoff:
     until: datetime
 
     def __str__(self) -> str:
-        runs = "1 run was" if self.runs == 1 else f"{self.runs} runs were"
-        return f"{runs} asked for in vain; the next is due at {self.until:%H:%M:%S} UTC, or when something changes"
+        runs = "last run" if self.runs == 1 else f"last {self.runs} runs"
+        return f"the {runs} did not finish this work; next attempt at {self.until:%H:%M:%S} UTC, or when it changes"
 
 
 def fingerprint(work: Iterable[object]) -> str:

@@ -37,7 +37,7 @@ class WorkerRunLauncher(CeleryRunLauncher):
         task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
         state = self.celery.AsyncResult(task_id).state if task_id else None
         if state == states.FAILURE:  # the worker's own word
-            return self._failed(run, "The process of this run died; its worker says so.")
+            return self._failed(run, "The process of this run died, as its worker reported.")
         if self._is_at_work(run):
             self._silent_since.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
@@ -47,8 +47,8 @@ class WorkerRunLauncher(CeleryRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return self._failed(
             run,
-            f"No process has held the lock of this run in Postgres for {silent:.0f} seconds: its worker is gone. You"
-            " need not do anything: the run is retried.",
+            f"No process has held the lock of this run in Postgres for {silent:.0f} seconds: its worker is gone. No"
+            " action needed: Dagster retries the run.",
         )
 
     def terminate(self, run_id: str) -> bool:
@@ -94,8 +94,8 @@ def celery_app(instance: dg.DagsterInstance) -> Celery:
     launcher = instance.run_launcher
     if not isinstance(launcher, WorkerRunLauncher):
         raise SettingsError(
-            f"dagster.yaml launches runs by {type(launcher).__name__}: workers need"
-            f" {WorkerRunLauncher.__name__}, as in deploy/dagster.yaml."
+            f"dagster.yaml launches runs with {type(launcher).__name__}, but workers need"
+            f" {WorkerRunLauncher.__name__}. Configure it as in deploy/dagster.yaml."
         )
     for create in (create_execute_job_task, create_resume_job_task):
         create(launcher.celery, base=RunTask)  # type: ignore[arg-type]  # its annotation is that of all options

@@ -123,7 +123,8 @@ def of_reasons(days: Mapping[date, "Why"]) -> str:
     """How many days were rebuilt for which reason, and which."""
     counted = Counter(days.values()).most_common()
     named = ((why, count, list_days(day for day, its in days.items() if its == why)) for why, count in counted)
-    return "; ".join(f"{count} because: {why} ({which})" for why, count, which in named) or "no day was stale"
+    texts = (f"{count} day{'s' if count > 1 else ''}: {why} ({which})" for why, count, which in named)
+    return "; ".join(texts) or "no day was stale"
 
 
 def of_rejects(reasons: Mapping[str, int]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 @pytest.fixture
 def begun(instance: dg.DagsterInstance, receiver: Receiver) -> Receiver:
     """A receiver which is told of what happens from now on."""
-    assert tick_alerts(instance) == "What fails from now on is told."
+    assert tick_alerts(instance) == "Alerts start now: earlier failures are not posted."
     return receiver
 
 
@@ -102,7 +102,7 @@ def test_a_failed_run_is_told_with_what_failed_why_and_where_to_look(
         failed = pipeline.run("daily_pipeline", partition="2026-03-04")
 
     assert tick_alerts(pipeline.instance) == "Run failed: daily_pipeline for 2026-03-04, step raw_orders: delivered."
-    assert tick_alerts(pipeline.instance) == "Nothing new has failed."
+    assert tick_alerts(pipeline.instance) == "No new failures."
     assert receiver.requests[0][2] == {
         "text": "Run failed: daily_pipeline for 2026-03-04, step raw_orders\n"
         "ServiceUnavailableError: S3 is away: &lt;b&gt; &amp; 'c'\n"
@@ -253,7 +253,7 @@ def test_what_failed_before_the_sensor_was_first_on_is_not_told(
 ) -> None:
     for number in range(5):
         fail(instance, f"Old, {'x' * number}")
-    assert tick_alerts(instance) == "What fails from now on is told."
+    assert tick_alerts(instance) == "Alerts start now: earlier failures are not posted."
     fail(instance, "New")
     tick_alerts(instance)
 
@@ -265,8 +265,8 @@ def test_without_a_webhook_nothing_is_kept_to_be_told_later(
 ) -> None:
     monkeypatch.delenv("ORDERS_ALERT_WEBHOOK_URL")
     fail(instance, "While nobody was to be told")
-    assert tick_alerts(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
-    assert tick_alerts(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: nobody is told of what fails."
+    assert tick_alerts(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: no alerts are sent."
+    assert tick_alerts(instance) == "ORDERS_ALERT_WEBHOOK_URL is not set: no alerts are sent."
 
     monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", begun.url)
     for _ in range(2):
@@ -325,13 +325,13 @@ def test_a_receiver_that_is_down_gets_one_digest_when_it_is_back(
         fail(instance, error)
         if ticks > 1:
             said = tick_alerts(instance)
-            assert "s3_arrival: the receiver gave no answer (ConnectionError)." in said or "failures since" in said
+            assert "s3_arrival: the receiver did not answer (ConnectionError)." in said or "failures since" in said
     tick_alerts(instance)
-    assert f"Alerts that wait: {len(errors)}." in tick_alerts(instance)
+    assert f"Alerts waiting: {len(errors)}." in tick_alerts(instance)
 
     with receiving(away):
         assert tick_alerts(instance) == f"{len(errors)} failures since the last message: delivered."
-        assert tick_alerts(instance) == "Nothing new has failed."
+        assert tick_alerts(instance) == "No new failures."
     (text,) = away.told
     assert [line for line in text.splitlines() if line.startswith("Error")] == errors
     assert text.count(f"{UI}/runs/") == len(errors)
@@ -346,8 +346,8 @@ def test_one_alert_that_had_to_wait_is_posted_as_it_is(
     fail(instance)
     for _ in range(2):
         said = tick_alerts(instance)
-        assert said.startswith("Run failed: s3_arrival: the receiver gave no answer (ConnectionError).\n")
-        assert "Alerts that wait: 1. The first tick after " in said
+        assert said.startswith("Run failed: s3_arrival: the receiver did not answer (ConnectionError).\n")
+        assert "Alerts waiting: 1. The first tick after " in said
 
     with receiving(away):
         assert tick_alerts(instance) == "Run failed: s3_arrival: delivered."
@@ -432,7 +432,7 @@ def test_a_receiver_that_does_not_answer_in_time_delays_nothing_and_is_told_agai
     fail(instance)
     for _ in range(2):
         start = time.monotonic()
-        assert "the receiver gave no answer" in tick_alerts(instance)
+        assert "the receiver did not answer" in tick_alerts(instance)
         assert time.monotonic() - start < 5
     begun.silence.set()
     tick_alerts(instance)
@@ -451,7 +451,7 @@ def test_a_tick_ends_in_time_however_many_alerts_wait(
     for letter in "abcdefghi"[:number]:
         fail(instance, f"Error {letter}")
     for ticks in (1, 2):
-        assert f"Alerts that wait: {number}." in tick_alerts(instance)
+        assert f"Alerts waiting: {number}." in tick_alerts(instance)
         assert len(begun.told) == ticks
 
 
@@ -480,7 +480,7 @@ def test_ticks_in_a_pause_post_nothing_and_tell_when_it_ends(
         said = tick_alerts(instance)
         assert len(begun.told) == attempts, second
         if second == 120:
-            assert said == f"Alerts that wait: 2. The first tick after {clock(start + 140)} UTC posts them."
+            assert said == f"Alerts waiting: 2. The first tick after {clock(start + 140)} UTC posts them."
 
     assert "One" in begun.told[-1]
     assert "At 0" in begun.told[-1]
@@ -631,7 +631,7 @@ def test_a_digest_lists_all_texts_or_all_headlines(number: int, why_length: int)
     for alert in given:
         assert alert.headline in lines
         assert whole == (alert.text in message.text)
-    assert "More has failed" not in message.text
+    assert "more failures than" not in message.text
 
 
 @pytest.mark.parametrize("length", [100, 700, 5_000])
@@ -640,7 +640,7 @@ def test_a_digest_is_bounded_and_tells_what_it_leaves_out(length: int) -> None:
     text = delivery.as_message(long).text
 
     assert len(text) < delivery.LONGEST_DIGEST + 300
-    assert text.endswith("More has failed than is listed here: see the list of runs in Dagster.")
+    assert text.endswith("There are more failures than listed here: see the list of runs in Dagster.")
 
 
 def test_the_key_of_a_digest_is_of_what_it_lists() -> None:
@@ -664,7 +664,7 @@ def test_a_memory_that_cannot_be_read_begins_anew(instance: dg.DagsterInstance, 
     fail(instance)
     for kept in ("", "x", "[]", "{}", '{"after": 1, "seen": [], "told": {}, "waiting": [{}]}'):
         instance.daemon_cursor_storage.set_cursor_values({KEY: kept})
-        assert tick_alerts(instance) == "What fails from now on is told."
+        assert tick_alerts(instance) == "Alerts start now: earlier failures are not posted."
     assert begun.told == []
 
 

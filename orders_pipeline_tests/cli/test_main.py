@@ -167,7 +167,7 @@ def test_sync_names_few_of_many_files_and_says_where_the_others_are(pipeline: Pi
 
     assert "landing/09.csv: " in output
     assert "landing/10.csv: " not in output
-    assert "and 2 more: `orders-pipeline status` names them all" in output
+    assert "and 2 more: `orders-pipeline status` lists them all" in output
 
 
 @pytest.mark.parametrize(
@@ -311,13 +311,17 @@ def test_vacuum_marks_first_and_deletes_later(pipeline: Pipeline, monkeypatch: p
     pipeline.sync()
 
     first = call("vacuum").output
-    assert first.startswith("0 objects deleted; 3 are in use; 3 are not, 3 of them newly marked")
-    assert call("vacuum").output.startswith("0 objects deleted; 3 are in use; 3 are not, 0 of them")
+    assert first.startswith(
+        "0 objects deleted; 3 are in use; 3 are unused but not old enough to delete, 3 of them newly marked"
+    )
+    assert call("vacuum").output.startswith(
+        "0 objects deleted; 3 are in use; 3 are unused but not old enough to delete, 0 of them"
+    )
 
     someone_elses = pipeline.folder / "lake" / "thesis.docx"
     someone_elses.write_text("not ours")
     monkeypatch.setenv("ORDERS_VACUUM_AGE", "0s")
-    assert call("vacuum").output.startswith("3 objects deleted; 3 are in use; 0 are not")
+    assert call("vacuum").output.startswith("3 objects deleted; 3 are in use; 0 are unused")
     assert someone_elses.exists()
     assert pipeline.orders() == {"1": ("ann", "2.50", "2026-03-04 00:00:00")}
     pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")

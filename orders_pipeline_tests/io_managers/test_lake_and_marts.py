@@ -199,16 +199,16 @@ def test_a_build_says_which_days_it_rebuilt_and_why(march: Pipeline) -> None:
     shown = shown_of(march.run("s3_arrival"))
 
     assert shown["cleaned_orders", None]["why"].value == (
-        "1 because: new or changed orders (2026-03-04); 1 because: never built, or its object was lost (2026-03-20)"
+        "1 day: new or changed orders (2026-03-04); 1 day: never built, or object missing (2026-03-20)"
     )
-    assert "1 because: the upstream day was rebuilt (2026-03-04)" in shown["daily_revenue", None]["why"].value
+    assert "1 day: upstream day rebuilt (2026-03-04)" in shown["daily_revenue", None]["why"].value
 
     march.run("stale_days", tags=run_tags.of_range(date(2026, 3, 4), date(2026, 3, 20)))
     tags = {**run_tags.of_range(date(2026, 3, 4), date(2026, 3, 5)), run_tags.FULL_REFRESH: "true"}
     shown = shown_of(march.run("stale_days", tags=tags))
     assert shown["daily_orders", "2026-03-04"]["state"].value.endswith(": full refresh")
-    assert shown["daily_orders", "2026-03-04"]["why"].value == "2 because: full refresh (2026-03-04 to 2026-03-05)"
-    assert shown["daily_revenue_partitioned", "2026-03-05"]["state"].value.endswith(": the upstream day was rebuilt")
+    assert shown["daily_orders", "2026-03-04"]["why"].value == "2 days: full refresh (2026-03-04 to 2026-03-05)"
+    assert shown["daily_revenue_partitioned", "2026-03-05"]["state"].value.endswith(": upstream day rebuilt")
 
     shown = shown_of(march.run("stale_days", partition="2026-03-04"))
     assert shown["daily_orders", "2026-03-04"]["state"].value == "was up to date"

@@ -85,7 +85,7 @@ def test_a_huge_bucket_is_listed_over_several_ticks_and_nothing_is_skipped(
     assert (evaluated.run_requests, evaluated.cursor) == ([], f"{sensors._AFTER}{key(cut - 1)}")
     assert (
         evaluated.skip_message
-        == f"Nothing is pending up to {key(cut - 1)}; the listing goes on there at the next tick."
+        == f"Nothing is pending up to {key(cut - 1)}; the next tick continues the listing from there."
     )
 
 

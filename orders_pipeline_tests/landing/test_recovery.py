@@ -125,7 +125,7 @@ def test_what_was_retracted_before_the_backup_stays_so_and_what_was_retracted_af
     recovered = call("recover")
 
     assert keys(recovered.output) == [after]
-    assert "retract KEY` again what was retracted since" in recovered.output
+    assert "Repeat any retraction that you made after the backup" in recovered.output
     restoration.pipeline.sync()
     assert restoration.pipeline.revenue() == {DAY: ("2.00", 1)}
     assert call("retract", after).exit_code == 0
@@ -195,8 +195,8 @@ def test_a_file_whose_object_is_gone_is_found_in_another_object_or_on_s3_or_said
 
     assert recovered.exit_code == 1
     assert keys(recovered.output) == ["landing/lake.csv"]
-    assert "to be read anew: landing/landed.csv" in recovered.output
-    assert "to be read anew: table:orders/2026-03-06" in recovered.output
+    assert "object missing, will be read again: landing/landed.csv" in recovered.output
+    assert "object missing, will be read again: table:orders/2026-03-06" in recovered.output
     assert "lost landing/lost.csv" in recovered.output
     assert call("retract", "landing/lost.csv").exit_code == 0
     assert restoration.pipeline.sync().is_complete

@@ -92,7 +92,7 @@ def test_a_file_that_would_be_left_out_is_not_landed(
     landed = call("land", str(tmp_path / file), "--prefix", prefix)
 
     assert landed.exit_code == 2
-    assert "would be left out" in landed.output
+    assert "would not be loaded" in landed.output
     assert list(s3.list_pages()) == [[]]
 
 

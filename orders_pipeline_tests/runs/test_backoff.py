@@ -90,7 +90,7 @@ def test_a_run_that_left_its_work_undone_counts_however_it_ended(status: dg.Dags
     with dg.DagsterInstance.ephemeral() as instance:
         end_run(instance, status)
 
-        assert "1 run was asked for in vain" in str(backoff_of(instance, JOB, WORK, HOUR))
+        assert "the last run did not finish this work" in str(backoff_of(instance, JOB, WORK, HOUR))
 
 
 def test_other_work_another_job_and_another_machines_clock_make_no_pause() -> None:
@@ -119,7 +119,9 @@ def test_a_day_that_cannot_be_built_is_asked_for_ever_more_seldom_and_at_once_wh
         let_pass(pipeline.instance, pause - 10)
         asked, reason = do(pipeline, s3_arrival_sensor)
         assert asked == 0
-        assert str(reason).startswith(f"Stale days: {failures} run")
+        assert str(reason).startswith(
+            f"Stale days: the last {f'{failures} runs' if failures > 1 else 'run'} did not finish"
+        )
         let_pass(pipeline.instance, 11)
 
     assert do(pipeline, s3_arrival_sensor)[0] == 1
@@ -162,7 +164,7 @@ def test_a_range_that_cannot_be_built_holds_up_no_other(pipeline: Pipeline, monk
         assert do(pipeline, stale_days_sensor)[0] == 1  # the mart alone is left to do: other work
         asked, reason = do(pipeline, stale_days_sensor)
     assert asked == 0
-    assert str(reason).startswith("2026-03-04 to 2026-03-04: 1 run was asked for in vain")
+    assert str(reason).startswith("2026-03-04 to 2026-03-04: the last run did not finish this work")
     assert pipeline.spend() == {("2026-06-04", "ann"): "1.00"}
 
     let_pass(pipeline.instance, 31)
@@ -184,7 +186,7 @@ def test_files_that_no_run_gets_to_wait_five_minutes_at_most_and_hold_up_no_othe
         end_run(pipeline.instance, dg.DagsterRunStatus.FAILURE, work=evaluated.run_requests[0].tags[WORK_TAG])
 
     waiting = tick(pipeline, s3_arrival_sensor)
-    assert waiting.skip_message.startswith("2 files: 8 runs were asked for in vain")
+    assert waiting.skip_message.startswith("2 files: the last 8 runs did not finish this work")
     assert do(pipeline, s3_arrival_sensor, waiting.cursor)[0] == 1  # the next files
     assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
     let_pass(pipeline.instance, 301)
@@ -202,7 +204,7 @@ def test_files_that_cannot_be_judged_again_hold_up_no_arrivals(
         patched.setattr("orders_pipeline.assets.ingestion.reprocess_outdated", broken)
         assert do(pipeline, s3_arrival_sensor)[0] == 1
         asked, reason = do(pipeline, s3_arrival_sensor)
-        assert (asked, str(reason)[:36]) == (0, "Files judged by older rules: 1 run w")
+        assert (asked, str(reason)[:32]) == (0, "Files to reprocess: the last run")
         pipeline.land_rows("b.csv", "2,ann,1.00,2026-03-04")
         assert do(pipeline, s3_arrival_sensor)[0] == 1
     assert pipeline.status().files["loaded"] == 2

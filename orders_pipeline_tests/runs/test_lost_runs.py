@@ -85,14 +85,14 @@ def test_a_run_that_lost_its_process_is_failed_at_the_second_tick(
     with hold_run_lock(ledger, living), hold_shared(ledger, [Lock.UNPARTITIONED_RUN, Lock.PARTITIONED_RUN]):
         first = tick(pipeline)
         assert status_of(pipeline, lost) is STARTED
-        assert f"Run {lost} seems to have no process: the next tick decides." in first.skip_message
+        assert f"Run {lost} seems to have no process; the next tick checks again." in first.skip_message
 
         second = tick(pipeline, first.cursor)
         assert (status_of(pipeline, lost), status_of(pipeline, living)) == (FAILURE, STARTED)
-        assert second.skip_message == f"Failed run {lost}: its process is gone."
+        assert second.skip_message == f"Marked run {lost} as failed: its process is gone."
 
         third = tick(pipeline, second.cursor)
-    assert (third.skip_message, lost in third.cursor) == ("No run has lost its process.", False)
+    assert (third.skip_message, lost in third.cursor) == ("No run is orphaned.", False)
     (told,) = pipeline.instance.all_logs(lost, of_type=dg.DagsterEventType.RUN_FAILURE)
     assert "The process of this run is gone" in told.message
 
