@@ -33,9 +33,7 @@ from orders_pipeline.text import list_days
 from orders_pipeline.ui.findings import examples, odd_days, rejects_by_file, set_aside_files
 
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-_FULL_REFRESH: Final = (
-    f"Run the job again with the tag {run_tags.FULL_REFRESH}=true. If that does not help, report a bug."
-)
+_FULL_REFRESH: Final = f"Rerun the job with the tag {run_tags.FULL_REFRESH}=true. If that does not help, report a bug."
 
 
 @dg.asset_check(asset=daily_orders, blocking=True)

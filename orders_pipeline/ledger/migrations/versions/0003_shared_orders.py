@@ -1,4 +1,4 @@
-"""Which files hold an order in common. Of the files that count already, all whose ids overlap are taken to."""
+"""Which files overlap: hold the same order. For files that are already active: all whose ranges of ids overlap."""
 
 import sqlalchemy as sa
 from alembic import op
