@@ -20,7 +20,7 @@ _MAX_GAP: Final = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Known:
-    """What is known. Who has looked at a part of it (one page of a listing, one chain) leaves the rest empty."""
+    """What is known. A caller that read only a part (one page of a listing, one chain) leaves the rest empty."""
 
     unsettled: Sequence[tuple[FileVersion, Entry | None]] = ()  # listed, with the ledger's latest entry of the key
     failing: Sequence[Entry] = ()  # the ledger's entries that wait for their next attempt
@@ -41,7 +41,7 @@ class Backlog:
     zone: str
     ask_table: Sequence[FileVersion]  # attempts at the source table that are due
     failing: Sequence[FileVersion]  # waiting for their next attempt, whether it is due or not
-    forget: Sequence[str]  # keys whose entries in the ledger nothing stands behind any more
+    forget: Sequence[str]  # keys whose entries in the ledger are obsolete
     rejects: Sequence[object]
     days: Mapping[str, DueDays]
 
@@ -87,7 +87,7 @@ class Backlog:
         return {day: blocked for found in self.days.values() for day, blocked in found.unrecoverable.items()}
 
     def __bool__(self) -> bool:
-        """Whether anything is left: to be done now, to be tried later, or to be mended by somebody."""
+        """Whether anything is left: due now, due later, or blocked until someone acts."""
         return self.is_unpartitioned or bool(self.failing or self.rejects) or any(self.stale.values())
 
     @property

@@ -11,7 +11,7 @@ from orders_pipeline.partitions import ARRIVALS, DAILY_PIPELINE, STALE_DAYS
 
 UNPARTITIONED: Final = (raw_orders, cleaned_orders, rejected_orders, daily_revenue)
 PARTITIONED: Final = (daily_orders, daily_revenue_partitioned)
-_AHEAD: Final = {"dagster/priority": "1"}  # of what waits in the queue: a backfill's many runs
+_AHEAD: Final = {"dagster/priority": "1"}  # of other queued runs, such as a backfill's
 _RECONCILES: Final = dg.AssetCheckKey(daily_revenue.key, "revenue_reconciles")  # each chain's job compares them
 
 daily_pipeline_job = dg.define_asset_job(

@@ -10,8 +10,8 @@ from orders_pipeline.settings import Settings, read_settings
 
 MAX_DAYS_PER_RUN: Final = 31
 DAILY_PIPELINE: Final = "daily_pipeline"  # name of the job that brings everything up to date
-ARRIVALS: Final = "s3_arrival"  # of the one for what landed
-STALE_DAYS: Final = "stale_days"  # and of the one for the partitioned chain
+ARRIVALS: Final = "s3_arrival"  # of the job that loads new files
+STALE_DAYS: Final = "stale_days"  # of the job that builds the partitioned chain
 
 
 def _daily() -> dg.DailyPartitionsDefinition:

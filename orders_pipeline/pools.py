@@ -1,4 +1,4 @@
-"""The pools that the assets of each chain share. Unlimited, unless the instance says otherwise: deploy/dagster.yaml
+"""The pools that the assets of each chain share. Unlimited, unless the instance sets limits: deploy/dagster.yaml
 does, so that runs of one chain never take the places of the other's."""
 
 from typing import Final

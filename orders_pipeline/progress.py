@@ -1,4 +1,4 @@
-"""How far long work is, for whoever listens in this process: the command line draws a bar from it."""
+"""Progress of long work, for listeners in this process: the command line draws a bar from it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _listeners: Final[list[Listener]] = []
 
 
 def report(what: str, done: int, total: int) -> None:
-    """Tell that `done` of `total` are done."""
+    """Report that `done` of `total` are done."""
     for listener in _listeners:
         listener(what, done, total)
 

@@ -36,17 +36,17 @@ def read(
         first_day: the first business day to read, like `date(2026, 3, 1)` or "2026-03-01". None: from the beginning.
         last_day: the last one, itself included. None: to the end. Days go by the clean rows: with a range, raw orders
             are without rejects.
-        lazy: a Polars frame instead, which reads of the lake what is asked of it when it is collected. Marts are read
+        lazy: return a Polars LazyFrame, which reads from the lake only what it needs, on collect. Marts are read
             at once: Postgres keeps no older rows.
 
     Returns:
         Rows in the order of their days; of rejects, in that of their files; of raw orders in none. In pandas, money is
-        `Decimal`, a date an Arrow date, a time a datetime64 (wall clock of ORDERS_TIMEZONE, or UTC where it says so),
-        an id text.
+        `Decimal`, a date an Arrow date, a time a datetime64 (wall clock of ORDERS_TIMEZONE, or UTC if the
+        column's description names UTC), an id text.
 
     Raises:
         ReadError: there is no such table, or it has no such days.
-        MissingInputError: the lake has lost objects; the message says what builds them anew.
+        MissingInputError: objects are missing from the lake; the message says how to rebuild them.
     """
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.ledger.models import MARTS
@@ -81,7 +81,7 @@ def _day(name: str, given: date | str | None, otherwise: date) -> date:
 
 
 def _in_pandas(rows: "pl.DataFrame") -> "pd.DataFrame":
-    """pandas has no date of its own, and its decimals from Arrow refuse sums of columns: docs/decisions (0040)."""
+    """pandas has no date type, and its decimals from Arrow refuse sums of columns: docs/decisions (0040)."""
     import pandas as pd
     import pyarrow as pa
 

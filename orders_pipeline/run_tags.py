@@ -1,4 +1,4 @@
-"""What the tags of a run say of it."""
+"""Tags of a run that this pipeline reads or sets."""
 
 from datetime import date
 from typing import Final

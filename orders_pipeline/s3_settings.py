@@ -1,5 +1,5 @@
-"""How places on S3 may be written in the environment. What is written otherwise would match nothing, or make a local
-folder of that name: it is refused, and the message says what to write. No I/O."""
+"""How places on S3 may be written in the environment. Any other spelling would match nothing, or create a
+local folder of that name, so it is refused with a message that shows what to write. No I/O."""
 
 import re
 from typing import Final

@@ -1,7 +1,7 @@
-"""The sensors compare what is with what should be, and ask for what is missing. They remember nothing: a lost event, a
-failed run or a restart loses no work. What was asked for in vain is asked for again after a pause.
+"""Two sensors compute the backlog and request runs for it. They store no work: a lost event, a failed run or a restart
+loses nothing. Work that a run did not finish is requested again after a backoff.
 
-Two ask for nothing: one fails runs whose process is gone, one tells of what failed."""
+Two request nothing: `lost_runs_sensor` fails orphaned runs, `run_failure_sensor` posts alerts."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ MAX_KEYS_PER_RUN: Final = 1_000
 
 _TICK_SECONDS: Final = 30  # of the 60 that Dagster allows; a page that is begun then may take most of the rest
 _LONGEST_PAUSE: Final = timedelta(hours=1)
-_LONGEST_PAUSE_OF_FILES: Final = timedelta(minutes=5)  # an outage holds them up no longer than that when it is over
+_LONGEST_PAUSE_OF_FILES: Final = timedelta(minutes=5)  # they wait no longer than that after an outage
 _AFTER: Final = "after:"  # and the key to go on after; never empty, since Dagster keeps the old cursor then
 _OBSERVED: Final = "observed:"  # and the runs that had no process at the last tick; never empty either
 
@@ -51,7 +51,7 @@ class Listing:
 def s3_arrival_sensor(
     context: dg.SensorEvaluationContext, postgres: PostgresResource, s3: S3Resource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run when files have landed that are not settled, or days of the unpartitioned chain are stale."""
+    """Request a run when files are pending or days of the unpartitioned chain are stale."""
     deadline = time.monotonic() + _TICK_SECONDS
     settings = read_settings()
     with postgres.ledger().connect() as connection:
@@ -87,7 +87,7 @@ def s3_arrival_sensor(
 def stale_days_sensor(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Ask for runs over the stale days of the partitioned chain."""
+    """Request runs for the stale days of the partitioned chain."""
     with postgres.ledger().connect() as connection:
         if _is_busy(context, connection, Lock.PARTITIONED_RUN, stale_days_job.name):
             return dg.SkipReason("A run of the partitioned chain is in progress.")
@@ -108,7 +108,7 @@ def stale_days_sensor(
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def lost_runs_sensor(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult:
-    """Fail runs that were lost with their machine, so that they free their places in the queue and are retried.
+    """Fail orphaned runs, so that they free their places in the queue and are retried.
 
     A run is failed when two ticks in a row find it without a process."""
     with postgres.engine().connect() as connection:
@@ -133,7 +133,7 @@ def lost_runs_sensor(context: dg.SensorEvaluationContext, postgres: PostgresReso
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def run_failure_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Tell ORDERS_ALERT_WEBHOOK_URL of failed runs and of failed checks of severity ERROR, once for each cause."""
+    """Post failed runs and failed checks of severity ERROR to ORDERS_ALERT_WEBHOOK_URL, once for each cause."""
     location, ours = context.code_location_origin, context.repository_def
 
     def is_ours(run: dg.DagsterRun) -> bool:
@@ -161,7 +161,7 @@ def read_listing(
 
 
 def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog) -> dg.SensorResult | None:
-    """Ask for a run of all, where a run over listed files would not do."""
+    """Request a run without a list of files, for the work that only such a run does."""
     what = "Files to reprocess" if left.reprocess else "The source table"
     longest = _LONGEST_PAUSE if left.reprocess else _LONGEST_PAUSE_OF_FILES
     return _ask(context, dg.RunRequest(), left.everything, what, _AFTER, longest)
@@ -175,7 +175,7 @@ def _ask(
     cursor: str,
     longest: timedelta = _LONGEST_PAUSE,
 ) -> dg.SensorResult | None:
-    """Ask for a run that does this work, unless the same was asked for in vain just now. None: there is no work."""
+    """Request a run for this work, unless the work is in backoff. None: there is no work."""
     if not work:
         return None
     name = _fingerprint(context, work)
@@ -189,7 +189,7 @@ def _files(found: Sequence[object]) -> str:
 
 
 def _fingerprint(context: dg.SensorEvaluationContext, work: Sequence[object]) -> str:
-    """Another code location's work is another, though its days and files may have the same names."""
+    """Includes the code location: another one may have days and files of the same names."""
     here = context.code_location_origin and context.code_location_origin.location_name
     return fingerprint([*work, ("of", here)])
 
@@ -200,5 +200,5 @@ def _listed_up_to(cursor: str | None) -> str:
 
 
 def _is_busy(context: dg.SensorEvaluationContext, connection: Connection, lock: Lock, job: str) -> bool:
-    """Whether a run of this chain is at work, or on its way."""
+    """Whether a run of this chain is in progress, or on its way."""
     return is_held(connection, lock) or is_on_its_way(context, job)

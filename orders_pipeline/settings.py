@@ -60,7 +60,7 @@ _TYPOS: Final = 2  # letters too many or too few, in which a misspelt name may d
 
 
 class Settings(BaseSettings):
-    """What the environment says, `ORDERS_` before each name. Secrets print as asterisks."""
+    """The environment variables, named with the prefix `ORDERS_`. Secrets print as asterisks."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
 

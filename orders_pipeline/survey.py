@@ -1,4 +1,4 @@
-"""Reads from the ledger and S3 what the backlog is decided from. The source table is not asked: that takes a scan."""
+"""Reads what the backlog depends on from the ledger and S3. The source table is not queried: that takes a scan."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ class Survey:
     """The whole backlog, and what else is to be known of the landing zone and the source table."""
 
     backlog: Backlog
-    table_error: str | None  # why the source table was not taken when it was last asked
-    side_files: int  # keys that lie in the landing zone and are left out
-    notices: list[str]  # what is no work, and yet to be known
+    table_error: str | None  # why the last query of the source table failed
+    side_files: int  # keys in the landing zone that are left out
+    notices: list[str]  # for your information: no work
 
 
 def of_page(connection: Connection, page: Sequence[FileVersion]) -> Known:
@@ -47,7 +47,7 @@ def of_ledger(connection: Connection, settings: Settings, tables: Iterable[str],
 
 
 def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey:
-    """Compare all that is with what should be.
+    """Survey the landing zone and the ledger.
 
     Raises:
         ServiceUnavailableError: S3 did not answer.

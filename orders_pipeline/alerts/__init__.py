@@ -1,1 +1,1 @@
-"""Alerts: what fails is told to a webhook, once for each cause, and again only where that may not have arrived."""
+"""Alerts: failures are posted to a webhook, once for each cause, and again only if the first may not have arrived."""

@@ -1,4 +1,4 @@
-"""What a failure is known by, and what an alert says of it: from facts to text, no I/O."""
+"""How a failure is identified, and the text of its alert. No I/O."""
 
 import re
 from collections.abc import Mapping
@@ -36,10 +36,10 @@ class Alert:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that Dagster's log tells.
+    """Something that Dagster's log records.
 
-    `ends`: what is well again. For a failure, `causes`: what it may be known by, each with what ends it; to have told
-    of one of them is enough; `alert`: how it is told."""
+    `ends`: what works again. For a failure, `causes`: what identifies it, each with what ends it; an alert for one of
+    them is enough. `alert`: what to post."""
 
     ends: frozenset[str] = frozenset()
     causes: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def run_failed(run: dg.DagsterRun, step: str | None, error: str, dagster_url: st
     """The same cause: another attempt at the same work, or the same error, in whichever job, until the job in which it
     was met succeeds.
 
-    `error`: what the step, or the run itself, died of."""
+    `error`: the error of the step, or of the run itself."""
     error = re.sub(r"\A(?:\w+\.)+(?=\w+(?::|\s*\Z))", "", error)  # the class without its module
     attempt = fingerprint([_work(run) or run.tags[_BACKFILL_TAG]])
     what = f"Run failed: {_name(run)}" + (f", step {step}" if step else "")

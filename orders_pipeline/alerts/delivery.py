@@ -1,4 +1,4 @@
-"""One round of alerts: read what failed, post what is new, and report what became of it."""
+"""One round of alerts: read what failed, post what is new, and report the result."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ _MORE: Final = "There are more failures than listed here: see the list of runs i
 def deliver(
     instance: dg.DagsterInstance, key: str, is_ours: Callable[[dg.DagsterRun], bool], settings: Settings
 ) -> list[str]:
-    """Tell the webhook of what failed, each cause at least once; returns what there is to report.
+    """Post failures to the webhook, each cause at least once. Returns lines for the tick.
 
     A message is posted first and recorded then: a process that dies in between repeats it once, with the same key.
     What had to wait is posted before the log is read on, so that this holds for a digest too.

@@ -1,5 +1,5 @@
-"""What Dagster's log says of this code location's runs and checks. The ledger has no part in it: that its Postgres is
-down is one of the things to tell."""
+"""What Dagster's log records of this code location's runs and checks. The ledger is not read: an outage of its Postgres
+is one of the failures to report."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -29,8 +29,8 @@ def begin(instance: dg.DagsterInstance) -> Memory:
 def catch_up(
     instance: dg.DagsterInstance, memory: Memory, is_ours: Callable[[dg.DagsterRun], bool], dagster_url: str
 ) -> Memory:
-    """The memory after what the log says since."""
-    # Where events were deleted, their numbers are given anew.
+    """The memory after the events that were logged since."""
+    # If events were deleted, their numbers are given again.
     newest = instance.event_log_storage.get_maximum_record_id() or 0
     memory, entries = _read(instance, replace(memory, after=min(memory.after, newest)))
     ids = sorted({entry.run_id for entry in entries.values()})
@@ -59,17 +59,17 @@ def _read(instance: dg.DagsterInstance, memory: Memory) -> tuple[Memory, Mapping
 
 
 def _event(instance: dg.DagsterInstance, entry: dg.EventLogEntry, run: dg.DagsterRun, dagster_url: str) -> Event:
-    said = entry.get_dagster_event()
-    if said.event_type is dg.DagsterEventType.RUN_SUCCESS:
+    event = entry.get_dagster_event()
+    if event.event_type is dg.DagsterEventType.RUN_SUCCESS:
         return run_succeeded(run)
-    if said.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-        return check_evaluated(run, said.asset_check_evaluation_data, dagster_url)
+    if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return check_evaluated(run, event.asset_check_evaluation_data, dagster_url)
     failures = _step_failures(instance, run.run_id)
     own = [failure for failure in failures if not _is_failed_check(failure)]
     if failures and not own:
-        return Event()  # its checks have told
+        return Event()  # its checks are reported already
     # Without a step that failed: it was not launched, could not set up its resources, was lost, took too long.
-    failure = own[0] if own else said
+    failure = own[0] if own else event
     return run_failed(run, failure.step_key, _error(failure) or "No further details.", dagster_url)
 
 

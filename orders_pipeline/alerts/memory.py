@@ -1,4 +1,4 @@
-"""What the alerts remember from one tick to the next: how far Dagster's log was read, what was told, what waits.
+"""What the alerts remember from one tick to the next: how far Dagster's log was read, what was reported, what waits.
 
 It is kept in Dagster's storage. A sensor's cursor would be written only when the tick is over, and be copied into the
 record of each tick."""
@@ -35,7 +35,7 @@ class Memory:
     retry_at: float = 0
 
     def learn(self, events: Iterable[Event]) -> Self:
-        """After these events, in their order: what is new waits to be told."""
+        """After these events, in their order: alerts for new causes wait to be delivered."""
         told, waiting = dict(self.told), list(self.waiting)
         for event in events:
             told = {cause: end for cause, end in told.items() if end not in event.ends}

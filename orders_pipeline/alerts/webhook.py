@@ -15,7 +15,7 @@ _THREAD: Final = "alert"
 def post(url: str, alert: Alert) -> str | None:
     """Post `{"text": ...}` with the alert's key as Idempotency-Key, which no receiver refuses, unlike an unknown field.
 
-    Returns what went wrong, None if the receiver has taken it. Raises nothing, follows no redirect, and returns within
+    Returns what went wrong, None if the receiver accepted it. Raises nothing, follows no redirect, and returns within
     seconds; a request that takes longer may still arrive."""
     problems: list[str | None] = []
     # In a thread: the timeout of a socket starts again with each byte, and resolving a name has none.

@@ -1,4 +1,4 @@
-"""The demo: sample orders through the whole pipeline, in two acts, and what came of it."""
+"""The demo: sample orders through the whole pipeline, in two acts, and the result."""
 
 import hashlib
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def land_sample(sample: Sample, *, later: bool, again: bool = True) -> None:
     `later`: those of the second act; with `again`, those of the first as well.
 
     Raises:
-        OrdersPipelineError: the table has orders of somebody else. Nothing is put anywhere.
+        OrdersPipelineError: the table has orders of someone else. Nothing is written.
     """
     orders = sample.later_table if later else sample.first_table
     write_source_table(source_engine(read_settings()), orders, ours=[*sample.first_table, *sample.later_table])

@@ -1,4 +1,4 @@
-"""Dagster on this machine: where its instance keeps its state when DAGSTER_HOME does not say."""
+"""Dagster on this machine: where its instance keeps its state if DAGSTER_HOME is not set."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ import dagster as dg
 
 from orders_pipeline.settings import Settings
 
-# What Dagster warns of at each start of each process, and nobody here can do anything about.
+# Warnings that Dagster repeats at each start of each process. You cannot act on them.
 _KNOWN: Final = "ignore:Parameter `backfill_policy`,ignore:Function `dev_command`"
 
 
@@ -41,7 +41,7 @@ def run_dagster_dev(settings: Settings, port: int) -> int:
     """Run `dagster dev` on this machine's own address until it ends or Ctrl-C; its exit status."""
     command = [sys.executable, "-m", "dagster", "dev", "-m", "orders_pipeline.definitions", "-h", "127.0.0.1"]
     environment = {"PYTHONWARNINGS": _KNOWN, **os.environ, "DAGSTER_HOME": str(dagster_home(settings))}
-    # In a group of its own: Ctrl-C reaches this process alone, which then ends the child in order.
+    # In a separate process group: Ctrl-C reaches this process alone, which then ends the child in order.
     child = subprocess.Popen([*command, "-p", str(port)], env=environment, start_new_session=True)
 
     def forward(_number: int, _frame: object) -> None:

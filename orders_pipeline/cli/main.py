@@ -222,9 +222,9 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
     if first > last:
         raise OrdersPipelineError(f"FIRST_DAY ({first}) is after LAST_DAY ({last}). Swap them.")
     begin, end = max(first, calendar.start), min(last, calendar.today)
-    asked = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+    requested = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
     with postgres.ledger().begin() as transaction:
-        delivered = days.delivered_days(transaction, asked)
+        delivered = days.delivered_days(transaction, requested)
         days.bump_versions(transaction, delivered)
     if not delivered:
         raise OrdersPipelineError(
@@ -335,7 +335,7 @@ def _only_embedded(settings: Any, command: str, on_my_services: bool) -> None:
 
 
 def _connection_failure(error: Exception) -> str | None:
-    """Why no connection could be made, if that is what the error says; statements that fail are bugs, and show so."""
+    """Why no connection could be made. None for other errors: a failed statement is a bug and keeps its traceback."""
     from sqlalchemy.exc import DBAPIError
 
     if not isinstance(error, DBAPIError) or (error.statement is not None and not error.connection_invalidated):

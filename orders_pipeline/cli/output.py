@@ -30,7 +30,7 @@ from orders_pipeline.text import list_days, printable
 
 _console: Final = Console(highlight=False, soft_wrap=True)
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
-_COUNTED_REASONS: Final = {ARCHIVED, SIDE_FILE}  # ignored files that are told of in one sentence, not one by one
+_COUNTED_REASONS: Final = {ARCHIVED, SIDE_FILE}  # ignored files that one sentence sums up
 _FEW: Final = 3
 _SIDES: Final = {
     Side.BEFORE_START: "before ORDERS_START_DATE: not counted. To count them, set it to {first} or earlier.",
@@ -143,7 +143,7 @@ def _rows_left_out(result: Synced) -> None:
 
 
 def _below(message: str) -> str:
-    """What is said of a file, its further lines set off from the files that follow."""
+    """The message of a file, its further lines indented."""
     return escape(message).replace("\n", "\n        ")
 
 
@@ -173,7 +173,7 @@ def _waiting(sides: list[Waiting]) -> None:
 
 
 def recovered(found: Recovered) -> None:
-    """What a recovery put right, what it could not, and what nobody can know."""
+    """What a recovery restored, what it could not, and what you have to repeat."""
     if not (found.adopted or found.to_reprocess or found.stale):
         _console.print("Nothing to recover: every file in the lake is in the ledger, and no object is missing.")
     for version in found.adopted:

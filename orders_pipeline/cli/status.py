@@ -1,4 +1,4 @@
-"""What `orders-pipeline status` says, as data. Its JSON is an interface: fields may be added, none renamed."""
+"""What `orders-pipeline status` reports, as data. Its JSON is an interface: fields may be added, none renamed."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -41,10 +41,10 @@ class PipelineStatus:
     ignored: list[FileStatus]
     high_reject_rate: list[Rejected]  # loaded files that `few_rows_are_rejected` names, worst first
     side_files: int  # in the landing zone, and left out
-    notices: list[str]  # what is no work, and yet to be known, as sentences
-    source_table_pending: bool  # it was not taken when it was last asked
+    notices: list[str]  # for your information, as sentences: no work
+    source_table_pending: bool  # the last query of it failed
     source_table_error: str | None
-    outdated_files: int  # judged by older rules, or for another time zone
+    outdated_files: int  # validated by older rules, or for another time zone
     stale_days: dict[str, list[date]]
     stale_rejects: int
     out_of_range_days: list[date]
@@ -54,7 +54,7 @@ class PipelineStatus:
 
 
 def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> PipelineStatus:
-    """Ask S3 and the ledger. Of the source table the ledger knows how the last run found it.
+    """Read S3 and the ledger. The source table is not queried: the ledger records the result of its last query.
 
     Raises:
         ServiceUnavailableError: S3 did not answer.

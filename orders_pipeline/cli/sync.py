@@ -24,7 +24,7 @@ from orders_pipeline.survey import Survey, survey
 from orders_pipeline.tables.out_of_range import Waiting, waiting_orders
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_DAYS_PER_RUN: Final = 366  # nobody waits for a worker here, and each run has a price of its own
+_DAYS_PER_RUN: Final = 366  # no one waits for a worker here, and each run has a fixed cost
 _PATIENCE: Final = (
     2  # rounds that change nothing before what is left is given up: an object may have changed in between
 )
@@ -36,13 +36,13 @@ class Synced:
 
     runs: int = 0
     rebuilt: dict[str, list[date]] = field(default_factory=dict)  # by table
-    failed_checks: dict[str, str] = field(default_factory=dict)  # last word of each check that failed
-    errors: dict[str, str] = field(default_factory=dict)  # last word of each step that failed last
+    failed_checks: dict[str, str] = field(default_factory=dict)  # latest message of each failed check
+    errors: dict[str, str] = field(default_factory=dict)  # latest error of each step that failed last
     left: Backlog = field(default_factory=lambda: backlog(Known()))
     failing: list[SetAside] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)  # quarantined, or empty in the place of one that counts
     high_reject_rate: list[Rejected] = field(default_factory=list)  # worst first
-    notices: list[str] = field(default_factory=list)  # what is left to be known, not to be done
+    notices: list[str] = field(default_factory=list)  # for your information: no work
     waiting: list[Waiting] = field(default_factory=list)
 
     @property
@@ -52,8 +52,8 @@ class Synced:
 
 
 def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
-    """Work the backlog off until nothing is left, or nothing changes any more. The source table is asked once, whatever
-    comes of it: one that does not answer holds up no file.
+    """Process the backlog until nothing is left, or nothing changes any more. The source table is queried once,
+    whatever the result: if it does not answer, files load all the same.
 
     Raises:
         ServiceUnavailableError: S3 or Postgres did not answer.
@@ -71,7 +71,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
             say(_announce(left, table))
             table = False
             _run(instance, s3_arrival_job.name, {}, result)
-        # What just landed makes days stale in the other chain too.
+        # New files make days stale in the other chain too.
         for first, last in _survey().backlog.ranges(_DAYS_PER_RUN):
             say(f"Building {first if first == last else f'{first} to {last}'} of the partitioned chain")
             _run(instance, stale_days_job.name, run_tags.of_range(first, last), result)

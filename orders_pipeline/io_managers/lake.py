@@ -37,7 +37,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
-        """Let others see that this run, and a run of its chain, is at work, for as long as its process lives."""
+        """Show others that this run, and a run of its chain, is in progress, for as long as its process lives."""
         if context.run is None:
             yield self
             return
@@ -52,7 +52,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         own, the whole table.
 
         Raises:
-            MissingInputError: a day is asked for whose upstream was never built.
+            MissingInputError: the upstream of a requested day was never built.
         """
         step: Any = context.step_context
         consumer = step.assets_def.key.to_user_string()
@@ -86,7 +86,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Write each day that the step set out to build as a new object, then mark it current.
 
         Raises:
-            MissingInputError: a partition was asked for that is blocked; all others are built.
+            MissingInputError: a requested partition is blocked; all others are built.
         """
         loaded = handoff.of_step(context.step_context)
         build = loaded.build

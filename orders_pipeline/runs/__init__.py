@@ -1,1 +1,1 @@
-"""Runs of Dagster: which are in flight, when a failed one is asked for again, and where they are executed."""
+"""Runs of Dagster: which are in flight, when a failed one is requested again, and where they are executed."""

@@ -1,5 +1,5 @@
-"""How long the sensors wait before they ask for the same work again, so that a run that fails at once is not started
-twice a minute for ever. Nothing is kept: Dagster's runs tell it, and to lose those only means to ask earlier."""
+"""How long the sensors wait before they request the same work again, so that a run that fails at once is not started
+twice a minute for ever. Nothing is stored: it follows from Dagster's runs. Without those, a request comes earlier."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Final
 
 import dagster as dg
 
-WORK_TAG: Final = "orders/work"  # of a run: the fingerprint of what it was asked for
+WORK_TAG: Final = "orders/work"  # of a run: the fingerprint of the work that it was requested for
 
 _FIRST_PAUSE: Final = timedelta(seconds=30)
 _COUNTED: Final = 8
@@ -18,7 +18,7 @@ _ENDED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Da
 
 @dataclass(frozen=True)
 class Backoff:
-    """Work that runs were asked for in vain. `runs`: how many, as far as they are counted."""
+    """Work that previous runs did not finish. `runs`: how many, up to a limit."""
 
     runs: int
     until: datetime
@@ -34,16 +34,16 @@ def fingerprint(work: Iterable[object]) -> str:
 
 
 def backoff_of(instance: dg.DagsterInstance, job: str, work: str, longest: timedelta) -> Backoff | None:
-    """The pause that work is in: 30 seconds after the first run that left it undone, then twice as long each time.
+    """The backoff of this work: 30 seconds after the first run that did not finish it, then twice as long each time.
 
-    A run that succeeded counts too: it is of the same work, which is still to be done."""
+    A run that succeeded counts too: its work is still due."""
     now = datetime.now(UTC)
-    lately = now - _COUNTED * longest  # the same work may have been done, and come up anew
+    lately = now - _COUNTED * longest  # the same work may have been done, and be due again
     asked = dg.RunsFilter(job_name=job, statuses=_ENDED, tags={WORK_TAG: work}, updated_after=lately)
     runs = instance.get_run_records(asked, limit=_COUNTED)
     if not runs:
         return None
     ended = max(datetime.fromtimestamp(run.end_time, UTC) if run.end_time else run.update_timestamp for run in runs)
     pause = min(_FIRST_PAUSE * 2 ** (len(runs) - 1), longest)
-    # An end that lies in the future is another machine's clock: not to be waited for.
+    # An end in the future comes from another machine's clock: do not wait for it.
     return Backoff(len(runs), ended + pause) if ended <= now < ended + pause else None

@@ -24,9 +24,9 @@ _PATIENCE: Final = 40.0  # seconds in which no process holds a run's lock, befor
 class WorkerRunLauncher(CeleryRunLauncher):
     """Dagster's launcher of runs as Celery tasks, which notices that a worker was lost together with its run.
 
-    Celery takes a task for started until its worker says otherwise, which one that is gone never does; and a task that
-    is handed out twice ends well at once, since Dagster lets a run begin only once. So the lock answers that each run's
-    process holds in Postgres (`RunTask`)."""
+    Celery's task states do not show it. A task stays started until its worker reports otherwise, and a dead worker
+    reports nothing. A task that is delivered twice succeeds at once, since Dagster starts a run only once. So the
+    launcher checks the lock that each run's process holds in Postgres (`RunTask`)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,7 +36,7 @@ class WorkerRunLauncher(CeleryRunLauncher):
         """RUNNING while the run's process holds its lock, or lately did; else FAILED."""
         task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
         state = self.celery.AsyncResult(task_id).state if task_id else None
-        if state == states.FAILURE:  # the worker's own word
+        if state == states.FAILURE:  # the worker reported it
             return self._failed(run, "The process of this run died, as its worker reported.")
         if self._is_at_work(run):
             self._silent_since.pop(run.run_id, None)
@@ -52,8 +52,8 @@ class WorkerRunLauncher(CeleryRunLauncher):
         )
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt a run. Dagster's own launcher does not say first that this is wanted: the run would count as
-        failed, and be retried."""
+        """Interrupt a run. Dagster's own launcher does not mark it as canceling first: the run would count as failed
+        and be retried."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return False
@@ -103,7 +103,7 @@ def celery_app(instance: dg.DagsterInstance) -> Celery:
 
 
 def work(runs_at_once: int) -> None:
-    """Take runs until SIGTERM; then finish those in hand, and end."""
+    """Execute runs until SIGTERM; then finish those in progress, and exit."""
     with dg.DagsterInstance.get() as instance:
         app = celery_app(instance)
     signals.worker_process_init.connect(_warm_up)

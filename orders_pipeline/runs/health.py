@@ -11,7 +11,7 @@ from typing import Final
 
 ALIVE: Final = (
     Path(tempfile.gettempdir()) / "worker-alive"
-)  # touched whenever the worker has told the broker that it lives
+)  # touched at each heartbeat that the worker sends to the broker
 
 _TIMEOUT: Final = 5.0  # seconds
 _OLDEST_WORD: Final = 60.0  # seconds
@@ -35,7 +35,7 @@ def webserver(port: int = 3000) -> bool:
 
 
 def worker() -> bool:
-    """Whether the worker on this machine has spoken to the broker within the last minute."""
+    """Whether the worker on this machine sent a heartbeat to the broker within the last minute."""
     return ALIVE.exists() and time.time() - ALIVE.stat().st_mtime < _OLDEST_WORD
 
 

@@ -26,15 +26,15 @@ def locks_of(run: dg.DagsterRun) -> list[Lock]:
 
 
 def is_on_its_way(context: dg.SensorEvaluationContext, job: str) -> bool:
-    """Whether a run was asked for that has yet to take its lock: in the queue, for however long, or lately out of it.
-    One that died on the way does not count for long."""
+    """Whether a requested run has yet to take its lock: it is queued, for however long, or left the queue recently.
+    A run that died on the way counts for five minutes only."""
     queued = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.QUEUED])
     beginning = dg.RunsFilter(job_name=job, statuses=_BEGINNING, updated_after=datetime.now(UTC) - _LAUNCH_TIME)
     return any(_runs(context, runs) for runs in (queued, beginning))
 
 
 def without_process(context: dg.SensorEvaluationContext, connection: Connection) -> list[dg.DagsterRun]:
-    """Runs that Dagster takes for running and whose own lock is free, though they began long enough ago to hold it.
+    """Runs that Dagster shows as started and whose own lock is free, though they began long enough ago to hold it.
 
     One observation proves nothing: a run that just ends is among them, and one whose session with Postgres was lost
     until it takes the lock again. A run that is still among them half a minute later has no process any more."""

@@ -1,5 +1,5 @@
-"""What a step made, put where the Dagster UI shows it. The ledger tells the counts; of the data nothing is read but the
-latest days of revenue."""
+"""Shows what a step wrote in the Dagster UI. Counts come from the ledger; of the data, only the latest days of revenue
+are read."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -96,7 +96,7 @@ def linked_to_code(assets: Iterable[dg.AssetsDefinition]) -> list[Any]:
 
 
 def of_ingest(report: "Report") -> dict[str, Any]:
-    """What an ingest took, what it set aside, and which days that touched."""
+    """What an ingest loaded, what it set aside, and which days changed."""
     files = [
         dg.TableRecord(
             {
