@@ -241,7 +241,7 @@ def test_clean_orders_without_any_file_are_found(pipeline: Pipeline) -> None:
     )
 
 
-def test_a_full_refresh_lists_the_rejects_anew(pipeline: Pipeline) -> None:
+def test_a_full_refresh_lists_the_rejects_again(pipeline: Pipeline) -> None:
     from orders_pipeline import run_tags
 
     pipeline.land_rows("a.csv", "1,,1.00,2026-03-04")
@@ -385,7 +385,7 @@ def test_a_day_far_above_its_weekday_warns_with_the_day_and_how_far(shop: Pipeli
     assert (record.data["day"], record.data["weeks compared"]) == ("2026-06-01", 8)
 
 
-def test_an_old_day_is_judged_by_the_run_that_builds_it_and_no_longer_by_others(shop: Pipeline) -> None:
+def test_an_old_day_is_compared_by_the_run_that_builds_it_and_no_longer_by_others(shop: Pipeline) -> None:
     plausible(shop)
 
     assert "2026-05-18 (Monday)" in (plausible(shop, "x,bob,900.00,2026-05-18").description or "")
@@ -401,7 +401,7 @@ def test_a_recent_day_stays_odd_whatever_day_a_run_builds(shop: Pipeline) -> Non
     assert not evaluate(shop, "daily_revenue", "revenue_is_plausible").passed
 
 
-def test_today_is_not_judged_before_it_is_over(shop: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_today_is_not_compared_before_it_is_over(shop: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     assert plausible(shop, f"x,bob,0.01,{TODAY}").passed
 
     monkeypatch.setattr(Settings, "today", lambda _self: TODAY + timedelta(days=1))

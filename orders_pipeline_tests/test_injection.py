@@ -111,7 +111,7 @@ def test_a_terminal_obeys_no_key(unharmed: Pipeline) -> None:
     assert "landing/[red]bold[/red]" in said
 
 
-def test_a_key_that_postgres_cannot_hold_holds_up_no_other(unharmed: Pipeline) -> None:
+def test_a_key_that_postgres_cannot_hold_blocks_no_other(unharmed: Pipeline) -> None:
     unharmed.land_rows("nul\x00.csv", f"1,ann,1.00,{DAY}")
     unharmed.land_rows("good.csv", f"2,bob,2.00,{DAY}", f"3\x00,eve,4.00,{DAY}")
 

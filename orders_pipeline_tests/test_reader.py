@@ -150,7 +150,7 @@ def test_raw_orders_of_a_day_are_its_clean_rows(shop: Pipeline) -> None:
     ]
 
 
-def test_only_the_objects_of_the_days_are_read_and_a_lost_one_is_built_anew(shop: Pipeline) -> None:
+def test_only_the_objects_of_the_days_are_read_and_a_lost_one_is_rebuilt(shop: Pipeline) -> None:
     lake = s3.lake()
     (lost,) = [name for name in lake.objects() if name.startswith("cleaned_orders/2026-03-05")]
     lake.delete(lost)

@@ -43,7 +43,7 @@ def none_pending(_: Sequence[FileVersion]) -> list[FileVersion]:
     return []
 
 
-def test_a_listing_read_to_its_end_begins_anew_at_the_next_tick() -> None:
+def test_a_listing_read_to_its_end_starts_over_at_the_next_tick() -> None:
     found = read_listing(pages(3, 2), all_pending, NEVER)
 
     assert (len(found.keys), found.cursor) == (5, None)
@@ -84,7 +84,7 @@ def test_the_sensors_alone_bring_both_chains_up_to_date(pipeline: Pipeline) -> N
     assert sorted(pipeline.spend()) == [("2026-03-04", "ann"), ("2026-03-06", "ann")]
 
 
-def test_a_listing_that_took_several_ticks_begins_anew_when_it_is_through(
+def test_a_listing_that_took_several_ticks_starts_over_when_it_is_through(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "MAX_KEYS_PER_RUN", 2)
@@ -104,7 +104,7 @@ def test_a_listing_that_took_several_ticks_begins_anew_when_it_is_through(
     assert request.run_config["ops"]["raw_orders"]["config"]["s3_keys"] == [key]
 
 
-def test_what_waits_for_a_run_of_everything_does_not_begin_a_listing_anew(
+def test_what_waits_for_a_run_of_everything_does_not_start_a_listing_over(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else, where a listing takes several ticks, its end would not be seen while the source table is away."""

@@ -92,7 +92,7 @@ def alerts(number: int) -> list[causes.Alert]:
     return [causes.Alert(f"Run failed: {n}\nError {n}\n{UI}/runs/{n}", f"key-{n}") for n in range(number)]
 
 
-def test_a_failed_run_is_told_with_what_failed_why_and_where_to_look(
+def test_a_failed_run_is_reported_with_what_failed_why_and_where_to_look(
     pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORDERS_DAGSTER_URL", "https://dagster.example/ui/")
@@ -111,7 +111,9 @@ def test_a_failed_run_is_told_with_what_failed_why_and_where_to_look(
     assert len(receiver.requests) == 1
 
 
-def test_that_postgres_is_down_is_told(pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_postgres_is_down_is_reported(
+    pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tick_alerts(pipeline.instance)
     monkeypatch.setenv("ORDERS_DATABASE_URL", NO_POSTGRES)
     for partition in ("2026-03-04", "2026-03-05"):
@@ -123,7 +125,7 @@ def test_that_postgres_is_down_is_told(pipeline: Pipeline, receiver: Receiver, m
     assert 'connection to server at "127.0.0.1", port 1 failed' in text
 
 
-def test_a_run_that_failed_of_a_blocking_check_alone_is_told_by_the_check(
+def test_a_run_that_failed_of_a_blocking_check_alone_is_reported_by_the_check(
     pipeline: Pipeline, receiver: Receiver
 ) -> None:
     tick_alerts(pipeline.instance)
@@ -139,7 +141,7 @@ def test_a_run_that_failed_of_a_blocking_check_alone_is_told_by_the_check(
     assert receiver.told[0].endswith(f"{UI}/runs/{failed[0].run_id}")
 
 
-def test_a_failed_check_is_told_once_until_it_has_passed(
+def test_a_failed_check_is_reported_once_until_it_has_passed(
     pipeline: Pipeline, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,-1.00,2026-03-04")
@@ -204,7 +206,7 @@ def test_one_error_is_one_cause_in_all_jobs_until_the_first_of_them_succeeds(
     assert len(begun.told) == 2
 
 
-def test_work_that_succeeded_and_fails_again_is_told_again(instance: dg.DagsterInstance, begun: Receiver) -> None:
+def test_work_that_succeeded_and_fails_again_is_reported_again(instance: dg.DagsterInstance, begun: Receiver) -> None:
     fail(instance, "One thing", **{WORK_TAG: "a"})
     succeed(instance, "s3_arrival", **{WORK_TAG: "a"})
     fail(instance, "One thing", **{WORK_TAG: "a"})
@@ -237,7 +239,9 @@ def test_other_errors_in_other_work_and_other_days_are_other_causes(
     ]  # fmt: skip
 
 
-def test_runs_of_other_code_locations_and_jobs_are_not_told(instance: dg.DagsterInstance, receiver: Receiver) -> None:
+def test_runs_of_other_code_locations_and_jobs_are_not_reported(
+    instance: dg.DagsterInstance, receiver: Receiver
+) -> None:
     tick_alerts(instance, "here")
     instance.report_run_failed(run(instance, location="elsewhere"), "Theirs")
     instance.report_run_failed(run(instance, "somebody_elses"), "Nobody's")
@@ -248,7 +252,7 @@ def test_runs_of_other_code_locations_and_jobs_are_not_told(instance: dg.Dagster
     assert [why(text) for text in receiver.told] == ["Ours", "Of a sync on this machine"]
 
 
-def test_what_failed_before_the_sensor_was_first_on_is_not_told(
+def test_what_failed_before_the_sensor_was_first_on_is_not_reported(
     instance: dg.DagsterInstance, receiver: Receiver
 ) -> None:
     for number in range(5):
@@ -260,7 +264,7 @@ def test_what_failed_before_the_sensor_was_first_on_is_not_told(
     assert [why(text) for text in receiver.told] == ["New"]
 
 
-def test_without_a_webhook_nothing_is_kept_to_be_told_later(
+def test_without_a_webhook_nothing_is_kept_to_be_sent_later(
     instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ORDERS_ALERT_WEBHOOK_URL")
@@ -386,7 +390,7 @@ def test_of_many_at_once_the_first_come_alone_and_the_others_in_one_message(
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_without_a_crash_no_alert_is_told_twice(instance: dg.DagsterInstance, begun: Receiver, status: int) -> None:
+def test_without_a_crash_no_alert_is_sent_twice(instance: dg.DagsterInstance, begun: Receiver, status: int) -> None:
     begun.status = status
     for _ in range(3):
         fail(instance)
@@ -423,7 +427,7 @@ def test_no_redirect_is_followed(instance: dg.DagsterInstance, begun: Receiver) 
 
 
 @pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HT"], ids=["silent", "header", "status"])
-def test_a_receiver_that_does_not_answer_in_time_delays_nothing_and_is_told_again(
+def test_a_receiver_that_does_not_answer_in_time_delays_nothing_and_is_reported_again(
     instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, drips: bytes
 ) -> None:
     monkeypatch.setattr(webhook, "_SECONDS", 0.3)
@@ -488,7 +492,7 @@ def test_ticks_in_a_pause_post_nothing_and_tell_when_it_ends(
 
 @pytest.mark.parametrize("when", ["before it is posted", "after it is posted", "before it is recorded"])
 @pytest.mark.parametrize("situation", ["one", "several", "digest"])
-def test_a_process_that_dies_tells_each_alert_once_and_at_most_one_message_again(
+def test_a_process_that_dies_sends_each_alert_once_and_at_most_one_message_again(
     instance: dg.DagsterInstance, begun: Receiver, monkeypatch: pytest.MonkeyPatch, when: str, situation: str
 ) -> None:
     errors = {"one": ["One"], "several": ["One", "Two", "Three"], "digest": ["One", "Two", "Three"]}[situation]
@@ -660,7 +664,7 @@ def test_a_flood_is_summed_up(instance: dg.DagsterInstance, begun: Receiver) -> 
     assert begun.told[-1].startswith("45 failures since the last message")
 
 
-def test_a_memory_that_cannot_be_read_begins_anew(instance: dg.DagsterInstance, begun: Receiver) -> None:
+def test_a_memory_that_cannot_be_read_starts_over(instance: dg.DagsterInstance, begun: Receiver) -> None:
     fail(instance)
     for kept in ("", "x", "[]", "{}", '{"after": 1, "seen": [], "told": {}, "waiting": [{}]}'):
         instance.daemon_cursor_storage.set_cursor_values({KEY: kept})

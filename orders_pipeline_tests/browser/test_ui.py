@@ -95,7 +95,7 @@ def test_columns_say_what_they_mean_and_where_they_come_from(page: "Page") -> No
     expect(row).to_contain_text("non-nullable")
 
 
-def test_a_range_is_backfilled_anew_with_the_tag_for_it(
+def test_a_range_is_backfilled_again_with_the_tag_for_it(
     page: "Page", dev: DagsterDev, picture: Callable[[str, int], None]
 ) -> None:
     before, runs = built(dev, "daily_revenue_partitioned"), len(dev.runs())

@@ -383,7 +383,7 @@ MUTANTS = [
         old='"57P"',
         new='"57"',
         tests="landing/test_landing.py",
-        chosen="told_of_that_file",
+        chosen="reported_for_that_file",
     ),
     Mutant(
         "9 no poison",
@@ -392,7 +392,7 @@ MUTANTS = [
         old="except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:",
         new="except (pl.exceptions.PanicException) as error:",
         tests="landing/test_landing.py",
-        chosen="holds_up_no_arrival",
+        chosen="blocks_no_arrival",
     ),
     Mutant(
         "9 no lost wake-up",
@@ -686,7 +686,7 @@ MUTANTS = [
         old="return _revalidate(ingest, gone, partial(_give_up, attempts=0))",
         new="return Report()",
         tests="landing/test_reprocess.py",
-        chosen="for_good or leaves_s3",
+        chosen="unrecoverable_file_is_quarantined or leaves_s3",
     ),
     Mutant(
         "3 confluent",
@@ -704,7 +704,7 @@ MUTANTS = [
         old=".join(held, sa.and_(held.c.path == dependent.c.path, held.c.active))",
         new=".join(held, held.c.active)",
         tests="landing/test_reprocess.py",
-        chosen="for_good",
+        chosen="unrecoverable_file_is_quarantined",
     ),
     Mutant(
         "9 no blame",

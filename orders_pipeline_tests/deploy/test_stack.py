@@ -114,7 +114,7 @@ def test_only_the_proxy_is_published_and_nothing_behind_it_is_reached_from_there
         assert "Connected to" not in said, place
 
 
-def test_nobody_comes_in_without_a_password_and_a_viewer_changes_nothing(stack: Stack) -> None:
+def test_no_one_comes_in_without_a_password_and_a_viewer_changes_nothing(stack: Stack) -> None:
     for door in PORTS:
         for path in ("/", "/server_info", "/graphql", "/logo.svg"):
             assert stack.visit(door, path=path)[0] == 401

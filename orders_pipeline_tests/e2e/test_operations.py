@@ -119,7 +119,7 @@ def test_why_a_day_has_no_orders_is_found_and_mended(pipeline: Pipeline) -> None
     assert pipeline.revenue() == {DAY: ("4.00", 2)}
 
 
-def test_revenue_that_somebody_changed_by_hand_reconciles_when_it_is_built_anew(pipeline: Pipeline) -> None:
+def test_revenue_that_somebody_changed_by_hand_reconciles_when_it_is_rebuilt(pipeline: Pipeline) -> None:
     (query,) = blocks("Revenue does not reconcile", "sql")
     pipeline.land(FILE, Path("orders.csv").read_bytes())
     pipeline.sync()

@@ -198,7 +198,7 @@ def locked(pipeline: Pipeline, statement: str) -> Iterator[None]:
     "statement",
     ["LOCK TABLE orders IN ACCESS EXCLUSIVE MODE", "ALTER TABLE orders ADD COLUMN note text", "TRUNCATE orders"],
 )
-def test_a_locked_table_holds_up_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
+def test_a_locked_table_blocks_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
     make_table(pipeline)
     pipeline.sync()
     monkeypatch.setattr(source_table, "_LOCK_SECONDS", 0.2)

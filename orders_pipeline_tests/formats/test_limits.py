@@ -277,7 +277,7 @@ def test_an_alias_that_cannot_be_is_refused_by_name(value: str, says: str, monke
         read_settings()
 
 
-def test_new_columns_are_told_of_once_for_each_source(pipeline: Pipeline) -> None:
+def test_new_columns_are_reported_once_for_each_source(pipeline: Pipeline) -> None:
     def remarks() -> str:
         result = pipeline.run("s3_arrival")
         (made,) = list(result.asset_materializations_for_node("raw_orders"))

@@ -381,7 +381,7 @@ def test_an_outage_at_the_commit_is_held_against_no_file(
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
 
 
-def test_an_object_that_s3_will_not_hand_out_holds_up_no_other(
+def test_an_object_that_s3_will_not_hand_out_blocks_no_other(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither another file nor the source table."""
@@ -455,7 +455,7 @@ def test_a_quarantined_file_can_be_dismissed(pipeline: Pipeline) -> None:
     assert pipeline.sync().runs == 0
 
 
-def test_a_lost_object_is_named_and_its_file_can_be_read_anew(pipeline: Pipeline) -> None:
+def test_a_lost_object_is_named_and_its_file_can_be_read_again(pipeline: Pipeline) -> None:
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.sync()
     ((path,),) = pipeline.query("SELECT path FROM ledger.landed_files")
@@ -486,7 +486,7 @@ def test_a_lost_file_that_s3_has_no_more_can_be_retracted(pipeline: Pipeline) ->
 
 
 @pytest.mark.parametrize("damage", [None, b"PAR1 no more"])
-def test_an_object_that_the_lake_has_lost_holds_up_no_arrival(pipeline: Pipeline, damage: bytes | None) -> None:
+def test_an_object_that_the_lake_has_lost_blocks_no_arrival(pipeline: Pipeline, damage: bytes | None) -> None:
     """Not even of a file that shares an order with it: then more days than needed are touched."""
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,ann,2.00,2026-03-05")
     pipeline.sync()
@@ -508,7 +508,7 @@ def test_an_object_that_the_lake_has_lost_holds_up_no_arrival(pipeline: Pipeline
     assert pipeline.revenue() == {"2026-03-05": ("2.00", 1), "2026-03-06": ("3.00", 1), "2026-03-07": ("9.00", 1)}
 
 
-def test_a_lost_object_holds_up_no_judging_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_object_blocks_no_revalidation(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04T23:30:00Z")
     pipeline.land_rows("b.csv", "2,ann,2.00,2026-03-04T23:30:00Z")
     pipeline.sync()
@@ -536,7 +536,7 @@ def test_a_disk_that_fails_is_held_against_no_file(
     assert pipeline.sync().is_complete
 
 
-def test_a_commit_that_fails_for_one_file_is_told_of_that_file(
+def test_a_commit_that_fails_for_one_file_is_reported_for_that_file(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement that takes too long each time is no outage: tried alone, it is found, and the others load."""
@@ -560,7 +560,7 @@ def test_a_commit_that_fails_for_one_file_is_told_of_that_file(
     assert "too slow" in set_aside.message
 
 
-def test_a_built_day_whose_object_is_lost_is_built_anew(pipeline: Pipeline) -> None:
+def test_a_built_day_whose_object_is_lost_is_rebuilt(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.sync()
     for path in pipeline.query("SELECT path FROM ledger.built_days WHERE path IS NOT NULL"):
@@ -716,7 +716,7 @@ def test_one_process_at_a_time_changes_which_files_count(pipeline: Pipeline) -> 
     assert entered.is_set()
 
 
-def test_files_judged_by_older_rules_are_judged_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_validated_by_older_rules_are_revalidated(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04T23:30:00Z", "2,ann,x,2026-03-04")
     pipeline.sync()
     assert pipeline.revenue() == {DAY: ("1.00", 1)}

@@ -133,7 +133,7 @@ def test_what_was_retracted_before_the_backup_stays_so_and_what_was_retracted_af
     assert restoration.pipeline.revenue() == {}
 
 
-def test_files_judged_for_another_time_zone_are_judged_again(
+def test_files_validated_for_another_time_zone_are_revalidated(
     restoration: Restoration, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup = stack.enter_context(restoration.backup())
@@ -327,7 +327,7 @@ def test_of_the_version_that_the_ledger_saw_last_its_status_decides(
     assert bool(to_adopt([copy(NEW)], [entry(OLD), entry(NEW, status)], listed, "UTC")) is is_adopted
 
 
-def test_of_several_copies_of_a_version_one_judged_by_todays_rules_is_preferred() -> None:
+def test_of_several_copies_of_a_version_one_validated_by_todays_rules_is_preferred() -> None:
     copies = [copy(NEW, "z", rules=0), copy(NEW, "b"), copy(NEW, "a")]
 
     assert [one.path for one in to_adopt(copies, [], None, "UTC")] == ["b", "a", "z"]

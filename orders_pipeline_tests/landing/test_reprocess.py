@@ -47,7 +47,7 @@ def gone(*_: object) -> None:
     raise ObjectChangedError("It is gone.")
 
 
-def test_a_file_that_landed_before_with_the_same_bytes_is_read_anew(pipeline: Pipeline) -> None:
+def test_a_file_that_landed_before_with_the_same_bytes_is_read_again(pipeline: Pipeline) -> None:
     for amount in ("1.00", "2.00", "1.00"):
         key = pipeline.land_rows("a.csv", f"1,ann,{amount},{DAY}")
         pipeline.sync()
@@ -62,7 +62,7 @@ def test_a_file_that_landed_before_with_the_same_bytes_is_read_anew(pipeline: Pi
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
 
 
-def test_a_day_of_the_source_table_is_read_anew(pipeline: Pipeline) -> None:
+def test_a_day_of_the_source_table_is_read_again(pipeline: Pipeline) -> None:
     pipeline.execute(f"CREATE TABLE orders AS SELECT '1' order_id, 'ann' customer_id, 1.00 amount, '{DAY}' order_date")
     pipeline.sync()
     before = object_of(pipeline, f"table:orders/{DAY}")
@@ -73,7 +73,7 @@ def test_a_day_of_the_source_table_is_read_anew(pipeline: Pipeline) -> None:
     assert object_of(pipeline, f"table:orders/{DAY}") != before
 
 
-def test_an_outage_does_not_end_the_wish_to_read_a_file_anew(
+def test_an_outage_does_not_end_the_wish_to_read_a_file_again(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}")
@@ -92,7 +92,7 @@ def test_an_outage_does_not_end_the_wish_to_read_a_file_anew(
     assert object_of(pipeline, key) != before
 
 
-def test_a_file_that_leaves_s3_before_it_is_read_anew_counts_as_it_was_read(pipeline: Pipeline) -> None:
+def test_a_file_that_leaves_s3_before_it_is_read_again_counts_as_it_was_read(pipeline: Pipeline) -> None:
     key = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}")
     pipeline.sync()
     call("retry", "--loaded", key)
@@ -117,7 +117,7 @@ def test_a_retry_of_a_file_that_is_empty_by_now_says_that_it_reads_nothing(pipel
 
 
 @pytest.mark.parametrize("content", [None, b"PAR1 no more"])
-def test_what_is_lost_for_good_is_said_and_not_waited_for(
+def test_an_unrecoverable_file_is_quarantined_and_other_days_still_build(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
     lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{OTHER}T12:00:00")
@@ -195,7 +195,7 @@ def test_an_attempt_that_was_cut_short_does_not_count_against_a_lost_file(
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
 
 
-def test_what_is_lost_and_cannot_be_read_anew_is_not_tried_for_ever(
+def test_what_is_lost_and_cannot_be_read_again_is_not_tried_for_ever(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T12:00:00", f"2,ann,1.00,{DAY}T12:00:00")
@@ -226,7 +226,7 @@ def test_what_is_lost_once_more_is_said_once(pipeline: Pipeline) -> None:
         assert (aside.reason, aside.message.count("is missing from the lake")) == ("lost", 1)
 
 
-def test_what_was_lost_and_is_restored_is_judged_again_before_anything_is_built_of_it(
+def test_what_was_lost_and_is_restored_is_revalidated_before_anything_is_built_of_it(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}T23:30:00Z")

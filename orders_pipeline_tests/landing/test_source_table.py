@@ -171,7 +171,7 @@ def test_a_long_text_in_the_table_is_no_obstacle(pipeline: Pipeline) -> None:
     assert pipeline.revenue() == {"2026-03-04": ("5.00", 1)}
 
 
-def test_a_source_that_does_not_answer_holds_up_no_file(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_does_not_answer_blocks_no_file(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORDERS_SOURCE_URL", "postgresql://u:hunter2@127.0.0.1:1/shop")
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
 
@@ -203,7 +203,7 @@ def test_a_source_that_does_not_answer_holds_up_no_file(pipeline: Pipeline, monk
     assert pipeline.status().failing == []
 
 
-def test_an_s3_that_is_away_keeps_nobody_from_the_table(table: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_s3_that_is_away_does_not_block_the_table(table: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """The morning's run is the only one that asks it: what it misses would be there a day late."""
     table.execute("INSERT INTO orders VALUES ('4', 'ann', 4, '2026-03-07')")
     monkeypatch.setenv("ORDERS_S3_BUCKET", "no-such-bucket")

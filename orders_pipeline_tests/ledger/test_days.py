@@ -44,7 +44,7 @@ def test_a_touched_day_is_stale_until_it_is_built_from_its_version(connection: C
     assert inputs(connection, "cleaned_orders") == {DAY: "2"}
 
 
-def test_a_derived_day_is_stale_when_its_upstream_was_built_anew(connection: Connection) -> None:
+def test_a_derived_day_is_stale_when_its_upstream_was_rebuilt(connection: Connection) -> None:
     days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "first")
     assert inputs(connection, "daily_revenue") == {DAY: "first"}
@@ -104,7 +104,7 @@ def test_days_outside_the_calendar_are_never_stale(connection: Connection) -> No
     assert days.out_of_range(connection, CALENDAR) == [date(2025, 12, 31), date(2027, 1, 1)]
 
 
-def test_a_blocked_day_is_not_read_downstream_until_it_is_built_anew(connection: Connection) -> None:
+def test_a_blocked_day_is_not_read_downstream_until_it_is_rebuilt(connection: Connection) -> None:
     days.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "wrong")
     days.block(connection, "cleaned_orders", [DAY], "order_ids_are_unique")

@@ -58,7 +58,7 @@ def test_a_weekday_that_does_not_trade_is_silent_and_a_holiday_is_not_usual() ->
     assert odd([*ALIKE[:5], "0", "0", "0"], "0")
 
 
-def test_a_day_that_is_not_known_is_not_judged_and_counts_for_nothing() -> None:
+def test_a_day_that_is_not_known_is_not_compared_and_counts_for_nothing() -> None:
     known = weeks(ALIKE, "0")
     del known[MONDAY]
 

@@ -72,7 +72,7 @@ def test_a_pause_doubles_from_half_a_minute_up_to_the_longest() -> None:
     assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
-def test_the_same_work_come_up_anew_later_has_the_first_pause() -> None:
+def test_the_same_work_that_returns_later_has_the_first_pause() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(8):
             end_run(instance, dg.DagsterRunStatus.FAILURE)
@@ -148,7 +148,7 @@ def test_a_person_does_not_wait_and_neither_does_a_sensor_that_lost_its_memory(
     assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
 
 
-def test_a_range_that_cannot_be_built_holds_up_no_other(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_range_that_cannot_be_built_blocks_no_other(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     spend = transforms.spend_by_customer
 
     def fails_in_march(frame: Any) -> Any:
@@ -172,7 +172,7 @@ def test_a_range_that_cannot_be_built_holds_up_no_other(pipeline: Pipeline, monk
     assert do(pipeline, stale_days_sensor) == (0, "No day is stale.")
 
 
-def test_files_that_no_run_gets_to_wait_five_minutes_at_most_and_hold_up_no_others(
+def test_files_that_no_run_gets_to_wait_five_minutes_at_most_and_block_no_others(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "MAX_KEYS_PER_RUN", 2)
@@ -194,7 +194,7 @@ def test_files_that_no_run_gets_to_wait_five_minutes_at_most_and_hold_up_no_othe
     assert pipeline.revenue() == {"2026-03-04": ("3.00", 3)}
 
 
-def test_files_that_cannot_be_judged_again_hold_up_no_arrivals(
+def test_files_that_cannot_be_revalidated_block_no_arrivals(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")

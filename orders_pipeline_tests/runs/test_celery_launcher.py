@@ -78,7 +78,7 @@ def health_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> WorkerStatus:
 
 
 @pytest.mark.parametrize("state", [states.STARTED, states.SUCCESS, states.PENDING])
-def test_a_run_that_nobody_answers_for_is_failed_after_a_while_whatever_celery_says(
+def test_a_run_that_no_process_answers_for_is_failed_after_a_while_whatever_celery_says(
     environment: dict[str, str], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     run = begin(instance)
