@@ -230,7 +230,7 @@ def test_the_landing_zone_may_be_the_whole_bucket(
 
     for lake in (f"s3://{s3.bucket}/lake", f"s3://{s3.bucket}"):
         monkeypatch.setenv("ORDERS_LAKE_URI", lake)
-        assert "Choose places apart" in call("vacuum").output
+        assert "Choose separate places" in call("vacuum").output
 
 
 def s3_keys(request: Any) -> list[str]:
@@ -260,7 +260,7 @@ def test_a_rebuild_makes_days_with_orders_stale_and_no_others(pipeline: Pipeline
     [
         (("2026-03-05", "2026-03-04"), "FIRST_DAY (2026-03-05) is after LAST_DAY (2026-03-04)"),
         (("2026-03-04",), "nothing to build from 2026-03-04 to 2026-03-04"),
-        (("1999-01-01", "1999-12-31"), "outside 2026-01-01 (ORDERS_START_DATE)"),
+        (("1999-01-01", "1999-12-31"), "before ORDERS_START_DATE (2026-01-01)"),
     ],
 )
 def test_a_rebuild_of_nothing_is_an_error(pipeline: Pipeline, days: tuple[str, ...], told: str) -> None:
@@ -292,7 +292,7 @@ def test_the_demo_empties_no_table_of_somebody_else(pipeline: Pipeline) -> None:
     result = call("demo", "--on-my-services")
 
     assert result.exit_code != 0
-    assert "a database of its own" in result.output
+    assert "a separate database" in result.output
     assert pipeline.query("SELECT number, order_id FROM public.orders") == [(1, 4711)]
     assert list(s3.list_pages()) in ([], [[]])
 
