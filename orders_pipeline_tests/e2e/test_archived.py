@@ -173,7 +173,7 @@ def test_the_sentence_says_what_a_retraction_takes_out_besides(pipeline: Pipelin
 
     (sentence,) = pipeline.status().notices
 
-    assert "which takes the orders of their earlier versions out as well" in sentence
+    assert "removes the orders of its earlier versions too" in sentence
 
 
 def test_an_archive_that_its_storage_class_does_not_tell_of_comes_to_the_same(

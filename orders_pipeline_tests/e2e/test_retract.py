@@ -213,7 +213,7 @@ def test_a_newer_version_is_not_replaced_by_an_undo(pipeline: Pipeline) -> None:
     undone = call("retract", "--undo", "landing/a.csv")
 
     assert undone.exit_code == 2
-    assert "no retracted file of which no newer version counts" in undone.output
+    assert "no retracted file without a newer active version" in undone.output
     assert revenue(pipeline) == "9.00"
 
 

@@ -102,7 +102,7 @@ def test_what_is_no_table_is_an_error(pipeline: Pipeline, made: str) -> None:
     pipeline.execute("CREATE TABLE other (id int)")
     pipeline.execute(made)
 
-    assert_reported(pipeline, "no table or view", "ORDERS_SOURCE_TABLE")
+    assert_reported(pipeline, "Name a table or a view.", "ORDERS_SOURCE_TABLE")
 
 
 @pytest.mark.parametrize(
