@@ -77,7 +77,7 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
             _run(instance, stale_days_job.name, run_tags.of_range(first, last), result)
         found = _survey()
         left = found.backlog
-        unchanged = unchanged + 1 if left == before else 0
+        unchanged = unchanged + 1 if _outline(left) == _outline(before) else 0
     result.left, result.notices = left, found.notices
     settings = read_settings()
     with postgres.ledger().connect() as connection:
@@ -92,6 +92,11 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
 def _survey() -> Survey:
     with postgres.ledger().connect() as connection:
         return survey(connection, s3, read_settings())
+
+
+def _outline(left: Backlog) -> tuple[object, ...]:
+    """What is left, whatever it would be built from: a day that is stale after each rebuild is no progress."""
+    return left.load, left.reprocess, left.forget, left.rejects, left.stale
 
 
 def _announce(left: Backlog, table: bool) -> str:
