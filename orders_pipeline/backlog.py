@@ -72,7 +72,7 @@ class Backlog:
         return ranges(self.build_partitioned, most, self.blocked)
 
     @property
-    def is_unpartitioned(self) -> bool:
+    def has_unpartitioned_work(self) -> bool:
         """Whether a run of the unpartitioned chain has anything to do, apart from asking the source table."""
         return bool(self.load or self.reprocess or self.forget or self.build)
 
@@ -88,7 +88,7 @@ class Backlog:
 
     def __bool__(self) -> bool:
         """Whether anything is left: due now, due later, or blocked until someone acts."""
-        return self.is_unpartitioned or bool(self.failing or self.rejects) or any(self.stale.values())
+        return self.has_unpartitioned_work or bool(self.failing or self.rejects) or any(self.stale.values())
 
     @property
     def _rejects(self) -> Sequence[object]:

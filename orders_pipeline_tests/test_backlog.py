@@ -25,7 +25,7 @@ def test_nothing_is_due_where_nothing_is_known() -> None:
     left = backlog(Known(days=days(*UNPARTITIONED_DAYS, *PARTITIONED_DAYS)))
 
     assert not left
-    assert not left.is_unpartitioned
+    assert not left.has_unpartitioned_work
     assert (left.everything, left.build, left.ranges()) == ([], [], [])
 
 
@@ -34,14 +34,14 @@ def test_listed_versions_that_are_not_settled_are_to_be_loaded() -> None:
     known = Known(unsettled=[(FILE, None), (settled, Entry(settled, Status.LOADED, 0, due=True))])
 
     assert backlog(known).load == [FILE]
-    assert backlog(known).is_unpartitioned
+    assert backlog(known).has_unpartitioned_work
 
 
 def test_a_failing_file_that_is_not_due_leaves_something_and_nothing_to_do_now() -> None:
     left = backlog(Known(failing=[Entry(FILE, Status.FAILING, 1, due=False)]))
 
     assert left
-    assert not left.is_unpartitioned
+    assert not left.has_unpartitioned_work
     assert left.everything == []
 
 
@@ -99,7 +99,7 @@ def test_a_day_that_a_check_blocks_leaves_nothing_to_do() -> None:
 
 @pytest.mark.parametrize("gone", [Known(vanished=["landing/a.csv"]), Known(reported_side_files=["landing/_a.csv"])])
 def test_what_the_ledger_has_to_forget_takes_a_run(gone: Known) -> None:
-    assert backlog(gone).is_unpartitioned
+    assert backlog(gone).has_unpartitioned_work
     assert backlog(gone)
 
 

@@ -121,7 +121,7 @@ def synced(result: Synced) -> None:
     _notices([notice for notice in result.notices if notice not in warned])  # once is enough
     if result.left:
         stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
-        if result.left.is_unpartitioned or stale:
+        if result.left.has_unpartitioned_work or stale:
             _console.print(f"  [red]left[/red] {len(result.left.load)} files pending; stale: {stale or 'nothing'}")
         if result.left.unrecoverable:
             _console.print(f"  [red]left[/red] {escape(blocked_reason(result.left.unrecoverable))}")

@@ -65,9 +65,9 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
         table = table_is_pending(connection, read_settings())
     found, unchanged = _survey(), 0
     left = found.backlog
-    while (table or left.is_unpartitioned or left.build_partitioned) and unchanged < _PATIENCE:
+    while (table or left.has_unpartitioned_work or left.build_partitioned) and unchanged < _PATIENCE:
         before = left
-        if table or left.is_unpartitioned:
+        if table or left.has_unpartitioned_work:
             say(_announce(left, table))
             table = False
             _run(instance, s3_arrival_job.name, {}, result)
