@@ -14,6 +14,7 @@ ANALYTICS: Final = "analytics"
 metadata: Final = sa.MetaData()
 
 _BYTEWISE: Final = sa.Text(collation="C")
+_MONEY: Final = sa.Numeric(38, 2)
 
 landed_files: Final = sa.Table(
     "landed_files",
@@ -44,6 +45,18 @@ landed_files: Final = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_attempt", sa.DateTime(timezone=True)),
     sa.Column("settled_at", sa.DateTime(timezone=True)),
+    sa.Column("content_hash", sa.Text),  # of the bytes; null where an earlier release read them
+    # What the file's rows rank by where they have no `updated_at`. Null: `last_modified`.
+    sa.Column("ranked_at", sa.DateTime(timezone=True)),
+    # The declaration by which the version was read. Null: the version was read as if nothing had been declared.
+    sa.Column("bytes_hash", sa.Text),
+    sa.Column("rows_hash", sa.Text),
+    # `rows` = `clean_rows` + `void_rows` + rejects, and likewise for the amounts that could be read.
+    sa.Column("void_rows", sa.BigInteger),
+    sa.Column("clean_amount", _MONEY),
+    sa.Column("void_amount", _MONEY),
+    sa.Column("rejected_amount", _MONEY),
+    sa.Column("currencies", ARRAY(sa.Text)),
     sa.UniqueConstraint("bucket", "key", "etag", "size", "last_modified", name="landed_files_version"),
     sa.Index("landed_files_active", "bucket", "key", unique=True, postgresql_where=sa.text("active")),
     sa.Index("landed_files_path", "path", postgresql_where=sa.text("active")),
@@ -105,6 +118,64 @@ reconciled_days: Final = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("revenue_built_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("spend_built_at", sa.DateTime(timezone=True), nullable=False),
+    schema=LEDGER,
+)
+
+# What `orders-pipeline sources apply` was given. The newest row holds.
+source_declarations: Final = sa.Table(
+    "source_declarations",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("toml", sa.Text, nullable=False),
+    sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("applied_by", sa.Text, nullable=False),
+    schema=LEDGER,
+)
+
+# How many rows of a day were replaced by other versions of their orders, and what they were worth. Written with the
+# day of `cleaned_orders`. `other_customer`: those of them whose winner names another customer.
+superseded: Final = sa.Table(
+    "superseded",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("winner", _BYTEWISE, primary_key=True),
+    sa.Column("loser", _BYTEWISE, primary_key=True),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    sa.Column("amount", _MONEY, nullable=False),
+    sa.Column("other_customer", sa.BigInteger, nullable=False),
+    schema=LEDGER,
+)
+
+# Every figure that `daily_revenue` has shown for a day, oldest first, and why it was built. Append-only.
+published: Final = sa.Table(
+    "published",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("revenue", _MONEY, nullable=False),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    sa.Column("built_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Index("published_day", "day", "id"),
+    schema=LEDGER,
+)
+
+# What is wrong, or may be. A finding is open until its condition is gone (settled) or a person accepts it.
+findings: Final = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", _BYTEWISE, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("amount", _MONEY),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("settled_at", sa.DateTime(timezone=True)),
+    sa.Column("accepted_at", sa.DateTime(timezone=True)),
+    sa.Column("accepted_by", sa.Text),
+    sa.Index("findings_open", "kind", "subject", unique=True, postgresql_where=sa.text("settled_at IS NULL")),
     schema=LEDGER,
 )
 
