@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
-from orders_pipeline.ledger.days import Blocked, DueDays
+from orders_pipeline.ledger.staleness import Blocked, DueDays
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, pending
 from orders_pipeline.partitions import MAX_DAYS_PER_RUN
 

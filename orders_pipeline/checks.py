@@ -12,7 +12,7 @@ from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
 from orders_pipeline.landing import notices
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.quality import (
     anomalies,

@@ -8,8 +8,8 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.backlog import Backlog, Known, backlog
 from orders_pipeline.landing import notices, side_files
 from orders_pipeline.landing.discover import table_trouble
-from orders_pipeline.ledger import active, days, files
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import active, files, staleness
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Entry, FileVersion
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
@@ -42,7 +42,7 @@ def of_ledger(connection: Connection, settings: Settings, tables: Iterable[str],
         outdated=[file.version for file in active.outdated(connection, calendar.zone)],
         zone=calendar.zone,
         stale_rejects=[item for items in active.stale_files(connection, "rejected_orders") for item in items],
-        days={table: days.due_days(connection, table, calendar) for table in tables},
+        days={table: staleness.due_days(connection, table, calendar) for table in tables},
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Known, backlog, ranges
-from orders_pipeline.ledger.days import Blocked, Blocker, Due, DueDays, Why
+from orders_pipeline.ledger.staleness import Blocked, Blocker, Due, DueDays, Why
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status
 
 DAY, NEXT = date(2026, 3, 4), date(2026, 3, 5)

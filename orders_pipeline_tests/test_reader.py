@@ -19,7 +19,7 @@ from orders_pipeline import read
 from orders_pipeline.definitions import defs, s3
 from orders_pipeline.errors import MissingInputError, ReadError
 from orders_pipeline.io_managers import marts
-from orders_pipeline.ledger import days
+from orders_pipeline.ledger import builds
 from orders_pipeline.schema import TABLES
 from orders_pipeline_tests.support.driver import Pipeline
 
@@ -206,7 +206,7 @@ def test_a_reader_in_the_middle_of_a_commit_sees_the_rows_before_it(
 ) -> None:
     before = {table: read(table) for table in BY_DAY}
     seen: list[tuple[str, pd.DataFrame]] = []
-    mark, copy_frame = days.commit_build, marts.copy_frame
+    mark, copy_frame = builds.commit_build, marts.copy_frame
 
     def marked(connection: Any, build: Any, *rest: Any) -> list[date]:
         accepted = mark(connection, build, *rest)
@@ -222,7 +222,7 @@ def test_a_reader_in_the_middle_of_a_commit_sees_the_rows_before_it(
 
     shop.land_rows("a.csv", "01,007,5.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(days, "commit_build", marked)
+        patched.setattr(builds, "commit_build", marked)
         patched.setattr(marts, "copy_frame", copied)
         assert shop.sync().is_complete
 

@@ -14,9 +14,9 @@ from orders_pipeline.cli.sample import Sample, make_sample, write_source_table
 from orders_pipeline.cli.sync import Synced, sync
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import days
+from orders_pipeline.ledger import builds
 from orders_pipeline.ledger.active import all_files
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.schema import TABLES
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.postgres import source_engine
@@ -89,8 +89,8 @@ def fingerprints() -> dict[str, str]:
     with postgres.ledger().connect() as connection:
         frames["raw_orders"] = raw_objects.scan(lake, all_files(connection)).drop("_landed_at").collect()
         for asset in ("cleaned_orders", "daily_orders"):
-            built = days.all_days(connection, asset, calendar)
-            paths = list(days.paths(connection, asset, built).values())
+            built = builds.all_days(connection, asset, calendar)
+            paths = list(builds.paths(connection, asset, built).values())
             frames[asset] = lake.scan(paths).collect() if paths else pl.DataFrame()
     for mart in ("daily_revenue", "daily_revenue_partitioned", "rejected_orders"):
         frames[mart] = pl.from_pandas(postgres.read_table(mart))

@@ -211,8 +211,8 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
     The next sync or the sensors build them. No other day changes, and no file is read from S3 again: for that, use
     `orders-pipeline retry --loaded KEY`."""
     from orders_pipeline.definitions import postgres
-    from orders_pipeline.ledger import days
-    from orders_pipeline.ledger.days import Calendar
+    from orders_pipeline.ledger import staleness
+    from orders_pipeline.ledger.staleness import Calendar
     from orders_pipeline.settings import read_settings
     from orders_pipeline.text import list_days
 
@@ -224,8 +224,8 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
     begin, end = max(first, calendar.start), min(last, calendar.today)
     requested = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
     with postgres.ledger().begin() as transaction:
-        delivered = days.delivered_days(transaction, requested)
-        days.bump_versions(transaction, delivered)
+        delivered = staleness.delivered_days(transaction, requested)
+        staleness.bump_versions(transaction, delivered)
     if not delivered:
         raise OrdersPipelineError(
             f"There is nothing to build from {first} to {last}: no orders were ever delivered for these days, or the"

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import reports
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Status
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.quality.reject_rate import Rejected

@@ -12,9 +12,9 @@ from orders_pipeline.backlog import UNPARTITIONED_DAYS, Backlog, Known, backlog
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_is_pending
-from orders_pipeline.ledger import days, files, reports
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import builds, files, reports
 from orders_pipeline.ledger.reports import SetAside
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Status
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.quality.reject_rate import Rejected
@@ -115,7 +115,7 @@ def _run(instance: dg.DagsterInstance, job: str, tags: dict[str, str], result: S
     result.runs += 1
     with postgres.ledger().connect() as connection:
         for asset in UPSTREAM:
-            built = days.days_of_run(connection, asset, run.run_id)
+            built = builds.days_of_run(connection, asset, run.run_id)
             result.rebuilt[asset] = sorted({*result.rebuilt.get(asset, []), *built})
     for event in run.all_events:
         if event.is_step_success and event.step_key is not None:

@@ -21,7 +21,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from orders_pipeline.io_managers.plan import FilesBuild
-from orders_pipeline.ledger.days import Build
+from orders_pipeline.ledger.builds import Build
 from orders_pipeline.schema import DAY
 from orders_pipeline.ui.materialization import Output
 

@@ -15,8 +15,8 @@ from orders_pipeline import progress
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.io_managers import handoff, plan
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import active, days, locks, overlaps
-from orders_pipeline.ledger.days import Build, BuiltDay
+from orders_pipeline.ledger import active, builds, locks, overlaps, staleness
+from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.runs.in_flight import locks_of
@@ -71,10 +71,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
             if not build.inputs:
                 return self._nothing(consumer)
             lake, upstream = self.s3.lake(), UPSTREAM[consumer]
-            if not days.reads_raw(consumer):
+            if not staleness.reads_raw(consumer):
                 require_objects(self.postgres.ledger(), lake, upstream, build.inputs)
             for part in plan.parts_of_days(snapshot, build):
-                if days.reads_raw(consumer):
+                if staleness.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
                     sharing = overlaps.partners(snapshot, holding)
                     loaded.parts.append((part, raw_objects.candidates(lake, part.inputs, holding, sharing)))
@@ -105,7 +105,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         accepted = 0
         for batch in _batches(_reported(written(), build), alone=context.has_asset_partitions):
             with engine.begin() as transaction:
-                accepted += len(days.commit_build(transaction, build, batch, context.run_id))
+                accepted += len(builds.commit_build(transaction, build, batch, context.run_id))
         describe_days(context, engine, build, loaded.made, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": loaded.seconds})
         if build.blocked and context.has_asset_partitions:
@@ -116,7 +116,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return raw_objects.scan(self.s3.lake(), with_rejects).filter(pl.col(DAY).is_null())
 
     def _nothing(self, consumer: str) -> pl.LazyFrame:
-        if days.reads_raw(consumer):
+        if staleness.reads_raw(consumer):
             return raw_objects.scan(self.s3.lake(), [])
         return pl.LazyFrame(schema=scan.schema_of(UPSTREAM[consumer]))
 

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.io_managers import handoff
 from orders_pipeline.io_managers.handoff import Handoff
 from orders_pipeline.io_managers.plan import FilesBuild
-from orders_pipeline.ledger import active, days
-from orders_pipeline.ledger.days import Build, BuiltDay
+from orders_pipeline.ledger import active, builds
+from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import pairs
 from orders_pipeline.resources import PostgresResource
@@ -55,7 +55,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
         def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
             built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
             with engine.begin() as transaction:
-                current = days.commit_build(transaction, build, built, context.run_id)
+                current = builds.commit_build(transaction, build, built, context.run_id)
                 transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
                 if current:
                     copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))

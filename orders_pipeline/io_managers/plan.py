@@ -9,9 +9,10 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline import run_tags
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.ledger import active, days
-from orders_pipeline.ledger.days import Build, Calendar
+from orders_pipeline.ledger import active, builds, staleness
+from orders_pipeline.ledger.builds import Build
 from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.partitions import days_of
 from orders_pipeline.schema import PARTITIONED, UPSTREAM
 from orders_pipeline.settings import read_settings
@@ -39,17 +40,17 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
         MissingInputError: the upstream of a day that orders were delivered for was never built.
     """
     calendar = Calendar.of(read_settings())
-    if days.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
+    if staleness.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
         raise MissingInputError(
             f"{len(outdated)} files need reprocessing first, for example {outdated[0].version.key}: they were validated"
             f" by older rules or for a time zone other than {calendar.zone}, or are to be read again. Materialize"
             " raw_orders without config, then repeat this run."
         )
-    stale = days.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
+    stale = staleness.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
     current: set[date] = set()
     if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
-        delivered = days.delivered_days(snapshot, asked)
-        if missing := delivered - days.current_inputs(snapshot, asset, asked).keys():
+        delivered = staleness.delivered_days(snapshot, asked)
+        if missing := delivered - staleness.current_inputs(snapshot, asset, asked).keys():
             raise MissingInputError(
                 f"{UPSTREAM[asset]} was never built for {list_days(missing)}: materialize it for these days first."
             )
@@ -60,10 +61,10 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
 
 def parts_of_days(snapshot: Connection, build: Build) -> Iterator[Build]:
     """The build in parts that memory can hold."""
-    if days.reads_raw(build.asset):
+    if staleness.reads_raw(build.asset):
         expected = active.expected_rows(snapshot, build.inputs)
     else:
-        expected = days.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
+        expected = builds.row_counts(snapshot, UPSTREAM[build.asset], build.inputs)
     for portion in batches(build.days, expected):
         yield replace(build, due={day: build.due[day] for day in portion})
 

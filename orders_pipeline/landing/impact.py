@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import overlap, raw_objects
-from orders_pipeline.ledger import active, days, overlaps
+from orders_pipeline.ledger import active, overlaps, staleness
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.storage.lake import Lake
 
@@ -29,7 +29,7 @@ class Impact:
         """Record everything in the caller's transaction."""
         overlaps.forget(connection, self.unpaired)
         overlaps.record(connection, self.pairs)
-        days.bump_versions(connection, self.touched)
+        staleness.bump_versions(connection, self.touched)
 
 
 def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Impact:

@@ -17,7 +17,7 @@ from orders_pipeline.landing import raw_objects, source_table
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.outages import releasing_on_outage
 from orders_pipeline.landing.provenance import Origin, origin_of
-from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger import active, builds, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
@@ -112,7 +112,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     # Names first, then objects: what is built meanwhile is not mistaken for missing. The vacuum waits for our lock.
     active_files = active.all_files(connection)
     named = files.paths(connection)
-    built = {asset: days.objects(connection, asset) for asset in UPSTREAM}
+    built = {asset: builds.objects(connection, asset) for asset in UPSTREAM}
     connection.rollback()
     objects = set(ingest.lake.objects())
     listed = {_key(version): version for page in s3.list_pages() for version in page}
@@ -122,7 +122,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
 
     for asset, day_of in built.items():
         if gone := day_of.keys() - objects:
-            days.mark_missing(connection, asset, gone)
+            builds.mark_missing(connection, asset, gone)
             found.stale[asset] = sorted(day_of[path] for path in gone)
     connection.commit()
 

@@ -19,8 +19,8 @@ from typing import Final
 
 from sqlalchemy.engine import Engine
 
-from orders_pipeline.ledger import days as ledger_days
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import builds
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.quality.scope import Scope
 from orders_pipeline.tables import revenue as revenue_table
 
@@ -72,7 +72,7 @@ def find(engine: Engine, scope: Scope, calendar: Calendar) -> Comparison:
     """Compare the finished days among the recent ones and those that this run built."""
     recent = [calendar.today - timedelta(days=ago) for ago in range(1, _RECENT_DAYS + 1)]
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
-        built = ledger_days.days_of_run(snapshot, "daily_revenue", scope.run_id)
+        built = builds.days_of_run(snapshot, "daily_revenue", scope.run_id)
         finished = sorted(day for day in {*built, *recent} if calendar.start <= day < calendar.today)
         known = revenue_table.of_days(snapshot, days_needed(finished))
     compared, odd = compare(known, finished)

@@ -13,10 +13,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline import validation
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import active, overlaps
-from orders_pipeline.ledger import days as ledger_days
-from orders_pipeline.ledger.days import Calendar, DueDays
+from orders_pipeline.ledger import active, builds, overlaps, staleness
 from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.staleness import Calendar, DueDays
 from orders_pipeline.quality.scope import Scope
 from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
 from orders_pipeline.storage.lake import Lake
@@ -80,15 +79,15 @@ def compare(engine: Engine, lake: Lake, scope: Scope, calendar: Calendar) -> Com
     """
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         stale, unreadable = (
-            ledger_days.due_days(snapshot, "cleaned_orders", calendar),
+            staleness.due_days(snapshot, "cleaned_orders", calendar),
             overlaps.unreadable_days(snapshot),
         )
         # Includes days that are not built: this must find a day that is missing from the ledger.
-        known = set(ledger_days.all_days(snapshot, "cleaned_orders", calendar)) | active.days_held(snapshot)
+        known = set(builds.all_days(snapshot, "cleaned_orders", calendar)) | active.days_held(snapshot)
         everything = [day for day in known if calendar.start <= day <= calendar.today]
         selected = scope.built_by_run(snapshot, "cleaned_orders") or everything
         compared = sorted(set(selected) - {*stale.stale} - unreadable)
-        paths = ledger_days.paths(snapshot, "cleaned_orders", compared)
+        paths = builds.paths(snapshot, "cleaned_orders", compared)
         sources = []
         for batch in batches(compared, active.expected_rows(snapshot, compared)):
             holding = active.holding(snapshot, batch)

@@ -6,8 +6,8 @@ from datetime import date
 
 from sqlalchemy.engine import Engine
 
-from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import builds, staleness
+from orders_pipeline.ledger.staleness import Calendar
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Deliveries:
 def find(engine: Engine, requested: Sequence[date], calendar: Calendar) -> Deliveries:
     """The orders of the requested days of daily_orders, or of all built days if none is requested."""
     with engine.connect() as connection:
-        compared = requested or days.all_days(connection, "daily_orders", calendar)
-        delivered = days.delivered_days(connection, compared)
-        rows = days.row_counts(connection, "daily_orders", compared)
+        compared = requested or builds.all_days(connection, "daily_orders", calendar)
+        delivered = staleness.delivered_days(connection, compared)
+        rows = builds.row_counts(connection, "daily_orders", compared)
     return Deliveries(
         days=compared,
         missing=sorted(set(compared) - delivered),

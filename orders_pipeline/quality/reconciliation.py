@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline.ledger import days as ledger_days
+from orders_pipeline.ledger import builds
 from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, reconciled_days
 from orders_pipeline.quality.scope import Scope
 
@@ -69,7 +69,7 @@ def compare_and_record(engine: Engine, scope: Scope) -> Comparison:
     days that agreed before."""
     marts = ("daily_revenue", "daily_revenue_partitioned")
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
-        built = any(ledger_days.days_of_run(snapshot, mart, scope.run_id) for mart in marts)
+        built = any(builds.days_of_run(snapshot, mart, scope.run_id) for mart in marts)
         found = compare(snapshot, everything=scope.everything or not built)
     with engine.begin() as transaction:
         record(transaction, found)

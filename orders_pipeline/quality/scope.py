@@ -6,8 +6,8 @@ from datetime import date
 
 from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import builds, staleness
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.schema import PARTITIONED
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables.missing_objects import require_objects
@@ -39,22 +39,22 @@ class Scope:
         requested = self.requested if asset in PARTITIONED else ()
         with engine.connect() as connection:
             selected = self._select(connection, asset, requested, calendar)
-            paths = days.paths(connection, asset, selected)
-            rows = days.row_counts(connection, asset, selected)
-            stale = days.due_days(connection, asset, calendar)
+            paths = builds.paths(connection, asset, selected)
+            rows = builds.row_counts(connection, asset, selected)
+            stale = staleness.due_days(connection, asset, calendar)
         if paths:
             require_objects(engine, lake, asset, paths)
         return Built(paths, sum(rows.values()), (stale.among(requested) if requested else stale).stale)
 
     def built_by_run(self, connection: Connection, asset: str) -> list[date]:
         """The days of a table that the run built; none if its checks compare all days."""
-        return [] if self.everything else days.days_of_run(connection, asset, self.run_id)
+        return [] if self.everything else builds.days_of_run(connection, asset, self.run_id)
 
     def _select(
         self, connection: Connection, asset: str, requested: Sequence[date], calendar: Calendar
     ) -> Sequence[date]:
         """The days that the run requested or built. If there are none: all days."""
-        everything = days.all_days(connection, asset, calendar)
+        everything = builds.all_days(connection, asset, calendar)
         if requested:
             return [day for day in everything if day in requested]
         return self.built_by_run(connection, asset) or everything

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 from sqlalchemy.engine import Engine
 
-from orders_pipeline.ledger import days
+from orders_pipeline.ledger import builds
 from orders_pipeline.quality.scope import Built
 from orders_pipeline.storage.lake import Lake
 
@@ -33,7 +33,7 @@ def find(lake: Lake, built: Built) -> Repeated:
 def block(engine: Engine, found: Repeated) -> None:
     """Keep the days of repeated orders from being read downstream."""
     with engine.begin() as transaction:
-        days.block(transaction, "cleaned_orders", found.days, "order_ids_are_unique")
+        builds.block(transaction, "cleaned_orders", found.days, "order_ids_are_unique")
 
 
 def repeated(orders: pl.LazyFrame, count: int) -> pl.DataFrame:

@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Blocked, Blocker
+from orders_pipeline.ledger import builds
+from orders_pipeline.ledger.staleness import Blocked, Blocker
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.text import list_days, printable
 
@@ -25,7 +25,7 @@ def require_objects(engine: Engine, lake: Lake, table: str, paths: Mapping[date,
     if not missing:
         return
     with engine.begin() as transaction:
-        days.mark_missing(transaction, table, missing)
+        builds.mark_missing(transaction, table, missing)
     stale = list_days(day for day, path in paths.items() if path in missing)
     raise MissingInputError(
         f"Objects of {table} are missing from the lake ({stale}). These days are now stale: the next run rebuilds them."

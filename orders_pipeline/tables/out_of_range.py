@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 from orders_pipeline import transforms
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import active, days, overlaps
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import active, overlaps, staleness
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.schema import SOURCE
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables.batching import batches
@@ -45,7 +45,7 @@ class Waiting:
 
 def waiting_orders(connection: Connection, lake: Lake, calendar: Calendar) -> list[Waiting]:
     """The waiting orders, the earlier side first. Reads the lake only if there are any."""
-    found = days.out_of_range_unbuilt(connection, calendar)
+    found = staleness.out_of_range_unbuilt(connection, calendar)
     sides = {
         Side.BEFORE_START: [day for day in found if day < calendar.start],
         Side.AFTER_TODAY: [day for day in found if day > calendar.today],

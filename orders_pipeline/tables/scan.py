@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import active, days
+from orders_pipeline.ledger import active, builds
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import DAY, TABLES
@@ -47,7 +47,7 @@ def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) 
             files = active.all_files(snapshot) if within is None else _files(snapshot, within)
             rows = raw_objects.scan(lake, files).select(schema_of(table).names())
             return rows if within is None else rows.filter(pl.col(DAY).is_between(*within))
-        paths = days.paths_within(snapshot, table, *(within or (date.min, date.max)))
+        paths = builds.paths_within(snapshot, table, *(within or (date.min, date.max)))
     require_objects(engine, lake, table, paths)
     return lake.scan(list(paths.values())) if paths else pl.LazyFrame(schema=schema_of(table))
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger import days, reports
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import builds, reports, staleness
 from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, rejected_orders
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.settings import Settings
 
 
@@ -39,14 +39,14 @@ def totals(connection: Connection, settings: Settings) -> Totals:
     spend = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue_partitioned.c.daily_spend), 0))
     revenue_days, revenue_sum = connection.execute(revenue).one()
     customer_days, spend_sum = connection.execute(spend).one()
-    clean = days.total_rows(connection, "cleaned_orders")
+    clean = builds.total_rows(connection, "cleaned_orders")
     return Totals(
         files=counts.by_status,
         rows=counts.rows,
         clean_orders=clean,
         rejected_rows=dict(connection.execute(reasons.order_by(sa.func.count().desc())).all()),
         superseded_rows=counts.clean_rows - clean,
-        out_of_range_days=days.out_of_range(connection, calendar),
+        out_of_range_days=staleness.out_of_range(connection, calendar),
         days=revenue_days,
         revenue=Decimal(revenue_sum),
         customer_days=customer_days,

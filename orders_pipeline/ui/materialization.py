@@ -11,8 +11,8 @@ import dagster as dg
 import polars as pl
 from sqlalchemy.engine import Engine
 
-from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Build
+from orders_pipeline.ledger import builds
+from orders_pipeline.ledger.builds import Build
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.missing_objects import blocked_reason
@@ -67,7 +67,7 @@ def describe_days(
         latest = max((day for day, its in made.items() if its.rows), default=None)
         context.add_output_metadata(metadata.preview(made[latest].sample if latest else []))
     with engine.connect() as connection:
-        context.add_output_metadata({"dagster/row_count": days.total_rows(connection, build.asset)})
+        context.add_output_metadata({"dagster/row_count": builds.total_rows(connection, build.asset)})
     context.add_output_metadata(
         {
             "rows_rebuilt": sum(its.rows for its in made.values()),

@@ -14,7 +14,7 @@ from orders_pipeline.text import list_days
 
 if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
-    from orders_pipeline.ledger.days import Why
+    from orders_pipeline.ledger.staleness import Why
 
 PREVIEW_ROWS: Final = 5
 # Of raw rows, and of the text of rejected ones, nothing is shown: they may hold anything, also about people.

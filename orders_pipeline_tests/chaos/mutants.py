@@ -147,8 +147,8 @@ MUTANTS = [
         "2 exactly once",
         "a file is committed in another transaction than its day versions",
         of="landing.impact:Impact.record",
-        old="days.bump_versions(connection, self.touched)",
-        new="connection.commit() or days.bump_versions(connection, self.touched)",
+        old="staleness.bump_versions(connection, self.touched)",
+        new="connection.commit() or staleness.bump_versions(connection, self.touched)",
         tests="landing/test_landing.py",
         chosen="committed_together",
     ),
@@ -182,7 +182,7 @@ MUTANTS = [
     Mutant(
         "3 confluent",
         "an older build replaces a newer one",
-        of="ledger.days:commit_build",
+        of="ledger.builds:commit_build",
         old="older = sa.and_(older, versions[0] <= versions[1])",
         new="assert versions",
         tests="ledger/test_days.py",
@@ -361,7 +361,7 @@ MUTANTS = [
     Mutant(
         "9 no lost wake-up",
         "a day bumped while it is built counts as current",
-        of="ledger.days:_inputs",
+        of="ledger.staleness:_inputs",
         old="return order_days, sa.cast(order_days.c.version, sa.Text), order_days.c.day",
         new='return order_days, sa.literal("1"), order_days.c.day',
         tests="io_managers/test_lake_and_marts.py ledger/test_days.py",
@@ -423,7 +423,7 @@ MUTANTS = [
     Mutant(
         "10 replay",
         "a run that has nothing to do builds everything",
-        of="ledger.days:due_days",
+        of="ledger.staleness:due_days",
         old="(sa.literal(everything), Why.REFRESH)",
         new="(sa.true(), Why.REFRESH)",
         tests="cli/test_sync.py",
@@ -691,7 +691,7 @@ MUTANTS = [
     Mutant(
         "3 confluent",
         "a restored object is used before it is revalidated",
-        of="ledger.days:due_days",
+        of="ledger.staleness:due_days",
         old="if found is None:",
         new="if found is None or blocker is Blocker.MISSING_OBJECT:",
         tests="landing/test_reprocess.py",

@@ -11,7 +11,7 @@ import pytest
 
 from orders_pipeline import run_tags
 from orders_pipeline.definitions import postgres
-from orders_pipeline.ledger import days
+from orders_pipeline.ledger import builds, staleness
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.schema import KEYS, TABLES
 from orders_pipeline.tables import revenue
@@ -85,7 +85,7 @@ def test_a_run_over_a_range_that_fails_keeps_the_days_it_finished(
 ) -> None:
     pipeline.land_rows("a.csv", *(f"{n},ann,1.00,2026-03-{n:02}" for n in range(1, 6)))
     pipeline.run("s3_arrival")
-    mark, marked = days.commit_build, []
+    mark, marked = builds.commit_build, []
 
     def fail_on_the_third(*arguments: Any) -> list[date]:
         marked.append(arguments)
@@ -94,7 +94,7 @@ def test_a_run_over_a_range_that_fails_keeps_the_days_it_finished(
         return mark(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(days, "commit_build", fail_on_the_third)
+        patched.setattr(builds, "commit_build", fail_on_the_third)
         assert not pipeline.run("stale_days", tags=run_tags.of_range(date(2026, 3, 1), date(2026, 3, 5))).success
 
     assert sorted(pipeline.built("daily_orders")) == ["2026-03-01", "2026-03-02"]
@@ -126,16 +126,16 @@ def test_a_day_touched_while_it_is_built_is_stale_again_afterwards(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
-    mark, meddled = days.commit_build, []
+    mark, meddled = builds.commit_build, []
 
     def meddle(connection: Any, build: Any, *rest: Any) -> list[date]:
         if build.asset == "cleaned_orders" and not meddled:
             meddled.append(build)
             with postgres.ledger().begin() as other:
-                days.bump_versions(other, [date(2026, 3, 4)])
+                staleness.bump_versions(other, [date(2026, 3, 4)])
         return mark(connection, build, *rest)
 
-    monkeypatch.setattr(days, "commit_build", meddle)
+    monkeypatch.setattr(builds, "commit_build", meddle)
     pipeline.run("s3_arrival")
 
     assert [str(day) for day in pipeline.stale("cleaned_orders")] == ["2026-03-04"]

@@ -18,7 +18,7 @@ from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import ObjectChangedError, QuarantineError, ServiceUnavailableError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import ingesting
-from orders_pipeline.ledger import active, days, files
+from orders_pipeline.ledger import active, files, staleness
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.resources import S3Resource
@@ -688,7 +688,7 @@ def test_a_file_and_the_days_that_it_touches_are_committed_together(
 
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(days, "bump_versions", fail)
+        patched.setattr(staleness, "bump_versions", fail)
         assert not pipeline.sync().is_complete
 
     assert pipeline.query("SELECT count(*) FROM ledger.landed_files WHERE active") == [(0,)]

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.definitions import postgres
-from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Blocked, Blocker, Build, BuiltDay, Calendar, Due, Why
+from orders_pipeline.ledger import builds, staleness
+from orders_pipeline.ledger.builds import Build, BuiltDay
+from orders_pipeline.ledger.staleness import Blocked, Blocker, Calendar, Due, Why
 from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline_tests.support.driver import Pipeline
 
@@ -25,27 +26,27 @@ def connection(pipeline: Pipeline) -> Connection:
 def built(connection: Connection, asset: str, input_: str, path: str | None = "p", day: date = DAY) -> bool:
     """Mark a day as built from an input; whether the mark was accepted."""
     build = Build(asset, {day: Due(input_, Why.ORDERS)}, CALENDAR)
-    return days.commit_build(connection, build, [BuiltDay(day, input_, 1, path)], "run") == [day]
+    return builds.commit_build(connection, build, [BuiltDay(day, input_, 1, path)], "run") == [day]
 
 
 def inputs(connection: Connection, asset: str, calendar: Calendar = CALENDAR) -> dict[date, str]:
     """The days of a table that are to be built, with the input of each."""
-    return {day: due.input for day, due in days.due_days(connection, asset, calendar).due.items()}
+    return {day: due.input for day, due in staleness.due_days(connection, asset, calendar).due.items()}
 
 
 def test_a_touched_day_is_stale_until_it_is_built_from_its_version(connection: Connection) -> None:
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     assert inputs(connection, "cleaned_orders") == {DAY: "1"}
 
     assert built(connection, "cleaned_orders", "1")
     assert inputs(connection, "cleaned_orders") == {}
 
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     assert inputs(connection, "cleaned_orders") == {DAY: "2"}
 
 
 def test_a_derived_day_is_stale_when_its_upstream_was_rebuilt(connection: Connection) -> None:
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "first")
     assert inputs(connection, "daily_revenue") == {DAY: "first"}
     assert built(connection, "daily_revenue", "first", None)
@@ -57,15 +58,15 @@ def test_a_derived_day_is_stale_when_its_upstream_was_rebuilt(connection: Connec
 
 def test_a_build_from_an_older_version_is_refused(connection: Connection) -> None:
     for _ in range(10):
-        days.bump_versions(connection, [DAY])
+        staleness.bump_versions(connection, [DAY])
     assert built(connection, "cleaned_orders", "10", "newer")
 
     assert not built(connection, "cleaned_orders", "9", "older")
-    assert days.paths(connection, "cleaned_orders", [DAY]) == {DAY: "newer"}
+    assert builds.paths(connection, "cleaned_orders", [DAY]) == {DAY: "newer"}
 
 
 def test_a_mart_built_from_an_upstream_day_that_was_replaced_is_refused(connection: Connection) -> None:
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "first")
     built(connection, "cleaned_orders", "1", "second")
 
@@ -76,7 +77,7 @@ def test_a_mart_built_from_an_upstream_day_that_was_replaced_is_refused(connecti
 def test_older_rules_make_a_day_stale_and_lower_rules_never_replace_higher_ones(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "old code")
 
     with monkeypatch.context() as newer_code:
@@ -84,37 +85,37 @@ def test_older_rules_make_a_day_stale_and_lower_rules_never_replace_higher_ones(
         assert inputs(connection, "cleaned_orders") == {DAY: "1"}
         assert built(connection, "cleaned_orders", "1", "new code")
 
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     assert inputs(connection, "cleaned_orders") == {}
     assert not built(connection, "cleaned_orders", "2", "old code again")
-    assert days.paths(connection, "cleaned_orders", [DAY]) == {DAY: "new code"}
+    assert builds.paths(connection, "cleaned_orders", [DAY]) == {DAY: "new code"}
 
 
 def test_another_time_zone_makes_a_day_stale(connection: Connection) -> None:
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1")
 
     assert inputs(connection, "cleaned_orders", replace(CALENDAR, zone="Europe/Berlin")) == {DAY: "1"}
 
 
 def test_days_outside_the_calendar_are_never_stale(connection: Connection) -> None:
-    days.bump_versions(connection, [date(2025, 12, 31), DAY, date(2027, 1, 1)])
+    staleness.bump_versions(connection, [date(2025, 12, 31), DAY, date(2027, 1, 1)])
 
-    assert days.due_days(connection, "daily_orders", CALENDAR).stale == [DAY]
-    assert days.out_of_range(connection, CALENDAR) == [date(2025, 12, 31), date(2027, 1, 1)]
+    assert staleness.due_days(connection, "daily_orders", CALENDAR).stale == [DAY]
+    assert staleness.out_of_range(connection, CALENDAR) == [date(2025, 12, 31), date(2027, 1, 1)]
 
 
 def test_a_blocked_day_is_not_read_downstream_until_it_is_rebuilt(connection: Connection) -> None:
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1", "wrong")
-    days.block(connection, "cleaned_orders", [DAY], "order_ids_are_unique")
-    found = days.due_days(connection, "daily_revenue", CALENDAR)
+    builds.block(connection, "cleaned_orders", [DAY], "order_ids_are_unique")
+    found = staleness.due_days(connection, "daily_revenue", CALENDAR)
     assert (found.due, found.stale) == ({}, [])
     assert found.blocked == {DAY: Blocked(Blocker.FAILED_CHECK, ("order_ids_are_unique",))}
 
     built(connection, "cleaned_orders", "1", "right")
     assert inputs(connection, "daily_revenue") == {DAY: "right"}
-    assert not days.due_days(connection, "daily_revenue", CALENDAR).blocked
+    assert not staleness.due_days(connection, "daily_revenue", CALENDAR).blocked
 
 
 @pytest.mark.parametrize("change", ["block", "forget"])
@@ -131,9 +132,9 @@ def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipelin
         try:
             with postgres.ledger().begin() as transaction:
                 if change == "block":
-                    days.block(transaction, "cleaned_orders", [second, first], "order_ids_are_unique")
+                    builds.block(transaction, "cleaned_orders", [second, first], "order_ids_are_unique")
                 else:
-                    days.mark_missing(transaction, "cleaned_orders", [str(second), str(first)])
+                    builds.mark_missing(transaction, "cleaned_orders", [str(second), str(first)])
         except Exception as error:  # a deadlock may end either side
             failed.append(error)
 
@@ -149,25 +150,27 @@ def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipelin
 
 
 def test_a_full_refresh_makes_every_day_stale(connection: Connection) -> None:
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     built(connection, "cleaned_orders", "1")
 
-    assert days.due_days(connection, "cleaned_orders", CALENDAR, everything=True).due == {DAY: Due("1", Why.REFRESH)}
+    assert staleness.due_days(connection, "cleaned_orders", CALENDAR, everything=True).due == {
+        DAY: Due("1", Why.REFRESH)
+    }
 
 
 def test_a_stale_day_says_why_it_is_stale(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     def why(asset: str = "cleaned_orders", calendar: Calendar = CALENDAR, *, everything: bool = False) -> Why | None:
-        due = days.due_days(connection, asset, calendar, everything=everything).due
+        due = staleness.due_days(connection, asset, calendar, everything=everything).due
         return due[DAY].why if due else None
 
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     assert (why(), why(everything=True)) == (Why.NOT_BUILT, Why.NOT_BUILT)
     built(connection, "cleaned_orders", "1", "first")
     assert (why(), why(everything=True)) == (None, Why.REFRESH)
     assert why("daily_revenue") == Why.NOT_BUILT
     built(connection, "daily_revenue", "first", None)
 
-    days.bump_versions(connection, [DAY])
+    staleness.bump_versions(connection, [DAY])
     assert (why(), why(everything=True)) == (Why.ORDERS, Why.ORDERS)
     assert why(calendar=replace(CALENDAR, zone="Europe/Berlin")) == Why.ZONE
     assert why("daily_revenue") is None

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from orders_pipeline.ledger import days
+from orders_pipeline.ledger import staleness
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.models import metadata
 from orders_pipeline.storage import embedded
@@ -90,7 +90,7 @@ def test_older_code_works_on_a_ledger_that_newer_code_has_migrated(empty_databas
     with engine.begin() as connection:
         versions = connection.execute(sa.text("SELECT version_num FROM ledger.alembic_version")).scalars().all()
         assert versions == ["from the future"]
-        days.bump_versions(connection, {date(2026, 3, 4)})
+        staleness.bump_versions(connection, {date(2026, 3, 4)})
     with engine.connect() as connection:
         query = sa.text("SELECT day, version, of_the_future FROM ledger.order_days")
         assert [tuple(row) for row in connection.execute(query)] == [(date(2026, 3, 4), 1, None)]

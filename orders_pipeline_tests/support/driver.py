@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.cli.status import PipelineStatus, read_status
 from orders_pipeline.cli.sync import Synced, sync
 from orders_pipeline.definitions import defs, postgres, s3
-from orders_pipeline.ledger import days
-from orders_pipeline.ledger.days import Calendar
+from orders_pipeline.ledger import builds, staleness
+from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.settings import read_settings
 
 HEADER = "order_id,customer_id,amount,order_date"
@@ -121,8 +121,8 @@ class Pipeline:
     def lake_frame(self, asset: str) -> pl.DataFrame:
         """All rows of a table that is kept in the lake by day."""
         with self.connect() as connection:
-            built = days.all_days(connection, asset, Calendar.of(read_settings()))
-            paths = list(days.paths(connection, asset, built).values())
+            built = builds.all_days(connection, asset, Calendar.of(read_settings()))
+            paths = list(builds.paths(connection, asset, built).values())
         return s3.lake().scan(paths).collect() if paths else pl.DataFrame()
 
     def built(self, asset: str) -> dict[str, tuple[str, str]]:
@@ -133,7 +133,7 @@ class Pipeline:
     def stale(self, asset: str) -> list[date]:
         """The stale days of a table."""
         with self.connect() as connection:
-            return days.due_days(connection, asset, Calendar.of(read_settings())).stale
+            return staleness.due_days(connection, asset, Calendar.of(read_settings())).stale
 
 
 def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:

@@ -1,0 +1,173 @@
+"""The built days of each table: what each was built from, how many rows it has and where its object is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger.models import built_days
+from orders_pipeline.ledger.staleness import Blocked, Calendar, Due, reads_raw
+from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
+
+
+@dataclass(frozen=True)
+class BuiltDay:
+    """A built day. `path` is null for tables in Postgres."""
+
+    day: date
+    input: str
+    rows: int
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """What one step plans to build, from the same snapshot as the rows that it reads."""
+
+    asset: str
+    due: Mapping[date, Due]
+    calendar: Calendar
+    current: tuple[date, ...] = field(default=())  # requested, and not stale
+    blocked: Mapping[date, Blocked] = field(default_factory=dict)  # stale, and not built
+
+    @cached_property
+    def inputs(self) -> dict[date, str]:
+        return {day: due.input for day, due in self.due.items()}
+
+    @property
+    def days(self) -> list[date]:
+        return sorted(self.due)
+
+
+def paths(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
+    """The object of each built day of a table."""
+    query = sa.select(built_days.c.day, built_days.c.path).where(
+        built_days.c.asset == asset, built_days.c.day.in_(list(days)), built_days.c.path.is_not(None)
+    )
+    return {row.day: row.path for row in connection.execute(query)}
+
+
+def paths_within(connection: Connection, asset: str, first: date, last: date) -> dict[date, str]:
+    """The object of each built day of a table from `first` to `last`, in order."""
+    query = (
+        sa.select(built_days.c.day, built_days.c.path)
+        .where(built_days.c.asset == asset, built_days.c.day.between(first, last), built_days.c.path.is_not(None))
+        .order_by(built_days.c.day)
+    )
+    return {row.day: row.path for row in connection.execute(query)}
+
+
+def objects(connection: Connection, asset: str) -> dict[str, date]:
+    """The day that each object of a table holds. Empty for a table in Postgres."""
+    query = sa.select(built_days.c.path, built_days.c.day)
+    found = connection.execute(query.where(built_days.c.asset == asset, built_days.c.path.is_not(None)))
+    return {row.path: row.day for row in found}
+
+
+def days_of_run(connection: Connection, asset: str, run_id: str) -> list[date]:
+    """The days of a table that this run built, in order."""
+    query = sa.select(built_days.c.day).where(built_days.c.asset == asset, built_days.c.run_id == run_id)
+    return sorted(connection.execute(query).scalars())
+
+
+def all_days(connection: Connection, asset: str, calendar: Calendar) -> list[date]:
+    """Every built day of a table, in order."""
+    query = sa.select(built_days.c.day).where(
+        built_days.c.asset == asset, built_days.c.day.between(calendar.start, calendar.today)
+    )
+    return sorted(connection.execute(query).scalars())
+
+
+def row_counts(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, int]:
+    """The rows of each built day of a table."""
+    query = sa.select(built_days.c.day, built_days.c.rows).where(
+        built_days.c.asset == asset, built_days.c.day.in_(list(days))
+    )
+    return {row.day: row.rows for row in connection.execute(query)}
+
+
+def total_rows(connection: Connection, asset: str) -> int:
+    """The rows of a table, over all its built days."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(built_days.c.rows), 0)).where(built_days.c.asset == asset)
+    return int(connection.execute(query).scalar_one())
+
+
+def commit_build(connection: Connection, build: Build, built: list[BuiltDay], run_id: str) -> list[date]:
+    """Record built days, in the transaction that makes their rows visible. Returns the days that were accepted.
+
+    A day is refused if the ledger already has a newer one: built by a higher code version, or from a later version of
+    the raw orders. A day of a derived table is refused if the upstream day that it read is no longer current. Accepted
+    days stay locked until the transaction ends, in order of day, so that builds of the same day run one at a time."""
+    if not built:
+        return []
+    by_day = {day.day: day for day in built}
+    if not reads_raw(build.asset):
+        by_day = _with_current_upstream(connection, build.asset, by_day)
+    if not by_day:
+        return []
+    statement = insert(built_days)
+    fresh = statement.excluded
+    older = built_days.c.rules <= fresh.rules
+    if reads_raw(build.asset):
+        versions = sa.cast(built_days.c.input, sa.BigInteger), sa.cast(fresh.input, sa.BigInteger)
+        older = sa.and_(older, versions[0] <= versions[1])
+    replacement = {name: fresh[name] for name in ("input", "path", "rows", "rules", "zone", "run_id")} | {
+        "built_at": sa.func.clock_timestamp(),
+        "blocked_by": sa.null(),
+    }
+    accepted = connection.execute(
+        statement.values(
+            [
+                {
+                    "asset": build.asset,
+                    "day": day,
+                    "input": by_day[day].input,
+                    "path": by_day[day].path,
+                    "rows": by_day[day].rows,
+                    "rules": CODE_VERSIONS[build.asset],
+                    "zone": build.calendar.zone,
+                    "run_id": run_id,
+                }
+                for day in sorted(by_day)
+            ]
+        )
+        .on_conflict_do_update(index_elements=["asset", "day"], set_=replacement, where=older)
+        .returning(built_days.c.day)
+    )
+    return sorted(accepted.scalars())
+
+
+def block(connection: Connection, asset: str, days: Iterable[date], check: str) -> None:
+    """Keep days from being read downstream until they are rebuilt: a blocking check failed on them."""
+    found = built_days.c.asset == asset, built_days.c.day.in_(list(days))
+    _lock(connection, *found)
+    connection.execute(sa.update(built_days).where(*found).values(blocked_by=check))
+
+
+def mark_missing(connection: Connection, asset: str, lost: Iterable[str]) -> None:
+    """Make days stale whose object is missing."""
+    gone = built_days.c.asset == asset, built_days.c.path.in_(list(lost))
+    _lock(connection, *gone)
+    connection.execute(sa.delete(built_days).where(*gone))
+
+
+def _lock(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
+    """Lock built days of one table in order of day, like `commit_build`, so that two transactions cannot deadlock."""
+    connection.execute(sa.select(built_days.c.day).where(*which).order_by(built_days.c.day).with_for_update())
+
+
+def _with_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, BuiltDay]:
+    """The days built from the current upstream day. Locks those days, so that they stay current until the transaction
+    ends."""
+    query = (
+        sa.select(built_days.c.day, built_days.c.path)
+        .where(built_days.c.asset == UPSTREAM[asset], built_days.c.day.in_(list(built)))
+        .order_by(built_days.c.day)
+        .with_for_update(read=True)
+    )
+    current = {row.day: row.path for row in connection.execute(query)}
+    return {day: entry for day, entry in built.items() if current.get(day) == entry.input}
