@@ -1,4 +1,4 @@
-"""Which days of which table are stale, and what each built day was built from.
+"""Which days of which table are stale, and why.
 
 A day is stale when its recorded input differs from the current one, or when an older code version or another time zone
 built it. The input of a table that reads raw orders is `order_days.version`. The input of a derived table is the path

@@ -185,7 +185,7 @@ MUTANTS = [
         of="ledger.builds:commit_build",
         old="older = sa.and_(older, versions[0] <= versions[1])",
         new="assert versions",
-        tests="ledger/test_days.py",
+        tests="ledger/test_builds.py",
     ),
     Mutant(
         "4 conserved",
@@ -364,7 +364,7 @@ MUTANTS = [
         of="ledger.staleness:_inputs",
         old="return order_days, sa.cast(order_days.c.version, sa.Text), order_days.c.day",
         new='return order_days, sa.literal("1"), order_days.c.day',
-        tests="io_managers/test_lake_and_marts.py ledger/test_days.py",
+        tests="io_managers/test_lake_and_marts.py ledger/test_builds.py",
         chosen="touched",
     ),
     Mutant(

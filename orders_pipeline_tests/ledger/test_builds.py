@@ -1,4 +1,4 @@
-"""Staleness and marks: one rule, and nothing newer is ever replaced by something older."""
+"""Builds and staleness: one rule, and nothing newer is ever replaced by something older."""
 
 from dataclasses import replace
 from datetime import date, timedelta
