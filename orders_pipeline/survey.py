@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.backlog import Backlog, Known, backlog
 from orders_pipeline.landing import notices, side_files
 from orders_pipeline.landing.discover import table_trouble
-from orders_pipeline.ledger import active, files, staleness
+from orders_pipeline.ledger import active, entries, staleness
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Entry, FileVersion
 from orders_pipeline.resources import S3Resource
@@ -28,7 +28,7 @@ class Survey:
 
 def of_page(connection: Connection, page: Sequence[FileVersion]) -> Known:
     """What is known of listed versions."""
-    unsettled = files.unsettled(connection, page)
+    unsettled = entries.unsettled(connection, page)
     connection.rollback()
     return Known(unsettled=unsettled)
 
@@ -38,7 +38,7 @@ def of_ledger(connection: Connection, settings: Settings, tables: Iterable[str],
     none is named, in all."""
     calendar = Calendar.of(settings)
     return Known(
-        failing=files.failing(connection, *buckets),
+        failing=entries.failing(connection, *buckets),
         outdated=[file.version for file in active.outdated(connection, calendar.zone)],
         zone=calendar.zone,
         stale_rejects=[item for items in active.stale_files(connection, "rejected_orders") for item in items],
@@ -60,7 +60,7 @@ def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey
     known = replace(
         of_ledger(connection, settings, UPSTREAM),
         unsettled=unsettled,
-        vanished=files.vanished(connection, s3.bucket, listed),
+        vanished=entries.vanished(connection, s3.bucket, listed),
         reported_side_files=[version.key for version in side_files.reported(connection, s3)],
     )
     left = backlog(known)

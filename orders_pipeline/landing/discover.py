@@ -13,7 +13,7 @@ from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.landing import notices, side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.reprocess import discard_vanished
-from orders_pipeline.ledger import files
+from orders_pipeline.ledger import entries
 from orders_pipeline.ledger.keys import that_count
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
@@ -108,7 +108,7 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
 
 def table_is_pending(connection: Connection, settings: Settings) -> bool:
     """Whether `receive_table` would change anything. Queries the table only if the ledger does not answer it."""
-    waiting = files.failing(connection, source_table.BUCKET)
+    waiting = entries.failing(connection, source_table.BUCKET)
     if any(entry.due and entry.version == source_table.WHOLE for entry in waiting):
         return True
     try:
@@ -124,7 +124,7 @@ def table_is_pending(connection: Connection, settings: Settings) -> bool:
 
 def table_trouble(connection: Connection) -> str | None:
     """Why the last run could not load the source table, from the ledger; None: it was loaded."""
-    return files.failing_message(connection, source_table.WHOLE)
+    return entries.failing_message(connection, source_table.WHOLE)
 
 
 def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report) -> None:
@@ -134,5 +134,5 @@ def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report
 
 
 def _gone_days(connection: Connection, listed: list[FileVersion]) -> list[str]:
-    known = files.live_keys(connection, source_table.BUCKET) - {source_table.WHOLE.key}
+    known = entries.live_keys(connection, source_table.BUCKET) - {source_table.WHOLE.key}
     return source_table.gone(known, listed)

@@ -27,7 +27,7 @@ from orders_pipeline.errors import (
 from orders_pipeline.landing import raw_objects, schema_drift
 from orders_pipeline.landing.impact import on_activate, on_deactivate
 from orders_pipeline.landing.outages import error_message, is_outage, releasing_on_outage
-from orders_pipeline.ledger import active, archive, files, retractions
+from orders_pipeline.ledger import active, archive, entries, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline.ledger.records import ActiveFile, RawObject
@@ -83,7 +83,7 @@ class Ingest:
         Raises:
             ServiceUnavailableError: Postgres or the lake failed meanwhile.
         """
-        unsettled = files.unsettled(self.connection, listed)
+        unsettled = entries.unsettled(self.connection, listed)
         self.connection.rollback()
         tried = {version for version, entry in unsettled if entry and entry.version == version and entry.attempts > 0}
         fresh, again = partition(tried.__contains__, pending(unsettled))
@@ -265,7 +265,7 @@ def _confirmed(version: FileVersion, outcome: RawObject | Exception, confirm: Co
 
 def due(connection: Connection, listed: Sequence[FileVersion]) -> list[FileVersion]:
     """The listed versions that are not settled."""
-    unsettled = files.unsettled(connection, listed)
+    unsettled = entries.unsettled(connection, listed)
     connection.rollback()
     return pending(unsettled)
 

@@ -17,7 +17,7 @@ from orders_pipeline.landing import raw_objects, source_table
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.outages import releasing_on_outage
 from orders_pipeline.landing.provenance import Origin, origin_of
-from orders_pipeline.ledger import active, builds, files
+from orders_pipeline.ledger import active, builds, entries, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
@@ -111,14 +111,14 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     found, connection, zone = Recovered(), ingest.connection, ingest.zone
     # Names first, then objects: what is built meanwhile is not mistaken for missing. The vacuum waits for our lock.
     active_files = active.all_files(connection)
-    named = files.paths(connection)
+    named = entries.paths(connection)
     built = {asset: builds.objects(connection, asset) for asset in UPSTREAM}
     connection.rollback()
     objects = set(ingest.lake.objects())
     listed = {_key(version): version for page in s3.list_pages() for version in page}
     has_table = _has_table(settings)
     copies = _copies(ingest.lake, sorted(name for name in objects - named if name.startswith("raw_orders/")), found)
-    histories = files.histories(connection, copies)
+    histories = entries.histories(connection, copies)
 
     for asset, day_of in built.items():
         if gone := day_of.keys() - objects:
@@ -143,7 +143,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
         is_there = listed.get(key) == without_object[key] or (key[0] == TABLE and has_table)
         if is_there and files.reread(connection, *key):
             found.to_reprocess.append(key[1])
-        elif key not in listed or not pending(files.unsettled(connection, [listed[key]])):
+        elif key not in listed or not pending(entries.unsettled(connection, [listed[key]])):
             found.lost.append(key[1])
     connection.commit()
     return found

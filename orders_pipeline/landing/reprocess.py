@@ -6,7 +6,7 @@ from functools import partial
 
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import Ingest, Report, batched
-from orders_pipeline.ledger import active, files
+from orders_pipeline.ledger import active, entries, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import LOST, Status
 
@@ -28,7 +28,7 @@ def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Repo
     """Forget failing and archived files that a complete listing of their bucket no longer shows. If one is active and
     was due to be reprocessed, its raw object stays active."""
     with ingest.transaction():
-        for key in files.vanished(ingest.connection, bucket, listed):
+        for key in entries.vanished(ingest.connection, bucket, listed):
             ingest.log.info("%s was deleted before it could be read.", key)
             files.forget_unread(ingest.connection, bucket, key)
     there, waiting = set(listed), active.outdated(ingest.connection, ingest.zone, Status.FAILING)
@@ -83,6 +83,6 @@ def _give_up(ingest: Ingest, file: ActiveFile, attempts: int | None = None) -> s
 
 def _why(ingest: Ingest, file: ActiveFile) -> str:
     """The message that the ledger has for a file."""
-    message = files.message(ingest.connection, file.version)
+    message = entries.message(ingest.connection, file.version)
     ingest.connection.rollback()
     return message

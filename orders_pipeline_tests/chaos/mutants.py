@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant(
         "1 complete",
         "an archived file is never checked again",
-        of="ledger.files:_settled",
+        of="ledger.entries:_settled",
         old="sa.or_(latest.c.reason.is_distinct_from(ARCHIVED), latest.c.next_attempt > sa.func.now()),",
         new="",
         tests="e2e/test_archived.py",
@@ -673,7 +673,7 @@ MUTANTS = [
     Mutant(
         "9 no poison",
         "an unrecoverable file that S3 has and no one can read is retried for ever",
-        of="ledger.files:_entry",
+        of="ledger.entries:_entry",
         old="is_lost = row.reason == LOST and row.attempts == 0",
         new="is_lost = row.reason == LOST",
         tests="landing/test_reprocess.py",

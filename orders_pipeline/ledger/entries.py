@@ -1,0 +1,117 @@
+"""What the ledger knows about the versions of each key: the latest entry, and which versions are not settled."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from more_itertools import chunked
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger.archive import is_archived
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.ledger.records import IDENTITY, is_version, latest_of_keys, pairs, version_of
+from orders_pipeline.ledger.versions import ARCHIVED, LOST, Entry, FileVersion, Status
+
+_t: Final = landed_files.c
+
+_KEYS_AT_ONCE: Final = 1_000
+_COUNTS: Final = sa.func.bool_or(_t.active).over(partition_by=[_t.bucket, _t.key]).label("counts")
+_DUE: Final = sa.func.coalesce(_t.next_attempt <= sa.func.now(), True).label("due")
+_ENTRY: Final = (*(_t[name] for name in IDENTITY), _t.status, _t.reason, _t.attempts, _DUE, _COUNTS)
+
+
+def _latest(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[str, Entry]:
+    """The latest entry of each of these keys that the ledger knows."""
+    return {row.key: _entry(row, due=row.due) for row in connection.execute(_latest_of(bucket, keys, *_ENTRY))}
+
+
+def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tuple[FileVersion, Entry | None]]:
+    """The listed versions that the ledger has not settled, each with the latest entry of its key."""
+    found: list[tuple[FileVersion, Entry | None]] = []
+    for bucket in sorted({version.bucket for version in listed}):
+        for page in chunked((version for version in listed if version.bucket == bucket), _KEYS_AT_ONCE):
+            settled = _settled(connection, bucket, [version.key for version in page])
+            others = [v for v in page if (v.key, v.etag, v.size, v.last_modified) not in settled]
+            known = _latest(connection, bucket, [version.key for version in others]) if others else {}
+            found += [(version, known.get(version.key)) for version in others]
+    return found
+
+
+def _settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tuple[Any, ...]]:
+    """The key, etag, size and `last_modified` of the latest entries of these keys that need no attempt.
+
+    This is nearly all of most listings. Reading their entries with `_latest` instead takes several times as long."""
+    named = _t.key, _t.etag, _t.size, _t.last_modified
+    latest = _latest_of(bucket, keys, *named, _t.status, _t.reason, _t.next_attempt).subquery()
+    waits_for_nothing = sa.and_(
+        latest.c.status != Status.FAILING,
+        latest.c.reason.is_distinct_from(LOST),
+        sa.or_(latest.c.reason.is_distinct_from(ARCHIVED), latest.c.next_attempt > sa.func.now()),
+    )
+    query = sa.select(*(latest.c[column.name] for column in named)).where(waits_for_nothing)
+    return set(map(tuple, connection.execute(query)))
+
+
+def histories(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Entry]]:
+    """All entries of each (bucket, key), the latest last. A pair that the ledger does not know has an empty list."""
+    found: dict[tuple[str, str], list[Entry]] = {key: [] for key in keys}
+    query = sa.select(landed_files, _COUNTS).where(sa.tuple_(_t.bucket, _t.key).in_(pairs(found))).order_by(_t.id)
+    for row in connection.execute(query):
+        found[row.bucket, row.key].append(_entry(row, due=True))
+    return found
+
+
+def vanished(connection: Connection, bucket: str, listed: Iterable[str]) -> list[str]:
+    """The keys of failing and archived files that a complete listing does not contain: they can never be read."""
+    latest = latest_of_keys(landed_files)
+    waits = sa.or_(latest.c.status == Status.FAILING, is_archived(latest.c))
+    query = sa.select(latest.c.key).where(latest.c.bucket == bucket, waits, latest.c.active.is_(False))
+    return sorted(set(connection.execute(query).scalars()) - set(listed))
+
+
+def failing(connection: Connection, *buckets: str) -> list[Entry]:
+    """The failing entries of these buckets, or of all buckets if you name none."""
+    latest = latest_of_keys(*_ENTRY)
+    within = latest.c.bucket.in_(buckets) if buckets else sa.true()
+    query = sa.select(latest).where(within, latest.c.status == Status.FAILING)
+    return [_entry(row, due=row.due) for row in connection.execute(query.order_by(latest.c.bucket, latest.c.key))]
+
+
+def message(connection: Connection, version: FileVersion) -> str:
+    """The message of a version, or an empty text."""
+    return connection.execute(sa.select(_t.message).where(*is_version(version))).scalar_one() or ""
+
+
+def failing_message(connection: Connection, version: FileVersion) -> str | None:
+    """Why a version is failing. None: it is not."""
+    query = sa.select(sa.func.coalesce(_t.message, _t.reason)).where(*is_version(version), _t.status == Status.FAILING)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def paths(connection: Connection) -> set[str]:
+    """Every object of a landed file, including those of replaced versions."""
+    return set(connection.execute(sa.select(_t.path).where(_t.path.is_not(None))).scalars())
+
+
+def live_keys(connection: Connection, bucket: str) -> set[str]:
+    """The unsettled keys of a bucket: those with a version that is active, quarantined or failing."""
+    waiting = _t.status.in_([Status.QUARANTINED, Status.FAILING])
+    query = sa.select(_t.key).where(_t.bucket == bucket, sa.or_(_t.active, waiting))
+    return set(connection.execute(query).scalars())
+
+
+def _entry(row: Any, due: bool) -> Entry:
+    is_lost = row.reason == LOST and row.attempts == 0  # otherwise a later reading failed
+    waits_for_s3 = row.status == Status.IGNORED and row.reason == ARCHIVED
+    return Entry(version_of(row), Status(row.status), row.attempts, due, is_lost, waits_for_s3, row.counts)
+
+
+def _latest_of(bucket: str, keys: Sequence[str], *columns: Any) -> sa.Select[Any]:
+    """These columns of the latest version of each of these keys."""
+    return (
+        sa.select(*columns)
+        .ext(distinct_on(_t.key))
+        .where(_t.bucket == bucket, _t.key == sa.any_(sa.literal(list(keys), sa.ARRAY(sa.Text))))
+        .order_by(_t.key, _t.id.desc())
+    )
