@@ -1,0 +1,90 @@
+"""Commands that correct what was loaded: retry, retract, rebuild."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import click
+
+from orders_pipeline.errors import OrdersPipelineError
+
+_DAY: Final = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.argument("keys", nargs=-1, required=True)
+@click.option("--loaded", is_flag=True, help="Also read files again that are loaded.")
+def retry(keys: tuple[str, ...], loaded: bool) -> None:
+    """Read quarantined, failing or archived files again, at the next sync or tick.
+
+    Each of KEYS is a whole key, or a pattern like 'landing/2026-03-*' (in quotes; * also matches slashes). You can also
+    name a loaded file whose object is missing from the lake. With --loaded you can name any loaded file, for example
+    after you change ORDERS_COLUMN_ALIASES. Files are read again from S3."""
+    from orders_pipeline.cli import output
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing import operator_actions
+
+    pending = operator_actions.retry(postgres.ledger(), s3, keys, loaded=loaded)
+    output.each(pending, "is pending again. Run `orders-pipeline sync`, or wait for the sensor's next tick.")
+
+
+@click.command()
+@click.argument("keys", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, help="Restore retracted files.")
+def retract(keys: tuple[str, ...], undo: bool) -> None:
+    """Remove the rows of files from every table, without an upload.
+
+    Each of KEYS is a whole key, or a pattern like 'landing/_temporary/*' (in quotes; * also matches slashes). A
+    quarantined or failing version is dismissed: it is no longer reported. If you upload a new version, it counts.
+
+    With --undo, files count again as before: from the lake, or read again from S3 if the lake no longer has them. A
+    dismissed version is read again."""
+    import logging
+
+    from orders_pipeline.cli import output
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing import operator_actions
+    from orders_pipeline.landing.ingest import ingesting
+    from orders_pipeline.settings import read_settings
+
+    zone, log = read_settings().timezone, logging.getLogger(__name__)
+    with ingesting(postgres.ledger(), s3.lake(), zone, "retract", log) as ingest:
+        if undo:
+            counting, pending, touched = operator_actions.undo_retract(ingest, s3, keys)
+            output.each(counting, "counts again.")
+            output.each(pending, "is pending again. Run `orders-pipeline sync`, or wait for the sensor's next tick.")
+        else:
+            retracted, touched = operator_actions.retract(ingest, s3, keys)
+            output.each(retracted, "no longer counts.")
+    output.to_be_rebuilt(touched)
+
+
+@click.command()
+@click.argument("first_day", type=_DAY)
+@click.argument("last_day", type=_DAY, required=False)
+def rebuild(first_day: datetime, last_day: datetime | None) -> None:
+    """Rebuild the days from FIRST_DAY to LAST_DAY, in every table that is kept by day. Without LAST_DAY: one day.
+
+    The next sync or the sensors build them. No other day changes, and no file is read from S3 again: for that, use
+    `orders-pipeline retry --loaded KEY`."""
+    from orders_pipeline.definitions import postgres
+    from orders_pipeline.ledger import staleness
+    from orders_pipeline.ledger.staleness import Calendar
+    from orders_pipeline.settings import read_settings
+    from orders_pipeline.text import list_days
+
+    calendar = Calendar.of(read_settings())
+    first = first_day.date()
+    last = last_day.date() if last_day else first
+    if first > last:
+        raise OrdersPipelineError(f"FIRST_DAY ({first}) is after LAST_DAY ({last}). Swap them.")
+    begin, end = max(first, calendar.start), min(last, calendar.today)
+    requested = [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+    with postgres.ledger().begin() as transaction:
+        delivered = staleness.delivered_days(transaction, requested)
+        staleness.bump_versions(transaction, delivered)
+    if not delivered:
+        raise OrdersPipelineError(
+            f"There is nothing to build from {first} to {last}: no orders were ever delivered for these days, or the"
+            f" days are before ORDERS_START_DATE ({calendar.start}) or after today."
+        )
+    click.echo(f"{list_days(delivered)} will be rebuilt by `orders-pipeline sync` or the sensors.")

@@ -1,0 +1,71 @@
+"""Commands for every day: land files, process the backlog, show what is left."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from orders_pipeline.cli.exit_status import FAILED
+from orders_pipeline.errors import OrdersPipelineError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--prefix", default="", help="Folder under the landing prefix for the files.")
+def land(files: tuple[Path, ...], prefix: str) -> None:
+    """Upload FILES to the landing zone, each under its own name."""
+    from orders_pipeline.cli import output
+    from orders_pipeline.definitions import s3
+    from orders_pipeline.landing.side_files import WHY
+    from orders_pipeline.ledger.versions import is_side_file
+
+    if len({file.name for file in files}) < len(files):
+        raise OrdersPipelineError(
+            "Two of the files have the same name, so one would overwrite the other. Land them in separate commands,"
+            " each with its own --prefix."
+        )
+    keys = {file: _key(s3.prefix, prefix, file) for file in files}
+    if left_out := [key for key in keys.values() if is_side_file(key, s3.prefix)]:
+        raise OrdersPipelineError(f"{left_out[0]!r} would not be loaded: {WHY}. Land it under another name.")
+    output.uploads(keys, s3.bucket, s3.upload)
+
+
+@click.command()
+def sync() -> None:
+    """Process the whole backlog now, as Dagster runs in this process.
+
+    The exit status is 0 only if nothing is left pending, failing or stale. A failed check is reported, but does not
+    change the exit status."""
+    from orders_pipeline.cli import output
+    from orders_pipeline.cli.local import local_instance
+    from orders_pipeline.cli.sync import sync as run_sync
+    from orders_pipeline.settings import read_settings
+
+    with local_instance(read_settings()) as instance, output.progress():
+        synced = run_sync(instance, output.say)
+    output.synced(synced)
+    sys.exit(0 if synced.is_complete else FAILED)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def status(as_json: bool) -> None:
+    """Show files (pending, loaded, quarantined, ignored, failing), stale days and totals."""
+    from orders_pipeline.cli import output
+    from orders_pipeline.cli.status import read_status
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.settings import read_settings
+
+    with postgres.ledger().connect() as connection:
+        found = read_status(connection, s3, read_settings())
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found), indent=2, default=str))
+    else:
+        output.status(found)
+
+
+def _key(landing_prefix: str, folder: str, file: Path) -> str:
+    folder = folder.removeprefix(landing_prefix).strip("/")
+    return f"{landing_prefix}{folder}{'/' if folder else ''}{file.name}"

@@ -1,0 +1,65 @@
+"""Commands for whoever runs the deployment: migrate, recover, vacuum."""
+
+import sys
+
+import click
+
+from orders_pipeline.cli.exit_status import FAILED
+
+
+@click.command()
+def vacuum() -> None:
+    """Delete lake objects that the ledger has not named for ORDERS_VACUUM_AGE (7d)."""
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.ledger.vacuum import vacuum as run_vacuum
+    from orders_pipeline.settings import read_settings
+
+    done = run_vacuum(postgres.ledger(), s3.lake(), read_settings().vacuum_age)
+    click.echo(
+        f"{done.deleted} objects deleted; {done.named} are in use; {done.waiting} are unused but not old enough to"
+        f" delete, {done.marked} of them newly marked."
+    )
+
+
+@click.command()
+def recover() -> None:
+    """Complete a ledger that was restored from a backup, from the objects in the lake.
+
+    Run `orders-pipeline sync` afterwards: it loads what S3 holds, reads the source table and builds stale days. The
+    exit status is 1 if something is left that no command can restore."""
+    import logging
+
+    from orders_pipeline.cli import output
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing.ingest import ingesting
+    from orders_pipeline.landing.recovery import recover as run_recover
+    from orders_pipeline.settings import read_settings
+
+    settings, log = read_settings(), logging.getLogger(__name__)
+    with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "recover", log) as ingest, output.progress():
+        found = run_recover(ingest, s3, settings)
+    output.recovered(found)
+    sys.exit(0 if found.is_complete else FAILED)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the ledger and Dagster's own storage up to date. Run it once before you start services that share them.
+
+    It also creates the roles orders_pipeline and orders_reader and grants their privileges, so run it as the owner."""
+    from orders_pipeline.cli.local import local_instance
+    from orders_pipeline.definitions import postgres
+    from orders_pipeline.ledger.roles import make_roles
+    from orders_pipeline.settings import read_settings
+
+    missing = make_roles(postgres.ledger())
+    with local_instance(read_settings()) as instance:
+        instance.upgrade(click.echo)
+        instance.reindex(click.echo)
+    click.echo("The ledger and Dagster's storage are up to date.")
+    if missing:
+        statements = "; ".join(f"CREATE ROLE {role} NOLOGIN" for role in missing)
+        click.echo(
+            f"This Postgres user may not create roles, and {' and '.join(missing)} are missing. The owner does not need"
+            f" them. To give others access, have a superuser run `{statements}`, then repeat this command."
+        )
