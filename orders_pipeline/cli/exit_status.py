@@ -2,7 +2,5 @@
 
 from typing import Final
 
-FAILED: Final = 1  # done, but something stays to be done
-
-
-WRONG: Final = 2  # could not be done
+INCOMPLETE: Final = 1  # the command ran, and left work or a failure behind
+ERROR: Final = 2  # the command could not run

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orders_pipeline.cli.commands import corrections, development, everyday, maintenance, worker
-from orders_pipeline.cli.exit_status import WRONG
+from orders_pipeline.cli.exit_status import ERROR
 from orders_pipeline.errors import OrdersPipelineError
 
 
@@ -29,7 +29,7 @@ class _Commands(click.Group):
 
 
 class _Failure(click.ClickException):
-    exit_code = WRONG
+    exit_code = ERROR
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,22 +1,14 @@
-"""What the command line shows: bars on a terminal, plain lines otherwise, and tables of results."""
+"""How the command line words its results."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from rich import markup
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
 from orders_pipeline import progress as reports
-from orders_pipeline.cli.demo import Played
 from orders_pipeline.cli.status import FileStatus, PipelineStatus
 from orders_pipeline.cli.sync import Synced
-from orders_pipeline.definitions import postgres
+from orders_pipeline.cli.terminal import console, escape, progress, say
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
@@ -26,9 +18,8 @@ from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
-from orders_pipeline.text import list_days, printable
+from orders_pipeline.text import list_days
 
-_console: Final = Console(highlight=False, soft_wrap=True)
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
 _COUNTED_REASONS: Final = {ARCHIVED, SIDE_FILE}  # ignored files that one sentence sums up
 _FEW: Final = 3
@@ -37,42 +28,6 @@ _SIDES: Final = {
     Side.AFTER_TODAY: "after today: not counted yet. Each day is built once it begins.",
 }
 _LISTED_KEYS: Final = 20
-_LINE_EVERY: Final = 100  # without a terminal: a line per so many
-
-
-def escape(text: str) -> str:
-    """As it is, line by line: neither markup of ours nor anything that a terminal would obey."""
-    return markup.escape("\n".join(map(printable, text.splitlines())))
-
-
-def say(text: str) -> None:
-    """A line of what is happening."""
-    _console.print(f"[dim]·[/dim] {escape(text)}")
-
-
-@contextmanager
-def progress() -> Iterator[None]:
-    """Show how far long work is while the block runs."""
-    if not _console.is_terminal:
-        with reports.listening(_say_now_and_then):
-            yield
-        return
-    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_console, transient=True) as bars:
-        tasks = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total, visible=done < total)
-
-        with reports.listening(show):
-            yield
-
-
-def _say_now_and_then(what: str, done: int, total: int) -> None:
-    if done % _LINE_EVERY == 0 and done < total:
-        say(f"{done} of {total} {what}")
 
 
 def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str], None]) -> None:
@@ -81,7 +36,7 @@ def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str],
         for done, (path, key) in enumerate(keys.items(), start=1):
             upload(path, key)
             reports.report("files", done, len(keys))
-            _console.print(escape(f"s3://{bucket}/{key}"))
+            console.print(escape(f"s3://{bucket}/{key}"))
     if read_settings().s3_bucket is None:
         say("The embedded S3 keeps objects in memory: load them (`orders-pipeline sync`) before you stop it.")
 
@@ -89,32 +44,32 @@ def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str],
 def each(keys: Sequence[str], what: str) -> None:
     """What was done, for each key; of many, how many more there are."""
     for key in keys[:_LISTED_KEYS]:
-        _console.print(f"{escape(key)} {what}")
+        console.print(f"{escape(key)} {what}")
     if len(keys) > _LISTED_KEYS:
-        _console.print(f"and {len(keys) - _LISTED_KEYS} more.")
+        console.print(f"and {len(keys) - _LISTED_KEYS} more.")
 
 
 def to_be_rebuilt(touched: Collection[date]) -> None:
     """Which days a change of files makes stale."""
     if touched:
-        _console.print(f"{list_days(touched)} will be rebuilt by `orders-pipeline sync` or the sensors.")
+        console.print(f"{list_days(touched)} will be rebuilt by `orders-pipeline sync` or the sensors.")
 
 
 def synced(result: Synced) -> None:
     """What a sync did, and what it could not."""
     if not result.runs and result.is_complete:
-        _console.print("Nothing to do: every file is settled and no day is stale.")
+        console.print("Nothing to do: every file is settled and no day is stale.")
     for table, days in result.rebuilt.items():
         if days:
-            _console.print(f"  {table}: {len(days)} days rebuilt ({list_days(days)})")
+            console.print(f"  {table}: {len(days)} days rebuilt ({list_days(days)})")
     for check, message in sorted(result.failed_checks.items()):
-        _console.print(f"  [yellow]check {check}[/yellow] {escape(message)}")
+        console.print(f"  [yellow]check {check}[/yellow] {escape(message)}")
     _rows_left_out(result)
     for step, error in result.errors.items():
-        _console.print(f"  [red]failed[/red] {step}: {escape(error)}")
+        console.print(f"  [red]failed[/red] {step}: {escape(error)}")
     for file in result.failing:
         tried = f"tried {file.attempts} of {MAX_ATTEMPTS} times"
-        _console.print(
+        console.print(
             f"  [red]failing[/red] {escape(file.version.key)}: {_below(file.message)}{_standing(file)} ({tried})"
         )
     warned = "\n".join(result.failed_checks.values())
@@ -122,11 +77,11 @@ def synced(result: Synced) -> None:
     if result.left:
         stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
         if result.left.has_unpartitioned_work or stale:
-            _console.print(f"  [red]left[/red] {len(result.left.load)} files pending; stale: {stale or 'nothing'}")
+            console.print(f"  [red]left[/red] {len(result.left.load)} files pending; stale: {stale or 'nothing'}")
         if result.left.unrecoverable:
-            _console.print(f"  [red]left[/red] {escape(blocked_reason(result.left.unrecoverable))}")
+            console.print(f"  [red]left[/red] {escape(blocked_reason(result.left.unrecoverable))}")
     if result.runs and result.is_complete:
-        _console.print(f"[green]Up to date[/green] after {result.runs} runs.")
+        console.print(f"[green]Up to date[/green] after {result.runs} runs.")
 
 
 def _rows_left_out(result: Synced) -> None:
@@ -153,9 +108,9 @@ def _standing(file: SetAside | FileStatus) -> str:
 
 def _first(lines: list[str]) -> None:
     for line in lines[:_LISTED]:
-        _console.print(f"  {line}")
+        console.print(f"  {line}")
     if len(lines) > _LISTED:
-        _console.print(f"    and {len(lines) - _LISTED} more: `orders-pipeline status` lists them all")
+        console.print(f"    and {len(lines) - _LISTED} more: `orders-pipeline status` lists them all")
 
 
 def _waiting(sides: list[Waiting]) -> None:
@@ -166,7 +121,7 @@ def _waiting(sides: list[Waiting]) -> None:
             orders = f"{its.orders:,} order{'s' if its.orders != 1 else ''} worth {its.amount:,}"
         files = f" (in {', '.join(its.files[:_FEW])}{', ...' if len(its.files) > _FEW else ''})" if its.files else ""
         where = _SIDES[its.side].format(first=min(its.days))
-        _console.print(
+        console.print(
             f"  [yellow]waiting[/yellow]   {orders} on {list_days(its.days)}{escape(files)}, {where} If the dates are"
             f" wrong, correct the file and upload it again under the same key.{escape(f' {its.problem}'.rstrip())}"
         )
@@ -175,123 +130,72 @@ def _waiting(sides: list[Waiting]) -> None:
 def recovered(found: Recovered) -> None:
     """What a recovery restored, what it could not, and what you have to repeat."""
     if not (found.adopted or found.to_reprocess or found.stale):
-        _console.print("Nothing to recover: every file in the lake is in the ledger, and no object is missing.")
+        console.print("Nothing to recover: every file in the lake is in the ledger, and no object is missing.")
     for version in found.adopted:
         landed = f"landed {version.last_modified:%Y-%m-%d %H:%M:%S} UTC"
-        _console.print(f"  adopted from the lake: {escape(version.key)} ({landed})")
+        console.print(f"  adopted from the lake: {escape(version.key)} ({landed})")
     for key in found.to_reprocess:
-        _console.print(f"  object missing, will be read again: {escape(key)}")
+        console.print(f"  object missing, will be read again: {escape(key)}")
     for table, days in found.stale.items():
-        _console.print(f"  {table}: {len(days)} days are stale, their objects are missing ({list_days(days)})")
+        console.print(f"  {table}: {len(days)} days are stale, their objects are missing ({list_days(days)})")
     if found.touched:
-        _console.print(f"  to be rebuilt: {list_days(found.touched)}")
+        console.print(f"  to be rebuilt: {list_days(found.touched)}")
     for key in found.lost:
-        _console.print(
+        console.print(
             f"  [red]lost[/red] {escape(key)}: its rows are neither in the lake nor on S3. Land it again, or run"
             " `orders-pipeline retract KEY`"
         )
     for name in found.damaged:
-        _console.print(f"  [red]damaged[/red] {escape(name)}: it cannot be read, or does not record its origin")
+        console.print(f"  [red]damaged[/red] {escape(name)}: it cannot be read, or does not record its origin")
     for key in found.table_days:
-        _console.print(
+        console.print(
             f"  [red]not adopted[/red] {escape(key)}: the lake and the ledger have different versions of it, and no"
             " source table is there to decide. Restore the table, or land the day as a file"
         )
     if found.adopted:
-        _console.print(
+        console.print(
             "Repeat any retraction that you made after the backup (`orders-pipeline retract KEY`). A file that landed"
             " again with the same bytes as before ranks by its first landing."
         )
-    _console.print("Next: `orders-pipeline sync`.")
+    console.print("Next: `orders-pipeline sync`.")
 
 
 def status(found: PipelineStatus) -> None:
     """Files, days and totals for a person."""
     word = "[green]up to date[/green]" if found.is_current else "[yellow]work to do[/yellow]"
-    _console.print(f"Orders pipeline: {word}")
-    _console.print("  files     " + ", ".join(f"{count} {name}" for name, count in found.files.items()))
+    console.print(f"Orders pipeline: {word}")
+    console.print("  files     " + ", ".join(f"{count} {name}" for name, count in found.files.items()))
     for name in ("quarantined", "failing", "ignored"):
         for file in getattr(found, name):
             tried = f", tried {file.attempts} of {MAX_ATTEMPTS} times" if name == "failing" else ""
             if file.reason in _COUNTED_REASONS:
                 continue
-            _console.print(
+            console.print(
                 f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {_below(file.message)}{_standing(file)}"
             )
     for rejected in found.high_reject_rate:
-        _console.print(f"    rejected: {escape(str(rejected))}")
+        console.print(f"    rejected: {escape(str(rejected))}")
     if found.side_files:
         files = "1 side file" if found.side_files == 1 else f"{found.side_files} side files"
-        _console.print(f"    left out: {files} of other tools (a part of the key begins with _ or a dot)")
+        console.print(f"    left out: {files} of other tools (a part of the key begins with _ or a dot)")
     for key in found.pending[:10]:
-        _console.print(f"    pending: {escape(key)}")
+        console.print(f"    pending: {escape(key)}")
     if found.outdated_files:
-        _console.print(f"    pending: {found.outdated_files} files to reprocess or revalidate")
+        console.print(f"    pending: {found.outdated_files} files to reprocess or revalidate")
     stale = [f"{table} {list_days(days)}" for table, days in found.stale_days.items() if days]
-    _console.print("  stale     " + ("; ".join(stale) or "no day"))
+    console.print("  stale     " + ("; ".join(stale) or "no day"))
     _waiting(found.waiting)
     totals = found.totals
-    _console.print(
+    console.print(
         f"  rows      {totals['rows']:,} read = {totals['clean_orders']:,} clean + {totals['rejected_rows']:,} rejected"
         f" + {totals['superseded_or_out_of_range']:,} superseded or out of range"
     )
     for reason, count in totals["rejected_by_reason"].items():
-        _console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")
-    _console.print(f"  revenue   {totals['revenue']:,} on {totals['days']:,} days")
+        console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")
+    console.print(f"  revenue   {totals['revenue']:,} on {totals['days']:,} days")
     _notices(found.notices)
 
 
 def _notices(sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        _console.print(f"  [yellow]note[/yellow] {escape(sentence)}")
-
-
-def demo(played: Played) -> None:
-    """What a demo did, and what the tables hold now."""
-    if played.was_there:
-        if played.changed:
-            _console.print(f"[yellow]Changed rows in[/yellow] {', '.join(played.changed)}")
-        else:
-            _console.print("[green]The same orders landed again: no row of any table changed.[/green]")
-    else:
-        rebuilt = played.acts[-1].rebuilt
-        _console.print("\n[bold]What act two rebuilt[/bold]: the days that it changed, and no others")
-        for table, days in rebuilt.items():
-            _console.print(f"  {table:26} {len(days):3} days  {list_days(days)}")
-    _show_weeks()
-    _show_tables()
-    checks = {name: text for act in played.acts for name, text in act.failed_checks.items()}
-    if checks:
-        _console.print("\n[bold]Checks that found something[/bold]")
-    for name, text in checks.items():
-        _console.print(f"  [yellow]{name}[/yellow] {escape(text)}")
-    for act in played.acts:
-        for step, error in act.errors.items():
-            _console.print(f"  [red]failed[/red] {step}: {escape(error)}")
-    _console.print("\nNext: `make dev` shows all this in the Dagster UI; `orders-pipeline --help` lists the commands.")
-
-
-def _show_weeks() -> None:
-    weeks = postgres.read_query(
-        "SELECT date_trunc('week', order_date)::date AS week, sum(revenue) AS revenue, sum(order_count)::int AS orders"
-        " FROM analytics.daily_revenue GROUP BY 1 ORDER BY 1"
-    ).to_dict("records")
-    table = Table("week from", "orders", "revenue", "", title="Revenue by week", title_justify="left", box=None)
-    most = max((week["revenue"] for week in weeks), default=Decimal(1))
-    for week in weeks:
-        bar = "█" * int(week["revenue"] / most * 30)
-        table.add_row(str(week["week"]), f"{week['orders']:,}", f"{week['revenue']:,.2f}", bar)
-    for column in table.columns[1:3]:
-        column.justify = "right"
-    _console.print()
-    _console.print(table)
-
-
-def _show_tables() -> None:
-    from orders_pipeline.cli.status import read_status
-    from orders_pipeline.definitions import s3
-
-    with postgres.ledger().connect() as connection:
-        found = read_status(connection, s3, read_settings())
-    _console.print()
-    status(found)
+        console.print(f"  [yellow]note[/yellow] {escape(sentence)}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from orders_pipeline.cli.exit_status import FAILED
+from orders_pipeline.cli.exit_status import INCOMPLETE
 from orders_pipeline.errors import OrdersPipelineError
 
 
@@ -19,18 +19,19 @@ def demo(on_my_services: bool) -> None:
     """Run the whole pipeline on sample orders and show the result.
 
     It stops the services that it started. Postgres and the lake keep their data."""
-    from orders_pipeline.cli import output
+    from orders_pipeline.cli import demo_output
     from orders_pipeline.cli.demo import play
     from orders_pipeline.cli.local import local_instance
+    from orders_pipeline.cli.terminal import progress, say
     from orders_pipeline.settings import read_settings
     from orders_pipeline.storage import embedded
 
     settings = read_settings()
     _only_embedded(settings, "demo", on_my_services)
-    with embedded.session(settings.home), local_instance(settings) as instance, output.progress():
-        played = play(instance, output.say)
-        output.demo(played)
-    sys.exit(0 if all(act.is_complete for act in played.acts) else FAILED)
+    with embedded.session(settings.home), local_instance(settings) as instance, progress():
+        played = play(instance, say)
+        demo_output.show(played)
+    sys.exit(0 if all(act.is_complete for act in played.acts) else INCOMPLETE)
 
 
 @click.command()
@@ -40,8 +41,8 @@ def dev(port: int, sample: bool) -> None:
     """Start the services, land sample orders, and run `dagster dev` with sensors and schedule on.
 
     Ctrl-C stops everything that this command started."""
-    from orders_pipeline.cli import output
     from orders_pipeline.cli.local import run_dagster_dev
+    from orders_pipeline.cli.terminal import say
     from orders_pipeline.settings import read_settings
     from orders_pipeline.storage import embedded
 
@@ -50,8 +51,8 @@ def dev(port: int, sample: bool) -> None:
         if sample and settings.s3_bucket is None and settings.database_url is None:
             from orders_pipeline.cli.demo import land_sample_once
 
-            output.say(land_sample_once())
-        output.say(f"Dagster UI: http://127.0.0.1:{port} - press Ctrl-C to stop")
+            say(land_sample_once())
+        say(f"Dagster UI: http://127.0.0.1:{port} - press Ctrl-C to stop")
         status = run_dagster_dev(settings, port)
     sys.exit(status)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from orders_pipeline.cli.exit_status import FAILED
+from orders_pipeline.cli.exit_status import INCOMPLETE
 from orders_pipeline.errors import OrdersPipelineError
 
 
@@ -41,12 +41,13 @@ def sync() -> None:
     from orders_pipeline.cli import output
     from orders_pipeline.cli.local import local_instance
     from orders_pipeline.cli.sync import sync as run_sync
+    from orders_pipeline.cli.terminal import progress, say
     from orders_pipeline.settings import read_settings
 
-    with local_instance(read_settings()) as instance, output.progress():
-        synced = run_sync(instance, output.say)
+    with local_instance(read_settings()) as instance, progress():
+        synced = run_sync(instance, say)
     output.synced(synced)
-    sys.exit(0 if synced.is_complete else FAILED)
+    sys.exit(0 if synced.is_complete else INCOMPLETE)
 
 
 @click.command()

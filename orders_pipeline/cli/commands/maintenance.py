@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from orders_pipeline.cli.exit_status import FAILED
+from orders_pipeline.cli.exit_status import INCOMPLETE
 
 
 @click.command()
@@ -30,16 +30,17 @@ def recover() -> None:
     import logging
 
     from orders_pipeline.cli import output
+    from orders_pipeline.cli.terminal import progress
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.landing.ingest import ingesting
     from orders_pipeline.landing.recovery import recover as run_recover
     from orders_pipeline.settings import read_settings
 
     settings, log = read_settings(), logging.getLogger(__name__)
-    with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "recover", log) as ingest, output.progress():
+    with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "recover", log) as ingest, progress():
         found = run_recover(ingest, s3, settings)
     output.recovered(found)
-    sys.exit(0 if found.is_complete else FAILED)
+    sys.exit(0 if found.is_complete else INCOMPLETE)
 
 
 @click.command()
