@@ -11,12 +11,13 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from orders_pipeline.column_types import postgres_types
 from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.settings import EMBEDDED_BUCKET, read_settings
 from orders_pipeline.storage.lake import Lake, open_lake
-from orders_pipeline.storage.postgres import column_types, copy_frame, database_url, engine_for
+from orders_pipeline.storage.postgres import copy_frame, database_url, engine_for
 from orders_pipeline.storage.s3 import MAY_BE_ARCHIVED, is_archived, landing_client, outages
 from orders_pipeline.text import printable
 
@@ -71,7 +72,7 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # da
 
         rows = pl.from_pandas(frame)
         with self.engine().begin() as connection:
-            types: Any = column_types(rows)  # pandas-stubs know no mapping of SQLAlchemy types
+            types: Any = postgres_types(rows)  # pandas-stubs know no mapping of SQLAlchemy types
             frame.head(0).to_sql(table, connection, schema=schema, if_exists=mode, index=False, dtype=types)
             return copy_frame(connection, schema, table, rows)
 

@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 
 from orders_pipeline import progress
+from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.io_managers import handoff, plan
 from orders_pipeline.landing import raw_objects
@@ -118,7 +119,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def _nothing(self, consumer: str) -> pl.LazyFrame:
         if staleness.reads_raw(consumer):
             return raw_objects.scan(self.s3.lake(), [])
-        return pl.LazyFrame(schema=scan.schema_of(UPSTREAM[consumer]))
+        return pl.LazyFrame(schema=polars_schema(UPSTREAM[consumer]))
 
 
 def _reported(built: Iterator[BuiltDay], build: Build) -> Iterator[BuiltDay]:

@@ -1,12 +1,12 @@
 """The tables of the schemas `ledger` and `analytics` for SQLAlchemy. Alembic's migrations create them; a test compares
 the two."""
 
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from orders_pipeline.schema import TABLES
+from orders_pipeline.column_types import postgres_columns
 
 LEDGER: Final = "ledger"
 ANALYTICS: Final = "analytics"
@@ -187,19 +187,11 @@ unnamed_objects: Final = sa.Table(
     schema=LEDGER,
 )
 
-_TYPES: Final[dict[str, sa.types.TypeEngine[Any]]] = {
-    "text": sa.Text(),
-    "date": sa.Date(),
-    "bigint": sa.BigInteger(),
-    "numeric(38,2)": sa.Numeric(38, 2),
-}
-
 
 def _mart(name: str, *indexed: str) -> sa.Table:
-    columns = [sa.Column(c.name, _TYPES[c.type], nullable=c.nullable) for c in TABLES[name]]
     # An index on what one statement replaces. It is not unique: that would double the time of a bulk load, and the lock
     # on the built day already keeps two runs from writing the same day.
-    return sa.Table(name, metadata, *columns, sa.Index(f"{name}_replaced", *indexed), schema=ANALYTICS)
+    return sa.Table(name, metadata, *postgres_columns(name), sa.Index(f"{name}_replaced", *indexed), schema=ANALYTICS)
 
 
 daily_revenue: Final = _mart("daily_revenue", "order_date")

@@ -157,21 +157,3 @@ def _copy(connection: Connection, statement: str, rows: BytesIO) -> None:
         reported: Any = type(error)(error.diag.message_primary or str(error).partition("\n")[0])
         reported.__setstate__({"pgcode": error.pgcode})  # the only way to set it: psycopg2 uses it for unpickling
         raise sa.exc.DBAPIError.instance(statement.partition(" (")[0], None, reported, psycopg2.Error) from None
-
-
-def column_types(frame: pl.DataFrame) -> dict[str, sa.types.TypeEngine[Any]]:
-    """Postgres types that store a frame's columns exactly."""
-    return {name: _column_type(dtype) for name, dtype in frame.schema.items()}
-
-
-def _column_type(dtype: pl.DataType) -> sa.types.TypeEngine[Any]:
-    if isinstance(dtype, pl.Datetime):
-        return sa.DateTime(timezone=dtype.time_zone is not None)
-    exact: list[tuple[bool, sa.types.TypeEngine[Any]]] = [
-        (dtype.is_integer(), sa.BigInteger()),
-        (dtype.is_decimal(), sa.Numeric()),
-        (dtype.is_float(), sa.Double()),
-        (dtype == pl.Boolean, sa.Boolean()),
-        (dtype == pl.Date, sa.Date()),
-    ]
-    return next((kind for fits, kind in exact if fits), sa.Text())

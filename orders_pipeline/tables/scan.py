@@ -2,37 +2,22 @@
 own assets that read a whole table."""
 
 from datetime import date
-from typing import Final
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from orders_pipeline.column_types import polars_schema
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, builds
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.schema import DAY, TABLES
+from orders_pipeline.schema import DAY
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.storage.postgres import copy_out
 from orders_pipeline.tables.missing_objects import require_objects
 
 Days = tuple[date, date]  # the first and the last
-
-_TYPES: Final[dict[str, pl.DataType]] = {
-    "text": pl.String(),
-    "bigint": pl.Int64(),
-    "date": pl.Date(),
-    "timestamp": pl.Datetime("us"),
-    "timestamptz": pl.Datetime("us", "UTC"),
-    "decimal(18,2)": pl.Decimal(18, 2),
-    "numeric(38,2)": pl.Decimal(38, 2),
-}
-
-
-def schema_of(table: str) -> pl.Schema:
-    """The columns of a table, with their Polars types."""
-    return pl.Schema({column.name: _TYPES[column.type] for column in TABLES[table]})
 
 
 def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) -> pl.LazyFrame:
@@ -45,11 +30,11 @@ def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) 
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         if table == "raw_orders":
             files = active.all_files(snapshot) if within is None else _files(snapshot, within)
-            rows = raw_objects.scan(lake, files).select(schema_of(table).names())
+            rows = raw_objects.scan(lake, files).select(polars_schema(table).names())
             return rows if within is None else rows.filter(pl.col(DAY).is_between(*within))
         paths = builds.paths_within(snapshot, table, *(within or (date.min, date.max)))
     require_objects(engine, lake, table, paths)
-    return lake.scan(list(paths.values())) if paths else pl.LazyFrame(schema=schema_of(table))
+    return lake.scan(list(paths.values())) if paths else pl.LazyFrame(schema=polars_schema(table))
 
 
 def of_mart(engine: Engine, table: str, within: Days | None = None) -> pl.DataFrame:
@@ -57,7 +42,7 @@ def of_mart(engine: Engine, table: str, within: Days | None = None) -> pl.DataFr
     mart = MARTS[table]
     query = sa.select(mart) if within is None else sa.select(mart).where(mart.c.order_date.between(*within))
     with engine.connect() as connection:
-        rows = copy_out(connection, query, schema_of(table))
+        rows = copy_out(connection, query, polars_schema(table))
     return rows.sort(rows.columns[:2])
 
 
