@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from more_itertools import constrained_batches
 
 from orders_pipeline import validation
+from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.advice import Unreadable
@@ -21,19 +22,14 @@ from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.ledger.records import ActiveFile, IdRange, RawObject
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import (
-    AMOUNT,
     CODE_VERSIONS,
     DAY,
+    JUDGEMENT,
     LANDED_AT,
-    ORDER_COLUMNS,
-    ORDER_DATE,
     PROBLEM,
     REASON,
-    ROW_NUMBER,
     SOURCE,
-    TEXT,
     UNREADABLE_FILE_ROWS,
-    UPDATED_AT,
 )
 from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.lake import Lake
@@ -45,23 +41,9 @@ _OBJECT: Final = "_object"
 _IDS_AT_ONCE: Final = 2_000_000  # 200 MB or so
 _ROWS_AT_ONCE: Final = 250_000  # at a time, so that a large file needs no more memory than when it landed
 
-_VALIDATED: Final[dict[str, pl.DataType]] = {
-    REASON: pl.String(),
-    AMOUNT: pl.Decimal(18, 2),
-    ORDER_DATE: pl.Datetime("us"),
-    UPDATED_AT: pl.Datetime("us", "UTC"),
-    DAY: pl.Date(),
-}
-
-RAW_SCHEMA: Final = pl.Schema(
-    {
-        **dict.fromkeys(ORDER_COLUMNS, pl.String()),
-        ROW_NUMBER: pl.Int64(),
-        PROBLEM: pl.String(),
-        TEXT: pl.String(),
-        **_VALIDATED,
-    }
-)
+_TABLE: Final = polars_schema("raw_orders")
+_FROM_LEDGER: Final = {name: _TABLE[name] for name in (SOURCE, LANDED_AT)}  # not stored in the object
+RAW_SCHEMA: Final = pl.Schema({name: kind for name, kind in _TABLE.items() if name not in _FROM_LEDGER})
 
 
 class _Tally:
@@ -123,7 +105,7 @@ def revalidate(lake: Lake, path: str, version: FileVersion, zone: str) -> RawObj
     tally = _Tally()
 
     def write(target: Path) -> None:
-        batches = (validation.validate(part, zone) for part in _parts(lake.scan([path]).drop(*_VALIDATED)))
+        batches = (validation.validate(part, zone) for part in _parts(lake.scan([path]).drop(*JUDGEMENT)))
         _write(target, batches, _origin(version, zone), tally)
 
     return _made(lake.write("raw_orders", write), tally)
@@ -140,7 +122,7 @@ def rescan(lake: Lake, path: str) -> RawObject:
 def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     """The rows of landed files as `schema.TABLES["raw_orders"]` has them, without unused columns."""
     if not files:
-        return pl.LazyFrame(schema={**RAW_SCHEMA, SOURCE: pl.String, LANDED_AT: pl.Datetime("us", "UTC")})
+        return pl.LazyFrame(schema={**RAW_SCHEMA, **_FROM_LEDGER})
     if missing := set(lake.missing([file.raw.path for file in files])):
         keys = [file.version.key for file in files if file.raw.path in missing]
         raise MissingInputError(
@@ -153,7 +135,7 @@ def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
             SOURCE: [file.version.key for file in files],
             LANDED_AT: [file.landed_at for file in files],
         },
-        schema={_OBJECT: pl.String, SOURCE: pl.String, LANDED_AT: pl.Datetime("us", "UTC")},
+        schema={_OBJECT: pl.String(), **_FROM_LEDGER},
     )
     rows = lake.scan(
         [file.raw.path for file in files],
