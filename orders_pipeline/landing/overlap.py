@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from orders_pipeline import repeated_ids
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.storage.lake import Lake
@@ -24,10 +25,10 @@ def pairs(lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile])
     if not fresh or len(files) == 1:
         return set()
     name = pl.Enum([Path(file.raw.path).name for file in files])
-    passes = 1 + sum(file.raw.clean_rows for file in fresh) // _IDS_AT_ONCE
+    count = sum(file.raw.clean_rows for file in fresh)
     together: set[tuple[str, ...]] = set()
-    for number in range(passes):
-        mine, theirs = (_ids(lake, some, name).filter(pl.col("id") % passes == number) for some in (fresh, others))
+    for share in repeated_ids.shares(pl.col("id"), count, _IDS_AT_ONCE):
+        mine, theirs = (_ids(lake, some, name).filter(share) for some in (fresh, others))
         held = mine.collect(engine="streaming")
         known = theirs.filter(pl.col("id").is_in(held["id"].unique().implode())).collect(engine="streaming")
         together |= _holders(pl.concat([held, known]))
@@ -55,8 +56,7 @@ def _ids(lake: Lake, files: Sequence[ActiveFile], name: pl.Enum) -> pl.LazyFrame
 
 def _holders(ids: pl.DataFrame) -> set[tuple[str, ...]]:
     """The names of the objects that hold the same id, for each id that more than one holds."""
-    ordered = ids["id"].sort()
-    twice = ordered.filter(ordered == ordered.shift()).unique()
+    twice = repeated_ids.repeated(ids["id"])
     shared = ids.filter(pl.col("id").is_in(twice.implode())).unique()
     holders = shared.sort("object").group_by("id").agg(pl.col("object").cast(pl.String))
     return {tuple(names) for names in holders["object"].unique() if len(names) > 1}

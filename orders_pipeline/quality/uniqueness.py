@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 from sqlalchemy.engine import Engine
 
+from orders_pipeline import repeated_ids
 from orders_pipeline.ledger import builds
 from orders_pipeline.quality.scope import Built
 from orders_pipeline.storage.lake import Lake
@@ -39,11 +40,10 @@ def block(engine: Engine, found: Repeated) -> None:
 def repeated(orders: pl.LazyFrame, count: int) -> pl.DataFrame:
     """The rows of `orders` (a column order_id, and any others) whose id occurs more than once. `count`: the number of
     rows. Only hashes are in memory, and not all at once."""
-    hashed, passes = pl.col("order_id").hash(), 1 + count // _HASHES_AT_ONCE
-    suspects = []
-    for number in range(passes):
-        part = orders.select(hashed).filter(pl.col("order_id") % passes == number)
-        hashes = part.collect(engine="streaming").to_series().sort()
-        suspects.append(hashes.filter(hashes == hashes.shift()))
+    hashed = pl.col("order_id").hash()
+    suspects = [
+        repeated_ids.repeated(orders.select(hashed).filter(share).collect(engine="streaming").to_series())
+        for share in repeated_ids.shares(pl.col("order_id"), count, _HASHES_AT_ONCE)
+    ]
     found = orders.filter(hashed.is_in(pl.concat(suspects).implode())).collect(engine="streaming")
     return found.filter(pl.col("order_id").is_duplicated())  # not only the hash
