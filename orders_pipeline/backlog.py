@@ -53,7 +53,7 @@ class Backlog:
     @property
     def build(self) -> list[object]:
         """What is to be built of the unpartitioned chain."""
-        return [*(item for items in self._days_of(UNPARTITIONED_DAYS).values() for item in items), *self._rejects]
+        return [*(item for items in self._days_of(UNPARTITIONED_DAYS).values() for item in items), *self.rejects]
 
     @property
     def build_partitioned(self) -> Mapping[date, list[object]]:
@@ -90,14 +90,10 @@ class Backlog:
         """Whether anything is left: due now, due later, or blocked until someone acts."""
         return self.has_unpartitioned_work or bool(self.failing or self.rejects) or any(self.stale.values())
 
-    @property
-    def _rejects(self) -> Sequence[object]:
-        return () if self.reprocess else self.rejects
-
     def _days_of(self, tables: Iterable[str]) -> dict[date, list[object]]:
-        """What to build of some tables, by day: nothing before files are reprocessed, which may change every day."""
+        """What to build of some tables, by day."""
         found: dict[date, list[object]] = {}
-        for table in tables if not self.reprocess else ():
+        for table in tables:
             for day, due in self.days[table].due.items() if table in self.days else ():
                 found.setdefault(day, []).append((table, day, due.input))
         return found

@@ -9,6 +9,10 @@ class SettingsError(OrdersPipelineError):
     """An environment variable, or a combination of them, cannot be used."""
 
 
+class SourcesError(OrdersPipelineError):
+    """A declaration of sources cannot be used. Nothing was changed."""
+
+
 class ServiceStartError(OrdersPipelineError):
     """An embedded service did not start; the message has the last lines of its log."""
 

@@ -32,12 +32,25 @@ PROBLEM: Final = "_problem"  # reason why the row could not be split into column
 TEXT: Final = "_text"  # the row as text where PROBLEM is set
 
 # The results of `validation`, stored once, when the file lands. All but the reason are null for a reject.
-REASON: Final = "_reason"  # why the row is rejected, null for a clean one
+REASON: Final = "_reason"  # why the row is rejected, null for any other
+OUTCOME: Final = "_outcome"  # what became of the row, one of OUTCOMES
+CURRENCY: Final = "_currency"  # of the amount, where the source says it
 AMOUNT: Final = "_amount"
 ORDER_DATE: Final = "_order_date"  # wall clock of the business day's time zone
 UPDATED_AT: Final = "_updated_at"  # UTC
 DAY: Final = "_day"  # business day
-JUDGEMENT: Final = (REASON, AMOUNT, ORDER_DATE, UPDATED_AT, DAY)
+JUDGEMENT: Final = (REASON, OUTCOME, AMOUNT, CURRENCY, ORDER_DATE, UPDATED_AT, DAY)
+
+# What becomes of a row.
+COUNTS: Final = "counts"
+VOID: Final = "void"
+REJECTED: Final = "rejected"
+OUTCOMES: Final = {
+    COUNTS: "an order, or an earlier version of one",
+    VOID: "takes part as a version of its order, and if it is the latest, there is no such order: a row that deletes,"
+    " or that its source drops",
+    REJECTED: "cannot be used; see `_reason`",
+}
 
 # Texts that mean "no value", in upper or lower case, with or without spaces around them.
 NULL_TEXTS: Final = ("", "NULL", "N/A", "\\N")  # the last one is Postgres's, MySQL's and Snowflake's
@@ -70,6 +83,7 @@ REASONS: Final = {
     "order_date_missing": "no order_date",
     "amount_not_decimal": "amount is not a plain number with at most 16 digits and 2 decimals",
     "order_date_unreadable": "order_date is not a date or time like 2026-03-05 or 2026-03-05T14:30:00+01:00",
+    "currency_other": "the row's currency is not the one that its source declares",
     "updated_at_unreadable": "updated_at is not a date or time like 2026-03-05T14:30:00+01:00",
 }
 
@@ -109,6 +123,8 @@ QUARANTINES: Final = {
     "lost": "its object is missing from the lake, and the file cannot be read from S3 again; days that depend on it"
     " keep their last published values",
     "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",
+    "original_gone": "another declaration holds for it, and it cannot be read again, since it is gone from S3 or archived;"
+    " its rows count as they were read before",
     "parquet_unreadable": "it begins as Parquet and is cut short, damaged, at odds with its own counts of rows, or"
     " built to take too much memory",
     "row_too_long": "a row is far longer than its longest fields may be: a quote or a line end is missing",
@@ -118,7 +134,7 @@ QUARANTINES: Final = {
 
 # Code versions: raise one when the meaning of the table changes. Its days (or files) are then rebuilt.
 CODE_VERSIONS: Final = {
-    "raw_orders": 2,
+    "raw_orders": 3,
     "cleaned_orders": 1,
     "rejected_orders": 1,
     "daily_revenue": 1,
@@ -158,10 +174,12 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column(LANDED_AT, "timestamptz", "LastModified of the file, UTC."),
         Column(PROBLEM, "text", "Why the row could not be split into columns.", nullable=True),
         Column(TEXT, "text", "The row as CSV text, of a reject.", nullable=True),
-        Column(REASON, "text", "Why the row is rejected; null for a clean one.", nullable=True),
+        Column(REASON, "text", "Why the row is rejected; null for any other.", nullable=True),
+        Column(OUTCOME, "text", "What became of the row.", rules=(f"one of {', '.join(OUTCOMES)}",)),
         Column(AMOUNT, "decimal(18,2)", f"The amount of a clean row, {_CURRENCY}.", nullable=True),
+        Column(CURRENCY, "text", "Currency of the amount, where its source declares it.", nullable=True),
         Column(ORDER_DATE, "timestamp", f"The order_date of a clean row, wall clock {_ZONE_OF_DAYS}.", nullable=True),
-        Column(UPDATED_AT, "timestamptz", "The updated_at of a clean row that has one, UTC.", nullable=True),
+        Column(UPDATED_AT, "timestamptz", "The updated_at of a clean or void row that has one, UTC.", nullable=True),
         Column(DAY, "date", f"Business day of a clean row, {_ZONE_OF_DAYS}.", nullable=True),
     ),
     "cleaned_orders": CLEAN_COLUMNS,

@@ -92,9 +92,9 @@ def stale_days_sensor(
         if _is_busy(context, connection, Lock.PARTITIONED_RUN, stale_days_job.name):
             return dg.SkipReason("A run of the partitioned chain is in progress.")
         left = backlog(survey.of_ledger(connection, read_settings(), PARTITIONED_DAYS, TABLE))
-    if left.reprocess:
-        return dg.SkipReason(f"{_files(left.reprocess)} to reprocess first; s3_arrival_sensor requests that run.")
     requests, waiting = [], []
+    if left.reprocess:
+        waiting.append(f"{_files(left.reprocess)} to reprocess; s3_arrival_sensor requests that run.")
     for first, last in left.ranges():
         items = [item for day, items in left.build_partitioned.items() if first <= day <= last for item in items]
         work = _fingerprint(context, items)

@@ -7,7 +7,18 @@ from typing import Any
 
 import narwhals as nw
 
-from orders_pipeline.schema import AMOUNT, CLEAN_COLUMNS, LANDED_AT, ORDER_DATE, REASON, ROW_NUMBER, SOURCE, UPDATED_AT
+from orders_pipeline.schema import (
+    AMOUNT,
+    CLEAN_COLUMNS,
+    COUNTS,
+    LANDED_AT,
+    ORDER_DATE,
+    OUTCOME,
+    REJECTED,
+    ROW_NUMBER,
+    SOURCE,
+    UPDATED_AT,
+)
 from orders_pipeline.validation import Frame, day_of, validated
 
 
@@ -19,20 +30,23 @@ def clean(raw: Any, zone: str = "UTC") -> Any:
 
     Returns:
         `order_id`, `customer_id`, `amount` decimal(18,2), `order_date` (wall clock in `zone`), and where each row
-        came from. Rows that validation refused are left out; `validation.rejects` returns those.
+        came from. Rows that validation refused are left out; `validation.rejects` returns those. An order whose latest
+        row is void is left out too.
     """
-    clean_rows = validated(raw, zone).filter(nw.col(REASON).is_null())
+    versions = validated(raw, zone).filter(nw.col(OUTCOME) != REJECTED)
     converted = {"amount": AMOUNT, "order_date": ORDER_DATE}
     names = [column.name for column in CLEAN_COLUMNS]
-    return latest(clean_rows).select(**{name: nw.col(converted.get(name, name)) for name in names}).to_native()
+    orders = latest(versions).filter(nw.col(OUTCOME) == COUNTS)
+    return orders.select(**{name: nw.col(converted.get(name, name)) for name in names}).to_native()
 
 
-def latest(clean_rows: Frame) -> Frame:
-    """The row of each order_id with the highest rank: (`updated_at` or else landing time, source, row number).
+def latest(versions: Frame) -> Frame:
+    """Of clean and void rows, the one of each order_id with the highest rank: (`updated_at` or else landing time,
+    source, row number).
 
     Sources compare bytewise. The winner depends on the rows alone, never on the order in which they arrived.
     """
-    ranked = clean_rows.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
+    ranked = versions.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
     counted = ranked.with_columns(_versions=nw.len().over("order_id"))
     repeated = counted.filter(nw.col("_versions") > 1)  # few: only these need a rank
     winners = repeated.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds

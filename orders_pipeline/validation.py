@@ -4,7 +4,7 @@ Frame in, frame out, without I/O and Dagster. The functions take any frame that 
 lazy, ...) and return the same kind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any, Final
@@ -13,8 +13,11 @@ import narwhals as nw
 
 from orders_pipeline.schema import (
     AMOUNT,
+    COUNTS,
+    CURRENCY,
     DAY,
     ERROR_VALUE,
+    ID_COLUMNS,
     JUDGEMENT,
     LANDED_AT,
     MONEY,
@@ -23,14 +26,19 @@ from orders_pipeline.schema import (
     NULL_TEXTS,
     ORDER_COLUMNS,
     ORDER_DATE,
+    OUTCOME,
     PROBLEM,
     REASON,
+    REJECTED,
     REQUIRED_COLUMNS,
     ROW_NUMBER,
     SOURCE,
     TEXT,
     UPDATED_AT,
+    VOID,
 )
+from orders_pipeline.sources import conditions
+from orders_pipeline.sources.declaration import PLAIN, Source
 
 Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
 
@@ -66,16 +74,20 @@ _PLAIN_TIMES: Final = {
 }
 
 
-def validate(raw: Any, zone: str) -> Any:
+def validate(raw: Any, zone: str, source: Source = PLAIN) -> Any:
     """Raw rows with the results of their validation, and with the text of each reject as CSV.
 
     Args:
         raw: orders as text (other types are read by their text), at least the required columns. Where the frame has no
             source, row number and landing time, its own order decides which row is later.
         zone: the business day's time zone; an `order_date` with an offset is converted to it.
+        source: how the sender writes.
+
+    Raises:
+        QuarantineError: the frame has no column that the source names.
     """
     columns = nw.from_native(raw).collect_schema().names()
-    return _with_text(validated(raw, zone), columns).select(*columns, *JUDGEMENT).to_native()
+    return _with_text(validated(raw, zone, source), columns).select(*columns, *JUDGEMENT).to_native()
 
 
 def rejects(raw: Any, zone: str = "UTC") -> Any:
@@ -93,34 +105,24 @@ def rejects(raw: Any, zone: str = "UTC") -> Any:
     )
 
 
-def validated(raw: Any, zone: str) -> Frame:
-    """Raw rows with REASON, AMOUNT, ORDER_DATE, UPDATED_AT and DAY of `schema`. Rows that already have them stay as
-    they are: they were validated when their file landed."""
+def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
+    """Raw rows with their outcome, and with REASON, AMOUNT, CURRENCY, ORDER_DATE, UPDATED_AT and DAY of `schema`. Rows
+    that already have them stay as they are: they were validated when their file landed."""
     frame = _with_defaults(raw)
     names = frame.collect_schema().names()
     if REASON in names:
-        return frame
+        return frame if OUTCOME in names else frame.with_columns(**{OUTCOME: _outcome()})
+    rows = frame.with_columns(**{CURRENCY: conditions.currency(source, names)})
+    rows = rows.with_columns(**{REASON: _first(_reasons(frame, source))}).with_columns(**{OUTCOME: _outcome()})
+    rows = _with_void_rows(rows, names, source)
+    is_clean = nw.col(OUTCOME) == COUNTS
     order_date, updated_at = nw.col("order_date").str.strip_chars(), nw.col("updated_at").str.strip_chars()
-    amount = nw.col("amount").str.strip_chars()
-    ids = ("order_id", "customer_id")
-    reasons: dict[str, nw.Expr] = {
-        "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ids), ignore_nulls=True),
-        **{f"{name}_missing": _has_no_id(frame, name) for name in ids},
-        **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS if name not in ids},
-        "amount_not_decimal": ~amount.str.contains(AMOUNT_TEXT),
-        "order_date_unreadable": ~order_date.str.contains(TIME),
-        "updated_at_unreadable": ~_is_missing("updated_at") & ~updated_at.str.contains(TIME),
-    }
-    reason = nw.coalesce(
-        nw.col(PROBLEM),
-        *(nw.when(found.fill_null(False)).then(nw.lit(code)) for code, found in reasons.items()),
-    )
-    is_clean = nw.col(REASON).is_null()
-    rows = frame.with_columns(**{REASON: reason}).with_columns(
+    has_rank = nw.col(REASON).is_null() & ~_is_missing("updated_at")
+    rows = rows.with_columns(
         **{
-            AMOUNT: nw.when(is_clean).then(amount).cast(MONEY),
+            AMOUNT: nw.when(is_clean).then(nw.col("amount").str.strip_chars()).cast(MONEY),
             f"{ORDER_DATE}_text": nw.when(is_clean).then(order_date),
-            f"{UPDATED_AT}_text": nw.when(is_clean & ~_is_missing("updated_at")).then(updated_at),
+            f"{UPDATED_AT}_text": nw.when(has_rank).then(updated_at),
         }
     )
     rows = _read_time(rows, ORDER_DATE).with_columns(**{ORDER_DATE: _wall_clock(ORDER_DATE, zone)})
@@ -129,6 +131,59 @@ def validated(raw: Any, zone: str) -> Frame:
     else:
         rows = _read_time(rows, UPDATED_AT).with_columns(**{UPDATED_AT: _instant(UPDATED_AT, zone)})
     return rows.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *JUDGEMENT)
+
+
+def _reasons(frame: Frame, source: Source) -> dict[str, nw.Expr]:
+    """For each reason to reject a row, whether it holds. The first one that does is the row's."""
+    order_date, amount = nw.col("order_date").str.strip_chars(), nw.col("amount").str.strip_chars()
+    reasons: dict[str, nw.Expr] = {
+        "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ID_COLUMNS), ignore_nulls=True),
+        **{f"{name}_missing": _has_no_id(frame, name) for name in ID_COLUMNS},
+        **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS if name not in ID_COLUMNS},
+        "amount_not_decimal": ~amount.str.contains(AMOUNT_TEXT),
+        "order_date_unreadable": ~order_date.str.contains(TIME),
+        "updated_at_unreadable": _has_no_rank(),
+    }
+    if source.currency is not None and source.currency_column is not None:
+        reasons["currency_other"] = nw.col(CURRENCY).fill_null("") != source.currency
+    return reasons
+
+
+def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Frame:
+    """Rows with the outcome VOID for those that delete an order or are dropped. Such a row needs nothing but an id. One
+    that is dropped and has none has no effect; one that deletes and has none is rejected."""
+    deletes, drops = conditions.deletes(source, columns), conditions.drops(source, columns)
+    if deletes is None and drops is None:
+        return rows
+    never = nw.lit(False)
+    rows = rows.with_columns(_deletes=never if deletes is None else deletes, _drops=never if drops is None else drops)
+    has_no_id = _has_no_id(rows, "order_id")
+    reason = _first(
+        {
+            "nul_character": _contains_nul("order_id"),
+            "order_id_missing": nw.col("_deletes") & has_no_id,
+            "updated_at_unreadable": _has_no_rank(),
+        }
+    )
+    is_void = nw.col("_deletes") | nw.col("_drops")
+    voided = rows.with_columns(**{REASON: nw.when(is_void).then(reason).otherwise(nw.col(REASON))})
+    outcome = nw.when(is_void & nw.col(REASON).is_null()).then(nw.lit(VOID)).otherwise(_outcome())
+    return voided.with_columns(**{OUTCOME: outcome}).drop("_deletes", "_drops")
+
+
+def _first(reasons: Mapping[str, nw.Expr]) -> nw.Expr:
+    """The problem of a row that could not be split into columns, or else the first reason that holds; null: none."""
+    found = (nw.when(holds.fill_null(False)).then(nw.lit(code)) for code, holds in reasons.items())
+    return nw.coalesce(nw.col(PROBLEM), *found)
+
+
+def _outcome() -> nw.Expr:
+    """The outcome of a row of a source without conditions."""
+    return nw.when(nw.col(REASON).is_null()).then(nw.lit(COUNTS)).otherwise(nw.lit(REJECTED))
+
+
+def _has_no_rank() -> nw.Expr:
+    return ~_is_missing("updated_at") & ~nw.col("updated_at").str.strip_chars().str.contains(TIME)
 
 
 def day_of(column: str) -> nw.Expr:

@@ -1,15 +1,13 @@
 """Match the columns of a file to those of an order, and name the other columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Final
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.formats.encodings import csv_text, printable
-from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS
+from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS, Reading
 from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
-
-OTHER_NAMES: Final = "Rename the columns of the file, or map their names with ORDERS_COLUMN_ALIASES."
 
 _SHOWN: Final = 60  # characters of a name in a message
 
@@ -20,45 +18,70 @@ def own_column(written: str) -> str | None:
     return name if name in ORDER_COLUMNS else None
 
 
-def column_of(written: str, aliases: Mapping[str, str]) -> str | None:
-    """The column of an order that a name refers to, directly or as an alias; None: there is none."""
-    return own_column(written) or aliases.get(_bare(written).casefold())
+def order_columns(header: Sequence[str], reading: Reading) -> list[str | None]:
+    """The column of an order that each name of a header stands for; None: it stands for none.
+
+    A declared name replaces the column's own one. An alias is ignored if its column is there under its own name."""
+    declared = {_bare(name).casefold(): column for column, name in reading.columns.items()}
+    own = {own_column(written) for written in header}
+    found = []
+    for written in header:
+        name, column = _bare(written).casefold(), own_column(written)
+        alias = reading.aliases.get(name)
+        other = None if column in reading.columns else column or (None if alias in own else alias)
+        found.append(declared.get(name, other))
+    return found
 
 
 def unused_name(written: str, number: int) -> str:
-    """The name of an unused column: its own, with an `x` before a leading underscore (reserved for the origin of a row)
-    and before `*` and `^` (patterns to Polars). A column without a name is called by its `number`."""
+    """The name of an unused column: its own, with an `x` before a leading underscore (reserved for the origin of a
+    row), before `*` and `^` (patterns to Polars), and before the name of an order's column, which another column has
+    been declared to be. A column without a name is called by its `number`."""
     name = _bare(written)
-    return printable(f"x{name}" if name.startswith(("_", "^", "*")) else name) or f"column_{number}"
+    is_reserved = name.startswith(("_", "^", "*")) or own_column(name)
+    return printable(f"x{name}" if is_reserved else name) or f"column_{number}"
 
 
-def column_names(header: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
-    """Column names of a header: an order's columns by their own names, others by `unused_name`. An alias is ignored if
-    its column is there under its own name."""
-    own = {own_column(written) for written in header}
-    names = []
-    for number, written in enumerate(header, start=1):
-        alias = aliases.get(_bare(written).casefold())
-        column = own_column(written) or (None if alias in own else alias)
-        names.append(column or unused_name(written, number))
-    return names
+def column_names(header: Sequence[str], reading: Reading) -> list[str]:
+    """Column names of a header: an order's columns by their own names, others by `unused_name`."""
+    columns = zip(order_columns(header, reading), header, strict=True)
+    return [column or unused_name(written, number) for number, (column, written) in enumerate(columns, start=1)]
 
 
-def missing_columns(names: Sequence[str]) -> list[str]:
-    """The columns of an order that are not among these."""
-    return [name for name in REQUIRED_COLUMNS if name not in names]
+def missing_columns(names: Sequence[str], reading: Reading) -> list[str]:
+    """The columns of an order that a file must have and that are not among these."""
+    return [
+        name for name in ORDER_COLUMNS if name not in names and (name in REQUIRED_COLUMNS or name in reading.columns)
+    ]
 
 
-def required(names: Sequence[str], written: Sequence[str]) -> list[str]:
+def other_names(reading: Reading) -> str:
+    """What to do about names of columns that are not known."""
+    if reading.columns:
+        return f"Correct the file, or `columns` of the source {reading.source!r} (`orders-pipeline sources apply`)."
+    return "Rename the columns of the file, or map their names with ORDERS_COLUMN_ALIASES or a declared source."
+
+
+def required(names: Sequence[str], written: Sequence[str], reading: Reading) -> list[str]:
     """The names with extra ones made unique. `written`: each name as the file has it.
 
     Raises:
         QuarantineError: a required column is missing, a column of an order is there twice, or names are too many or
             too long.
     """
-    if missing := missing_columns(names):
+    if missing := missing_columns(names, reading):
         found = ", ".join(csv_text([name])[:_SHOWN] for name in names[:20]) or "nothing"
-        raise QuarantineError("column_missing", f"No column {', '.join(missing)}. Found: {found}. {OTHER_NAMES}")
+        declared = [f"{reading.columns[name]} ({name})" if name in reading.columns else name for name in missing]
+        raise QuarantineError(
+            "column_missing", f"No column {', '.join(declared)}. Found: {found}. {other_names(reading)}"
+        )
+    there = {_bare(name).casefold() for name in [*written, *(reading.columns.get(name, "") for name in names)]}
+    if absent := [name for name in reading.needed if _bare(name).casefold() not in there]:
+        raise QuarantineError(
+            "column_missing",
+            f"No column {', '.join(absent)}, whose values decide which rows count. Correct the file, or the source"
+            f" {reading.source!r} (`orders-pipeline sources apply`).",
+        )
     for column in ORDER_COLUMNS:
         if names.count(column) > 1:
             raise _twice(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.formats.columns import OTHER_NAMES, column_names, missing_columns, required
+from orders_pipeline.formats.columns import column_names, missing_columns, other_names, required
 from orders_pipeline.formats.encodings import Lines, csv_reader, open_text, printable
 from orders_pipeline.formats.options import MOST_COLUMNS, Reading
 from orders_pipeline.schema import REQUIRED_COLUMNS
@@ -50,10 +50,10 @@ def read_header(path: Path, reading: Reading) -> Header:
         raise QuarantineError("delimiter_unclear", f"The header can be read with {' and '.join(map(repr, fitting))}.")
     likely = min(found, default="", key=lambda mark: (len(_missing(found[mark], reading)), -len(found[mark])))
     fields = found.get(likely, [])
-    names = column_names(fields, reading.aliases)
+    names = column_names(fields, reading)
     if header and set(REQUIRED_COLUMNS).isdisjoint(names):
         raise _elsewhere(path, reading, len(names))
-    return Header(number, size, likely, required(names, fields))
+    return Header(number, size, likely, required(names, fields, reading))
 
 
 def is_blank(row: Sequence[str]) -> bool:
@@ -104,7 +104,7 @@ def _split(header: str, reading: Reading) -> dict[str, list[str]]:
 
 
 def _missing(fields: list[str], reading: Reading) -> list[str]:
-    return missing_columns(column_names(fields, reading.aliases))
+    return missing_columns(column_names(fields, reading), reading)
 
 
 def _fitting(found: dict[str, list[str]], reading: Reading) -> list[str]:
@@ -127,7 +127,7 @@ def _elsewhere(path: Path, reading: Reading, names: int) -> QuarantineError:
         )
     elif named is not None:
         before = " Remove the lines before it." if named > texts[0] else ""
-        advice = f". The header seems to be in line {named + 1}, with other names.{before} {OTHER_NAMES}"
+        advice = f". The header seems to be in line {named + 1}, with other names.{before} {other_names(reading)}"
     elif not names:
         return QuarantineError("header_unreadable", "The first line is not a CSV header: its quotes do not match.")
     else:

@@ -32,7 +32,7 @@ _Layout = Callable[[TextIOWrapper, Reading], tuple[Source, Iterator[JsonRow]]]
 def read_json(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
     layout, keys = _laid_out(path, reading)
     names = [key if key in ORDER_COLUMNS else unused_name(key, number) for number, key in enumerate(keys, start=1)]
-    names = required(names, keys)
+    names = required(names, keys, reading)
     with open_text(path) as text:
         source, objects = layout(text, reading)
         rows: Iterator[Row] = (
@@ -106,12 +106,12 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
             if len(keys) > MOST_COLUMNS:
                 break  # refused later, like a header
     if is_empty:
-        return list(REQUIRED_COLUMNS)
+        return list(dict.fromkeys([*REQUIRED_COLUMNS, *reading.columns, *reading.needed]))
     if not has_object:
         raise QuarantineError(
             "json_unreadable", "No line of the file is JSON by itself: write one object a line (jq -c), or an array."
         )
-    missing = missing_columns(list(keys))
+    missing = missing_columns(list(keys), reading)
     if first and (missing or not has_row) and (kind := recognize(first)):
         if missing:
             raise QuarantineError("column_missing", f"No column {', '.join(missing)}: {kind}")

@@ -1,11 +1,10 @@
 """JSON objects as rows of an order's columns. Numbers stay as they are written."""
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
-from orders_pipeline.formats.columns import column_of, own_column
+from orders_pipeline.formats.columns import order_columns, own_column
 from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS, Reading
 from orders_pipeline.formats.values import id_number
 from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
@@ -22,7 +21,7 @@ class Decoder(json.JSONDecoder):
             parse_float=_Number, parse_int=_Number, parse_constant=self._constant, object_pairs_hook=self._object
         )
         self._reading = reading
-        self._names = lru_cache(maxsize=100)(partial(_names, aliases=reading.aliases))
+        self._names = lru_cache(maxsize=100)(partial(_names, reading=reading))
         self._has_twice = self._has_infinity = False
 
     def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
@@ -71,12 +70,11 @@ class _Number(str):
     __slots__ = ()
 
 
-def _names(keys: tuple[str, ...], aliases: Mapping[str, str]) -> tuple[str, ...]:
-    """The names for the keys of one object: the column of an order, or else the key. An alias is ignored if its column
-    is there under its own name."""
-    own = {own_column(key) for key in keys}
-    columns = {key: own_column(key) or column_of(key, aliases) for key in keys}
-    return tuple(column if (column := columns[key]) and (own_column(key) or column not in own) else key for key in keys)
+def _names(keys: tuple[str, ...], reading: Reading) -> tuple[str, ...]:
+    """The names for the keys of one object: the column of an order, or else the key. An `x` before a key keeps it from
+    being taken for one."""
+    columns = zip(order_columns(keys, reading), keys, strict=True)
+    return tuple(column or (f"x{key}" if own_column(key) else key) for column, key in columns)
 
 
 def _text(name: str, value: Any) -> str | None:

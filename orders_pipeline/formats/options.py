@@ -1,14 +1,15 @@
-"""How to read files, from the settings: limits, and aliases of columns."""
+"""How to read files: limits from the settings, and the names of columns from the settings or a source."""
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import chain
 from typing import Final
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.schema import ORDER_COLUMNS
+from orders_pipeline.sources.declaration import Source
 
 MOST_COLUMNS: Final = 1_000
 LONGEST_COLUMN_NAME: Final = 500
@@ -26,7 +27,13 @@ LIMITS: Final = {
 
 @dataclass(frozen=True)
 class Reading:
-    """Limits of a file, each with its default, and `aliases`: other names of an order's columns, in lower case."""
+    """Limits of a file, each with its default, and what its columns are called.
+
+    `aliases`: other names of an order's columns, in lower case.
+    `columns`: the declared name of an order's column. It replaces the column's own name, and there are no aliases then.
+    `needed`: other columns that a file must have, since its source declares what their values mean.
+    `source`: the name of the source, for messages.
+    """
 
     file_bytes: int = 2 << 30
     expanded_bytes: int = 4 << 30
@@ -34,6 +41,21 @@ class Reading:
     rows: int = 100_000_000
     field_chars: int = 1_000_000
     aliases: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
+    source: str = ""
+
+    def of_source(self, source: Source) -> "Reading":
+        """How to read the files of a source."""
+        aliases = {} if source.columns else self.aliases
+        needed = tuple(source.condition_columns)
+        return replace(
+            self,
+            aliases=aliases,
+            columns={str(k): v for k, v in source.columns.items()},
+            needed=needed,
+            source=source.name,
+        )
 
     @property
     def row_chars(self) -> int:

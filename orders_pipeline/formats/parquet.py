@@ -54,7 +54,7 @@ def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterato
     with pq.ParquetFile(path) as described:
         schema: Any = described.schema_arrow
         _require_no_blocks(described.schema)
-    names = required(column_names(schema.names, reading.aliases), schema.names)
+    names = required(column_names(schema.names, reading), schema.names, reading)
     _require_values(schema, names)
     # Texts read as dictionaries need no more memory than the pages of the file. So a text that is too long and occurs a
     # million times is found before it is expanded.

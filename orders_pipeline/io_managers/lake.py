@@ -21,7 +21,7 @@ from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.runs.in_flight import locks_of
-from orders_pipeline.schema import CODE_VERSIONS, DAY, UPSTREAM
+from orders_pipeline.schema import CODE_VERSIONS, REASON, UPSTREAM
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
@@ -113,8 +113,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             raise MissingInputError(blocked_reason(build.blocked))
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
-        with_rejects = [file for file in read if file.raw.rows > file.raw.clean_rows]
-        return raw_objects.scan(self.s3.lake(), with_rejects).filter(pl.col(DAY).is_null())
+        with_rejects = [file for file in read if file.raw.rejects]
+        return raw_objects.scan(self.s3.lake(), with_rejects).filter(pl.col(REASON).is_not_null())
 
     def _nothing(self, consumer: str) -> pl.LazyFrame:
         if staleness.reads_raw(consumer):

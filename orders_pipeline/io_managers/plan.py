@@ -40,12 +40,6 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
         MissingInputError: the upstream of a day that orders were delivered for was never built.
     """
     calendar = Calendar.of(read_settings())
-    if staleness.reads_raw(asset) and (outdated := active.outdated(snapshot, calendar.zone)):
-        raise MissingInputError(
-            f"{len(outdated)} files need reprocessing first, for example {outdated[0].version.key}: they were validated"
-            f" by older rules or for a time zone other than {calendar.zone}, or are to be read again. Materialize"
-            " raw_orders without config, then repeat this run."
-        )
     stale = staleness.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
     current: set[date] = set()
     if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
@@ -71,7 +65,7 @@ def parts_of_days(snapshot: Connection, build: Build) -> Iterator[Build]:
 
 def parts_of_files(build: FilesBuild) -> Iterator[FilesBuild]:
     """The build in parts that memory can hold, each of one bucket: another one may have files of the same keys."""
-    rejects = {file: file.raw.rows - file.raw.clean_rows for file in build.read}
+    rejects = {file: file.raw.rejects for file in build.read}
     by_bucket = groupby(sorted(build.read, key=_bucket), key=_bucket)
     parts = [part for _, files in by_bucket for part in batches(files, rejects)]
     yield FilesBuild(parts[0] if parts else [], build.gone)

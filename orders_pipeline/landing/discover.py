@@ -13,10 +13,11 @@ from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.landing import notices, side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.reprocess import discard_vanished
-from orders_pipeline.ledger import entries
+from orders_pipeline.ledger import declarations, entries
 from orders_pipeline.ledger.keys import that_count
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
+from orders_pipeline.sources.declaration import Source
 
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource
@@ -85,14 +86,15 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
     ingest.wait_for(source_table.WHOLE, "The source table is being read, or its run ended early.")
     with tempfile.TemporaryDirectory(prefix="orders-table-") as folder:
         try:
-            with source_table.snapshot(settings) as snapshot:
+            with source_table.snapshot(settings, ingest.sources.of_table) as snapshot:
                 if snapshot is None:
                     report = discard_vanished(ingest, source_table.BUCKET, [])
                     report.remarks.append(
                         f"There is no source table {settings.source_table!r} (ORDERS_SOURCE_TABLE): skipped."
                     )
                     return report
-                listed = snapshot.versions()
+                there = snapshot.versions()
+                listed = _compared(ingest.connection, ingest.sources.of_table, settings, there)
                 changed = ingest.due(listed)
                 copied = snapshot.copy_days([version.key for version in changed], Path(folder)) if changed else {}
         except (ServiceUnavailableError, SettingsError) as error:
@@ -101,7 +103,7 @@ def receive_table(ingest: Ingest, settings: Settings) -> Report:
             return Report(remarks=[str(error)])
         report = ingest.take(changed, partial(source_table.fetch_from, copied))
     if snapshot.has_days:
-        _retract_gone_days(ingest, listed, report)
+        _retract_gone_days(ingest, settings, there, report)
     ingest.forget(source_table.WHOLE)
     return report
 
@@ -111,15 +113,16 @@ def table_is_pending(connection: Connection, settings: Settings) -> bool:
     waiting = entries.failing(connection, source_table.BUCKET)
     if any(entry.due and entry.version == source_table.WHOLE for entry in waiting):
         return True
+    source = declarations.current(connection).of_table
     try:
-        with source_table.snapshot(settings) as snapshot:
+        with source_table.snapshot(settings, source) as snapshot:
             if snapshot is None:
                 return False
-            listed = snapshot.versions()
+            there = snapshot.versions()
     except (ServiceUnavailableError, SettingsError):
         return True  # to be recorded
-    gone = _gone_days(connection, listed) if snapshot.has_days else []
-    return bool(due(connection, listed) or gone)
+    gone = _gone_days(connection, source, settings, there) if snapshot.has_days else []
+    return bool(due(connection, _compared(connection, source, settings, there)) or gone)
 
 
 def table_trouble(connection: Connection) -> str | None:
@@ -127,12 +130,28 @@ def table_trouble(connection: Connection) -> str | None:
     return entries.failing_message(connection, source_table.WHOLE)
 
 
-def _retract_gone_days(ingest: Ingest, listed: list[FileVersion], report: Report) -> None:
-    for key in _gone_days(ingest.connection, listed):
+def _retract_gone_days(ingest: Ingest, settings: Settings, there: list[FileVersion], report: Report) -> None:
+    gone = _gone_days(ingest.connection, ingest.sources.of_table, settings, there)
+    report.add(discard_vanished(ingest, source_table.BUCKET, [*(version.key for version in there), *gone]))
+    for key in gone:
         report.touched |= ingest.retract([(source_table.BUCKET, key)], "The day is gone from the table.", forget=True)
         report.remarks.append(f"{key} is gone from the source table.")
 
 
-def _gone_days(connection: Connection, listed: list[FileVersion]) -> list[str]:
+def _compared(
+    connection: Connection, source: Source, settings: Settings, there: list[FileVersion]
+) -> list[FileVersion]:
+    """The days of the table that are compared with the ledger: those that are not frozen, or are to be read again."""
+    if source.frozen_after is None:
+        return there
+    again = {entry.version.key for entry in entries.failing(connection, source_table.BUCKET)}
+    connection.rollback()
+    today = settings.today()
+    return [day for day in there if day.key in again or not source_table.is_frozen(day.key, source, today)]
+
+
+def _gone_days(connection: Connection, source: Source, settings: Settings, there: list[FileVersion]) -> list[str]:
+    """The keys of days that the ledger knows and the table no longer has, short of frozen ones."""
     known = entries.live_keys(connection, source_table.BUCKET) - {source_table.WHOLE.key}
-    return source_table.gone(known, listed)
+    today = settings.today()
+    return [key for key in source_table.gone(known, there) if not source_table.is_frozen(key, source, today)]

@@ -27,11 +27,12 @@ from orders_pipeline.errors import (
 from orders_pipeline.landing import raw_objects, schema_drift
 from orders_pipeline.landing.impact import on_activate, on_deactivate
 from orders_pipeline.landing.outages import error_message, is_outage, releasing_on_outage
-from orders_pipeline.ledger import active, archive, entries, files, retractions
+from orders_pipeline.ledger import active, archive, declarations, entries, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline.ledger.records import ActiveFile, RawObject
 from orders_pipeline.ledger.versions import FileVersion, Status, pending
+from orders_pipeline.sources.declaration import Source, Sources
 from orders_pipeline.storage.lake import Lake
 
 Fetch = Callable[[FileVersion, Path], None]
@@ -70,6 +71,7 @@ class Ingest:
     connection: Connection
     lake: Lake
     zone: str
+    sources: Sources
     run_id: str
     log: logging.Logger
 
@@ -147,13 +149,17 @@ class Ingest:
             raise
         self.connection.commit()
 
+    def source_of(self, version: FileVersion) -> Source:
+        """How the sender of a version writes."""
+        return self.sources.of(version.bucket, version.key)
+
     def due(self, listed: Sequence[FileVersion]) -> list[FileVersion]:
         """The listed versions that are not settled."""
         return due(self.connection, listed)
 
     def _take_batch(self, batch: Sequence[FileVersion], fetch: Fetch, confirm: Confirm | None) -> Report:
         with self.transaction():
-            attempts = files.claim(self.connection, batch, self.run_id)
+            attempts = files.claim(self.connection, batch, self.run_id, self.sources)
         known = self._known_bytes(batch)
         outcomes: dict[FileVersion, RawObject | Exception] = {}
 
@@ -176,7 +182,10 @@ class Ingest:
             return self._commit([], {batch[0]: error}, last_attempts)
 
     def _known_bytes(self, batch: Iterable[FileVersion]) -> dict[FileVersion, RawObject]:
-        found = ((version, active.same_bytes(self.connection, version, self.zone)) for version in batch)
+        found = (
+            (version, active.same_bytes(self.connection, version, self.zone, self.source_of(version)))
+            for version in batch
+        )
         known = {version: made for version, made in found if made is not None}
         self.connection.rollback()
         gone = set(self.lake.missing([made.path for made in known.values()]))
@@ -188,7 +197,7 @@ class Ingest:
             with tempfile.TemporaryDirectory(prefix="orders-landing-") as spool:
                 file = Path(spool) / "file"
                 fetch(version, file)
-                return raw_objects.write_object(self.lake, file, version, self.zone)
+                return raw_objects.write_object(self.lake, file, version, self.zone, self.source_of(version))
         except OSError as error:  # of the spool or the lake: the bytes of a file cause other errors
             return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error
         except pl.exceptions.PanicException as error:  # PanicException is not an Exception
@@ -274,7 +283,9 @@ def due(connection: Connection, listed: Sequence[FileVersion]) -> list[FileVersi
 def ingesting(engine: Engine, lake: Lake, zone: str, run_id: str, log: logging.Logger) -> Iterator[Ingest]:
     """Wait for the right to change which files are active, and hold it."""
     with hold_exclusive(engine, Lock.INGEST) as connection:
-        yield Ingest(connection, lake, zone, run_id, log)
+        sources = declarations.current(connection)
+        connection.rollback()
+        yield Ingest(connection, lake, zone, sources, run_id, log)
 
 
 def batched(versions: Iterable[FileVersion]) -> Iterator[tuple[FileVersion, ...]]:

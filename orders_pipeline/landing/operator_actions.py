@@ -142,15 +142,17 @@ def _require_on_s3(s3: "S3Resource", version: FileVersion) -> None:
 
 
 def _from_lake(ingest: Ingest, one: Removed) -> RawObject | None:
-    """The raw object of a version, validated by the present rules. None: the lake no longer has it."""
-    made = active.same_bytes(ingest.connection, one.version, ingest.zone)
+    """The raw object of a version, validated by the present rules and by the source it was read by: the next sync
+    applies another one. None: the lake no longer has it."""
+    made = active.same_bytes(ingest.connection, one.version, ingest.zone, ingest.source_of(one.version))
     ingest.connection.rollback()
     if made is not None and not ingest.lake.missing([made.path]):
         return made
     if one.path is None or ingest.lake.missing([one.path]):
         return None
     try:
-        return raw_objects.revalidate(ingest.lake, one.path, one.version, ingest.zone)
+        source = raw_objects.source_of(ingest.lake, one.path)
+        return raw_objects.revalidate(ingest.lake, one.path, one.version, ingest.zone, source)
     except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", one.version.key, error)
         return None

@@ -25,7 +25,7 @@ def pairs(lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile])
     if not fresh or len(files) == 1:
         return set()
     name = pl.Enum([Path(file.raw.path).name for file in files])
-    count = sum(file.raw.clean_rows for file in fresh)
+    count = sum(file.raw.versions for file in fresh)
     together: set[tuple[str, ...]] = set()
     for share in repeated_ids.shares(pl.col("id"), count, _IDS_AT_ONCE):
         mine, theirs = (_ids(lake, some, name).filter(share) for some in (fresh, others))
@@ -50,7 +50,7 @@ def all_pairs(fresh: Iterable[ActiveFile], others: Iterable[ActiveFile]) -> set[
 
 
 def _ids(lake: Lake, files: Sequence[ActiveFile], name: pl.Enum) -> pl.LazyFrame:
-    """Hashes of the order ids of clean rows, and the object of each."""
+    """Hashes of the order ids of clean and void rows, and the object of each."""
     return raw_objects.ids(lake, files).select(pl.col("order_id").hash().alias("id"), pl.col("object").cast(name))
 
 

@@ -16,61 +16,49 @@ from orders_pipeline import validation
 from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
-from orders_pipeline.landing.advice import Unreadable
-from orders_pipeline.landing.change_log import Deletions
-from orders_pipeline.landing.provenance import Origin
-from orders_pipeline.ledger.records import ActiveFile, IdRange, RawObject
+from orders_pipeline.landing.provenance import Origin, origin_of
+from orders_pipeline.landing.tally import Tally, unused
+from orders_pipeline.ledger.records import ActiveFile, RawObject
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import (
     CODE_VERSIONS,
+    COUNTS,
+    CURRENCY,
     DAY,
     JUDGEMENT,
     LANDED_AT,
+    OUTCOME,
     PROBLEM,
     REASON,
+    REJECTED,
     SOURCE,
     UNREADABLE_FILE_ROWS,
+    VOID,
 )
 from orders_pipeline.settings import read_settings
+from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.storage.lake import Lake
 
 DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # an object that cannot be read
 
-_REPEATING: Final[Any] = ["customer_id", "order_date", PROBLEM, REASON]  # columns with few distinct values
+_REPEATING: Final[Any] = [
+    "customer_id",
+    "order_date",
+    PROBLEM,
+    REASON,
+    OUTCOME,
+    CURRENCY,
+]  # columns with few distinct values
 _OBJECT: Final = "_object"
 _IDS_AT_ONCE: Final = 2_000_000  # 200 MB or so
 _ROWS_AT_ONCE: Final = 250_000  # at a time, so that a large file needs no more memory than when it landed
 
 _TABLE: Final = polars_schema("raw_orders")
 _FROM_LEDGER: Final = {name: _TABLE[name] for name in (SOURCE, LANDED_AT)}  # not stored in the object
+_IS_VERSION: Final = pl.col("order_id").is_not_null() & (
+    pl.col(DAY).is_not_null() | (pl.col(OUTCOME) == VOID).fill_null(value=False)
+)
 RAW_SCHEMA: Final = pl.Schema({name: kind for name, kind in _TABLE.items() if name not in _FROM_LEDGER})
-
-
-class _Tally:
-    """What the ledger records about a file's rows, collected batch by batch."""
-
-    def __init__(self) -> None:
-        self.rows = self.clean_rows = 0
-        self.unreadable = Unreadable()
-        self.deletions = Deletions()
-        self.days: set[date] = set()
-        self.ids: IdRange | None = None
-        self.unused_columns: tuple[str, ...] = ()
-
-    def add(self, batch: pl.DataFrame) -> None:
-        self.rows += batch.height
-        self.unused_columns = _unused(batch.columns)
-        self.unreadable.add(batch)
-        self.deletions.add(batch)
-        clean = batch.filter(pl.col(DAY).is_not_null())
-        if not clean.height:
-            return
-        self.clean_rows += clean.height
-        self.days.update(clean[DAY].unique())
-        ids, size = pl.col("order_id"), pl.col("order_id").str.len_bytes()
-        ends = [ids.min(), ids.max(), ids.filter(size == size.min()).min(), ids.filter(size == size.max()).max()]
-        found = IdRange(*clean.select(end.alias(str(number)) for number, end in enumerate(ends)).row(0))
-        self.ids = found if self.ids is None else _union(self.ids, found)
 
 
 def refusal(version: FileVersion) -> QuarantineError | None:
@@ -81,46 +69,141 @@ def refusal(version: FileVersion) -> QuarantineError | None:
     return reading.beyond("file_bytes", f"The file has {version.size:,} bytes")
 
 
-def write_object(lake: Lake, file: Path, version: FileVersion, zone: str) -> RawObject:
-    """Write a downloaded file to the lake as a raw object.
+def write_object(lake: Lake, file: Path, version: FileVersion, zone: str, source: Source = PLAIN) -> RawObject:
+    """Write a downloaded file to the lake as a raw object. `source`: how its sender writes.
 
     Raises:
         QuarantineError: its bytes cannot be read as orders; no object is left behind.
     """
-    tally, reading = _Tally(), read_settings().reading
+    tally, reading = Tally(source), read_settings().reading.of_source(source)
 
     def write(target: Path) -> None:
-        batches = (validation.validate(batch, zone) for batch in read_rows(file, reading))
-        _write(target, batches, _origin(version, zone), tally)
+        batches = (validation.validate(batch, zone, source) for batch in read_rows(file, reading))
+        _write(target, batches, _origin(version, zone, source), tally)
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
             raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file, reading)))
-        if version.bucket != TABLE:
+        if version.bucket != TABLE and not source.deletes:
             tally.deletions.refuse(partial(place_of_rows, file, reading))
 
-    return _made(lake.write("raw_orders", write), tally)
+    return tally.made(lake.write("raw_orders", write))
 
 
-def revalidate(lake: Lake, path: str, version: FileVersion, zone: str) -> RawObject:
-    """Write a new object with the rows of an old one, validated by the present rules."""
-    tally = _Tally()
+def revalidate(lake: Lake, path: str, version: FileVersion, zone: str, source: Source = PLAIN) -> RawObject:
+    """Write a new object with the rows of an old one, validated by the present rules and declaration.
+
+    Raises:
+        QuarantineError: the rows have no column that the source names.
+    """
+    tally = Tally(source)
 
     def write(target: Path) -> None:
-        batches = (validation.validate(part, zone) for part in _parts(lake.scan([path]).drop(*JUDGEMENT)))
-        _write(target, batches, _origin(version, zone), tally)
+        rows = lake.scan([path]).drop(*JUDGEMENT, strict=False)
+        batches = (validation.validate(part, zone, source) for part in _parts(rows))
+        _write(target, batches, _origin(version, zone, source), tally)
 
-    return _made(lake.write("raw_orders", write), tally)
+    return tally.made(lake.write("raw_orders", write))
 
 
 def rescan(lake: Lake, path: str) -> RawObject:
     """Read an object of the lake from end to end, for what the ledger records about its rows."""
-    tally = _Tally()
+    tally = Tally(source_of(lake, path))
     for part in _parts(lake.scan([path])):
         tally.add(part)
-    return _made(path, tally)
+    return tally.made(path)
+
+
+def source_of(lake: Lake, path: str) -> Source:
+    """The source by which the rows of an object were read."""
+    origin = origin_of(lake.metadata(path))
+    return PLAIN if origin is None else origin.source
 
 
 def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     """The rows of landed files as `schema.TABLES["raw_orders"]` has them, without unused columns."""
+    return _with_outcome(_rows(lake, files))
+
+
+def clean_rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    """The clean rows of landed files."""
+    return _with_outcome(_rows(lake, files).filter(pl.col(DAY).is_not_null()))
+
+
+def versions(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    """The versions of orders in landed files: their clean and their void rows."""
+    return _with_outcome(_rows(lake, files).filter(_IS_VERSION))
+
+
+def unused_columns(lake: Lake, file: ActiveFile) -> tuple[str, ...]:
+    """The unused columns of a file; none if its object cannot be read."""
+    try:
+        return unused(lake.scan([file.raw.path]).collect_schema().names())
+    except (OSError, pl.exceptions.PolarsError):
+        return ()
+
+
+def ids(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    """The order ids of the versions of orders in landed files, and the file name of the object of each."""
+    if not files:
+        return pl.LazyFrame(schema={"order_id": pl.String, "object": pl.String})
+    paths = [file.raw.path for file in files]
+    needed = {name: RAW_SCHEMA[name] for name in ("order_id", DAY, OUTCOME)}  # all other columns are ignored
+    rows = lake.scan(
+        paths, schema=needed, extra_columns="ignore", missing_columns="insert", include_file_paths="object"
+    )
+    return rows.filter(_IS_VERSION).select("order_id", pl.col("object").str.split("/").list.last())
+
+
+def candidates(
+    lake: Lake, days: Iterable[date], holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
+) -> pl.LazyFrame:
+    """All clean and void rows that these days depend on: their own, and all others with the same order ids.
+
+    Args:
+        days: the days to be built.
+        holding: all active files with rows of these days.
+        sharing: all active files that overlap with one of those.
+    """
+    wanted = set(days)
+    whole = {file.raw.path: file for file in holding if wanted.issuperset(file.raw.days)}
+    rest = list({file.raw.path: file for file in [*holding, *sharing] if file.raw.path not in whole}.values())
+    rows = versions(lake, list(whole.values()))
+    if not rest:
+        return rows
+    elsewhere = versions(lake, rest)
+    ids = pl.concat(
+        [rows.select("order_id"), elsewhere.filter(pl.col(DAY).is_in(sorted(wanted))).select("order_id")]
+    ).unique()
+    return pl.concat([rows, elsewhere.join(ids, on="order_id", how="semi")])
+
+
+def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
+    """The days on which other files hold an order id that the changed files hold too."""
+    if not others:
+        return set()
+    found: set[date] = set()
+    for some in constrained_batches(changed, _IDS_AT_ONCE, get_len=lambda file: file.raw.versions, strict=False):
+        ids = versions(lake, some).select("order_id").unique()
+        found |= _days(clean_rows(lake, others).join(ids, on="order_id", how="semi"))
+    return found
+
+
+def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
+    """The days of all rows whose order id is in one of the files and in another file too."""
+    all_files = list({file.raw.path: file for file in [*files, *others]}.values())
+    if not files or len(all_files) == 1:
+        return set()
+    by_order = ids(lake, all_files).group_by("order_id").agg(pl.col("object").n_unique().alias("files"))
+    shared = ids(lake, files).join(by_order.filter(pl.col("files") > 1), on="order_id", how="semi")
+    return _days(clean_rows(lake, all_files).join(shared, on="order_id", how="semi"))
+
+
+def _with_outcome(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with the outcome that earlier releases did not store."""
+    earlier = pl.when(pl.col(REASON).is_null()).then(pl.lit(COUNTS)).otherwise(pl.lit(REJECTED))
+    return rows.with_columns(pl.col(OUTCOME).fill_null(earlier))
+
+
+def _rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema={**RAW_SCHEMA, **_FROM_LEDGER})
     if missing := set(lake.missing([file.raw.path for file in files])):
@@ -148,73 +231,6 @@ def scan(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     return rows.with_columns(name).join(origin, on=_OBJECT, how="left").drop(_OBJECT)
 
 
-def unused_columns(lake: Lake, file: ActiveFile) -> tuple[str, ...]:
-    """The unused columns of a file; none if its object cannot be read."""
-    try:
-        return _unused(lake.scan([file.raw.path]).collect_schema().names())
-    except (OSError, pl.exceptions.PolarsError):
-        return ()
-
-
-def clean_rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
-    """The clean rows of landed files."""
-    return scan(lake, files).filter(pl.col(DAY).is_not_null())
-
-
-def ids(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
-    """The order ids of the clean rows of landed files, and the file name of the object of each."""
-    if not files:
-        return pl.LazyFrame(schema={"order_id": pl.String, "object": pl.String})
-    paths = [file.raw.path for file in files]
-    needed = {"order_id": pl.String, DAY: pl.Date}  # all other columns are ignored
-    rows = lake.scan(paths, schema=needed, extra_columns="ignore", include_file_paths="object")
-    return rows.filter(pl.col(DAY).is_not_null()).select("order_id", pl.col("object").str.split("/").list.last())
-
-
-def candidates(
-    lake: Lake, days: Iterable[date], holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
-) -> pl.LazyFrame:
-    """All clean rows that these days depend on: their own, and all others with the same order ids.
-
-    Args:
-        days: the days to be built.
-        holding: all active files with rows of these days.
-        sharing: all active files that overlap with one of those.
-    """
-    wanted = set(days)
-    whole = {file.raw.path: file for file in holding if wanted.issuperset(file.raw.days)}
-    rest = list({file.raw.path: file for file in [*holding, *sharing] if file.raw.path not in whole}.values())
-    rows = clean_rows(lake, list(whole.values()))
-    if not rest:
-        return rows
-    elsewhere = clean_rows(lake, rest)
-    ids = pl.concat(
-        [rows.select("order_id"), elsewhere.filter(pl.col(DAY).is_in(sorted(wanted))).select("order_id")]
-    ).unique()
-    return pl.concat([rows, elsewhere.join(ids, on="order_id", how="semi")])
-
-
-def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
-    """The days on which other files hold an order id that the changed files hold too."""
-    if not others:
-        return set()
-    found: set[date] = set()
-    for some in constrained_batches(changed, _IDS_AT_ONCE, get_len=lambda file: file.raw.clean_rows, strict=False):
-        ids = clean_rows(lake, some).select("order_id").unique()
-        found |= _days(clean_rows(lake, others).join(ids, on="order_id", how="semi"))
-    return found
-
-
-def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
-    """The days of all rows whose order id is in one of the files and in another file too."""
-    all_files = list({file.raw.path: file for file in [*files, *others]}.values())
-    if not files or len(all_files) == 1:
-        return set()
-    by_order = ids(lake, all_files).group_by("order_id").agg(pl.col("object").n_unique().alias("files"))
-    shared = ids(lake, files).join(by_order.filter(pl.col("files") > 1), on="order_id", how="semi")
-    return _days(clean_rows(lake, all_files).join(shared, on="order_id", how="semi"))
-
-
 def _days(rows: pl.LazyFrame) -> set[date]:
     return set(rows.select(pl.col(DAY).unique()).collect(engine="streaming")[DAY])
 
@@ -225,7 +241,7 @@ def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     return (rows.slice(start, _ROWS_AT_ONCE).collect() for start in range(0, max(height, 1), _ROWS_AT_ONCE))
 
 
-def _write(target: Path, batches: Iterable[Any], origin: dict[str, str], tally: _Tally) -> None:
+def _write(target: Path, batches: Iterable[Any], origin: dict[str, str], tally: Tally) -> None:
     writer: pq.ParquetWriter | None = None
     try:
         for batch in batches:
@@ -241,25 +257,5 @@ def _write(target: Path, batches: Iterable[Any], origin: dict[str, str], tally: 
                 writer.close()
 
 
-def _made(path: str, tally: _Tally) -> RawObject:
-    return RawObject(path, tally.rows, tally.clean_rows, tuple(sorted(tally.days)), tally.ids, tally.unused_columns)
-
-
-def _unused(columns: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name for name in columns if name not in RAW_SCHEMA)
-
-
-def _origin(version: FileVersion, zone: str) -> dict[str, str]:
-    return Origin(version, CODE_VERSIONS["raw_orders"], zone).as_metadata()
-
-
-def _union(one: IdRange, other: IdRange) -> IdRange:
-    def short(text: str) -> tuple[int, str]:
-        return len(text.encode()), text
-
-    return IdRange(
-        min(one.first, other.first),
-        max(one.last, other.last),
-        min(one.first_short, other.first_short, key=short),
-        max(one.last_short, other.last_short, key=short),
-    )
+def _origin(version: FileVersion, zone: str, source: Source) -> dict[str, str]:
+    return Origin(version, CODE_VERSIONS["raw_orders"], zone, source).as_metadata()

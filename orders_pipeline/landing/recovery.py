@@ -20,7 +20,7 @@ from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.ledger import active, builds, entries, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
-from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
+from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
 from orders_pipeline.storage.lake import Lake
 
@@ -46,7 +46,7 @@ class Copy:
 
     def is_current_for(self, zone: str) -> bool:
         """Whether its rows were validated by the present rules, for this time zone."""
-        return (self.origin.rules, self.origin.zone) == (CODE_VERSIONS["raw_orders"], zone)
+        return self.origin.is_current_for(zone)
 
 
 @dataclass
@@ -178,7 +178,8 @@ def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], fo
             try:
                 if copy.is_current_for(ingest.zone):
                     return ActiveFile(version, raw_objects.rescan(ingest.lake, copy.path))
-                return ActiveFile(version, raw_objects.revalidate(ingest.lake, copy.path, version, ingest.zone))
+                source = copy.origin.source  # the next sync applies another one, if it holds now
+                return ActiveFile(version, raw_objects.revalidate(ingest.lake, copy.path, version, ingest.zone, source))
             except raw_objects.DAMAGE as error:
                 ingest.log.warning("%s cannot be read: %s", copy.path, error)
                 found.damaged.append(copy.path)

@@ -1,19 +1,42 @@
-"""Revalidate active files by the present rules, and reprocess those whose object is missing. A file that can neither
-be revalidated nor reprocessed is quarantined as unrecoverable, with advice."""
+"""Reprocess active files that are outdated: from their raw object, or else from S3.
+
+A file is outdated if older rules, another declaration or another time zone validated it. The raw object answers all of
+that, unless the declaration changed what the columns are called: then the file's bytes are needed. Whatever cannot be
+reprocessed keeps counting as it was read before, and is quarantined with advice; only a file whose object is missing
+counts nowhere that is built from then on."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
+from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import Ingest, Report, batched
+from orders_pipeline.landing.provenance import origin_of
+from orders_pipeline.landing.source_table import is_frozen
 from orders_pipeline.ledger import active, entries, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import LOST, Status
+from orders_pipeline.settings import read_settings
+
+_KEEPS: Final = "Its rows count as they were read before."
+
+
+@dataclass(frozen=True)
+class _NeedsBytes:
+    """A file that the raw object cannot answer for."""
+
+    object_is_missing: bool
+
+
+_Outcome = ActiveFile | _NeedsBytes | QuarantineError
+_Otherwise = Callable[[Ingest, ActiveFile, _NeedsBytes], str]  # does what is to be done instead, and returns a remark
 
 
 def reprocess_outdated(ingest: Ingest) -> Report:
-    """Revalidate active files that were validated by older rules or for another time zone, and unrecoverable ones whose
-    object may be back. Files that are due to be reprocessed are left alone."""
+    """Reprocess active files, and unrecoverable ones whose object may be back. Files that are due to be read again are
+    left alone."""
     loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)
     unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED)
     unrecoverable = active.lost(ingest.connection)
@@ -37,39 +60,61 @@ def discard_vanished(ingest: Ingest, bucket: str, listed: Sequence[str]) -> Repo
     return _revalidate(ingest, gone, partial(_give_up, attempts=0))  # earlier attempts failed for other reasons
 
 
-def _revalidate(ingest: Ingest, outdated: Sequence[ActiveFile], without: Callable[[Ingest, ActiveFile], str]) -> Report:
-    """Revalidate files. `without` handles each file whose object is missing or damaged, and returns a remark."""
+def _revalidate(ingest: Ingest, outdated: Sequence[ActiveFile], otherwise: _Otherwise) -> Report:
+    """Revalidate files from their raw objects. `otherwise` handles each file that needs its bytes."""
     report = Report()
     by_version = {file.version: file for file in outdated}
     for batch in batched(list(by_version)):
-        revalidated = {version: _revalidated(ingest, by_version[version]) for version in batch}
-        report.remarks += [
-            without(ingest, by_version[version]) for version, made in revalidated.items() if made is None
-        ]
-        report.add(ingest.count([made for made in revalidated.values() if made is not None]))
+        outcomes = {version: _revalidated(ingest, by_version[version]) for version in batch}
+        for version, outcome in outcomes.items():
+            if isinstance(outcome, _NeedsBytes):
+                report.remarks.append(otherwise(ingest, by_version[version], outcome))
+            elif isinstance(outcome, QuarantineError):
+                report.remarks.append(_keep(ingest, by_version[version], outcome.code, str(outcome)))
+        report.add(ingest.count([made for made in outcomes.values() if isinstance(made, ActiveFile)]))
     return report
 
 
-def _revalidated(ingest: Ingest, file: ActiveFile) -> ActiveFile | None:
-    """A file with its rows validated again. None: its object is missing or damaged."""
-    if ingest.lake.missing([file.raw.path]):
-        return None
+def _revalidated(ingest: Ingest, file: ActiveFile) -> _Outcome:
+    """A file with its rows validated again; or why that is not possible."""
+    path, source = file.raw.path, ingest.source_of(file.version)
+    if ingest.lake.missing([path]):
+        return _NeedsBytes(object_is_missing=True)
     try:
-        return ActiveFile(file.version, raw_objects.revalidate(ingest.lake, file.raw.path, file.version, ingest.zone))
+        if raw_objects.source_of(ingest.lake, path).bytes_hash != source.bytes_hash:
+            return _NeedsBytes(object_is_missing=False)
+        return ActiveFile(file.version, raw_objects.revalidate(ingest.lake, path, file.version, ingest.zone, source))
     except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", file.version.key, error)
-        return None
+        return _NeedsBytes(object_is_missing=True)
+    except QuarantineError as error:
+        return error
 
 
-def _reread(ingest: Ingest, file: ActiveFile) -> str:
+def _reread(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes) -> str:
+    version, source = file.version, ingest.source_of(file.version)
+    if not needs.object_is_missing and is_frozen(version.key, source, read_settings().today()):
+        return _give_up(ingest, file, needs)
     with ingest.transaction():
-        files.reread(ingest.connection, file.version.bucket, file.version.key)
-    return f"The object of {file.version.key} is missing from the lake. The file is read again."
+        is_latest = files.reread(ingest.connection, version.bucket, version.key)
+    if not is_latest:
+        return _give_up(ingest, file, needs)
+    if needs.object_is_missing:
+        return f"The object of {version.key} is missing from the lake. The file is read again."
+    return f"Another declaration holds for {version.key} ({source.name}). The file is read again."
 
 
-def _give_up(ingest: Ingest, file: ActiveFile, attempts: int | None = None) -> str:
+def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int | None = None) -> str:
+    """Quarantine a file whose bytes are needed and cannot be had."""
+    key = file.version.key
+    if not needs.object_is_missing:
+        message = (
+            f"Another declaration holds for {key}, and it cannot be read again: it is gone, archived or frozen. {_KEEPS}"
+            " Upload it again under the same key; or restore it and run `orders-pipeline retry KEY`."
+        )
+        return _keep(ingest, file, "original_gone", message)
     message = (
-        f"The object of {file.version.key} is missing from the lake, and the file cannot be read again. Upload it"
+        f"The object of {key} is missing from the lake, and the file cannot be read again. Upload it"
         f" again, restore {ingest.lake.uri}, or run `orders-pipeline retract KEY`. Until then, days that depend on it"
         " keep their last published values."
         f" {_why(ingest, file)}"
@@ -81,7 +126,28 @@ def _give_up(ingest: Ingest, file: ActiveFile, attempts: int | None = None) -> s
     return message
 
 
-def _why(ingest: Ingest, file: ActiveFile) -> str:
+def _keep(ingest: Ingest, file: ActiveFile, code: str, message: str) -> str:
+    """Quarantine a file that the present declaration cannot read, and let its rows count as another one read them."""
+    path = file.raw.path
+    origin = origin_of(ingest.lake.metadata(path))
+    if origin is None or not origin.is_current_for(ingest.zone):
+        before = raw_objects.source_of(ingest.lake, path)
+        made = raw_objects.revalidate(ingest.lake, path, file.version, ingest.zone, before)
+        ingest.count([ActiveFile(file.version, made)])
+    with ingest.transaction():
+        files.settle(
+            ingest.connection,
+            file.version,
+            Status.QUARANTINED,
+            code,
+            message if _KEEPS in message else f"{message} {_KEEPS}",
+            ingest.run_id,
+            tried_by=ingest.source_of(file.version),
+        )
+    return message
+
+
+def _why(ingest: Ingest, file: ActiveFile, _needs: _NeedsBytes | None = None) -> str:
     """The message that the ledger has for a file."""
     message = entries.message(ingest.connection, file.version)
     ingest.connection.rollback()

@@ -36,6 +36,7 @@ class SourceColumn:
     `declared`: the type as it was declared.
     `has_scale`: all its numbers have the same number of decimals.
     `is_deterministic`: its collation treats different texts as different.
+    `decides`: its values decide what becomes of a row, as the table's source declares.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SourceColumn:
     declared: str
     has_scale: bool
     is_deterministic: bool
+    decides: bool = False
 
     @property
     def quoted(self) -> str:
@@ -84,33 +86,36 @@ def day(columns: Sequence[SourceColumn], zone: str) -> str | None:
 def fingerprint(columns: Sequence[SourceColumn]) -> str:
     """SQL for the hash of a row. Unused columns are left out: their values change no result, and may differ in each
     query."""
-    row = f"hash_record_extended(ROW({', '.join(column.fingerprinted for column in _of_orders(columns))}), 0)"
+    row = f"hash_record_extended(ROW({', '.join(column.fingerprinted for column in _used(columns))}), 0)"
     # Hashed again: the row's hash is a linear mix of its columns, so a sum over rows would miss two rows that swapped a
     # value.
     return f"hashtextextended({row}::text, 0)"
 
 
 def shape(columns: Sequence[SourceColumn]) -> str:
-    """A hash of names and types of an order's columns: the hash of a row covers only values."""
-    described = [f"{column.order_column} {column.name} {column.declared}" for column in _of_orders(columns)]
+    """A hash of names and types of the columns in use: the hash of a row covers only values."""
+    described = [f"{column.order_column} {column.name} {column.declared}" for column in _used(columns)]
     return hashlib.md5("\n".join(described).encode(), usedforsecurity=False).hexdigest()
 
 
 def copied(columns: Sequence[SourceColumn]) -> str:
-    """SQL for the fields of a copied row: an order's columns by their text, others as Postgres prints them."""
-    return ", ".join(column.quoted if column.order_column is None else column.text for column in columns)
+    """SQL for the fields of a copied row: columns in use by their text, others as Postgres prints them."""
+    used = _used(columns)
+    return ", ".join(column.text if column in used else column.quoted for column in columns)
 
 
 def ordered(columns: Sequence[SourceColumn]) -> str:
     """SQL for an order of rows that depends on the rows alone. Unused columns come last, so that they never decide
     which of two rows wins."""
-    others = [column.quoted for column in columns if column.order_column is None]
-    texts = [column.text for column in _of_orders(columns)] + ([f"ROW({', '.join(others)})::text"] if others else [])
+    used = _used(columns)
+    others = [column.quoted for column in columns if column not in used]
+    texts = [column.text for column in used] + ([f"ROW({', '.join(others)})::text"] if others else [])
     return ", ".join(f"{_bytewise(text)} NULLS FIRST" for text in texts)
 
 
-def _of_orders(columns: Sequence[SourceColumn]) -> list[SourceColumn]:
-    return [column for column in columns if column.order_column is not None]
+def _used(columns: Sequence[SourceColumn]) -> list[SourceColumn]:
+    """The columns of an order, and those that decide what becomes of a row."""
+    return [column for column in columns if column.order_column is not None or column.decides]
 
 
 def _bytewise(text: str) -> str:

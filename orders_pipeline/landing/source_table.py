@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import StringIO
 from itertools import chain, groupby
 from pathlib import Path
@@ -20,14 +20,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.errors import ServiceUnavailableError
-from orders_pipeline.formats.columns import column_names
+from orders_pipeline.formats.columns import order_columns
 from orders_pipeline.formats.encodings import csv_reader
 from orders_pipeline.landing import source_columns
 from orders_pipeline.landing.source_columns import SourceColumn
 from orders_pipeline.landing.source_name import Table, find_table
 from orders_pipeline.ledger.versions import TABLE, FileVersion
-from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
+from orders_pipeline.schema import REQUIRED_COLUMNS
 from orders_pipeline.settings import Settings
+from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.storage.postgres import source_engine
 
 BUCKET: Final = TABLE
@@ -130,8 +131,9 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(settings: Settings) -> Iterator[Snapshot | None]:
-    """A snapshot of the source table. None: there is no such table, and no setting names it.
+def snapshot(settings: Settings, source: Source = PLAIN) -> Iterator[Snapshot | None]:
+    """A snapshot of the source table. None: there is no such table, and no setting names it. `source`: what is declared
+    for it.
 
     Opening it takes no lock. If another session has locked the table, the first query waits for a few seconds.
 
@@ -144,7 +146,7 @@ def snapshot(settings: Settings) -> Iterator[Snapshot | None]:
         connection = source_engine(settings).connect().execution_options(isolation_level="REPEATABLE READ")
     with connection:
         with _answering(name), _cursor(connection) as cursor:
-            opened = _open(cursor, settings, connection)
+            opened = _open(cursor, settings, source, connection)
         yield opened
         with _answering(name):
             connection.rollback()
@@ -155,12 +157,19 @@ def fetch_from(files: Mapping[str, Path], version: FileVersion, target: Path) ->
     shutil.copyfile(files[version.key], target)
 
 
+def is_frozen(key: str, source: Source, today: date) -> bool:
+    """Whether a day of the table is to be neither compared nor retracted, because it is older than `frozen_after`."""
+    day = key.removeprefix(f"{_PREFIX}/")
+    is_day = key.startswith(f"{_PREFIX}/") and key != WHOLE.key and day != _NO_DAY
+    return is_day and source.frozen_after is not None and day < (today - source.frozen_after).isoformat()
+
+
 def gone(known: set[str], listed: list[FileVersion]) -> list[str]:
     """The keys of days that the ledger knows and the table no longer has."""
     return sorted(known - {version.key for version in listed})
 
 
-def _open(cursor: Any, settings: Settings, connection: Connection) -> Snapshot | None:
+def _open(cursor: Any, settings: Settings, source: Source, connection: Connection) -> Snapshot | None:
     is_set = not settings.model_fields_set.isdisjoint({"source_table", "source_url"})
     table = find_table(cursor, settings.source_table, required=is_set)
     if table is None:
@@ -172,10 +181,11 @@ def _open(cursor: Any, settings: Settings, connection: Connection) -> Snapshot |
     cursor.execute(f"SELECT {each}", list(chain.from_iterable(values.items())))
     cursor.execute(_COLUMNS, (table.oid,))
     described = cursor.fetchall()
-    names = column_names([name for name, *_ in described], settings.column_aliases)
+    names = order_columns([name for name, *_ in described], settings.reading.of_source(source))
+    deciding = {name.strip().casefold() for name in source.condition_columns}
     columns = [
-        SourceColumn(name, known if known in ORDER_COLUMNS else None, *rest)
-        for known, (name, *rest) in zip(names, described, strict=True)
+        SourceColumn(name, known, kind, declared, has_scale, is_deterministic, decides=name.casefold() in deciding)
+        for known, (name, kind, declared, has_scale, is_deterministic) in zip(names, described, strict=True)
     ]
     return Snapshot(connection, table, columns, settings.timezone)
 

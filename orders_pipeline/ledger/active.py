@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.models import built_files, landed_files
 from orders_pipeline.ledger.records import ActiveFile, RawObject, active_file, pairs
 from orders_pipeline.ledger.versions import LOST, FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
+from orders_pipeline.sources.declaration import Source, Sources
 
 _t: Final = landed_files.c
 
@@ -40,8 +42,9 @@ def latest_of_source(connection: Connection, bucket: str, source: str, limit: in
     return [active_file(row) for row in connection.execute(query)]
 
 
-def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawObject | None:
-    """The object of an earlier version with the same key and bytes, if the present rules and time zone made it."""
+def same_bytes(connection: Connection, version: FileVersion, zone: str, source: Source) -> RawObject | None:
+    """The object of an earlier version with the same key and bytes, if the present rules, source and time zone made
+    it."""
     query = (
         sa.select(landed_files)
         .where(
@@ -52,6 +55,8 @@ def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawOb
             _t.path.is_not(None),
             _t.rules == CODE_VERSIONS["raw_orders"],
             _t.zone == zone,
+            _t.bytes_hash.is_not_distinct_from(source.bytes_hash),
+            _t.rows_hash.is_not_distinct_from(source.rows_hash),
         )
         .order_by(_t.id.desc())
         .limit(1)
@@ -61,16 +66,23 @@ def same_bytes(connection: Connection, version: FileVersion, zone: str) -> RawOb
 
 
 def outdated(connection: Connection, zone: str, *statuses: Status) -> list[ActiveFile]:
-    """Active files that were validated by older rules or for another time zone, and those to reprocess (FAILING).
-    Unrecoverable files are left out. `statuses`: only files with one of these."""
-    current = CODE_VERSIONS["raw_orders"]
+    """Active files that were validated by older rules, by another declaration or for another time zone, and those to
+    reprocess (FAILING). Unrecoverable files are left out. `statuses`: only files with one of these."""
     query = sa.select(landed_files).where(
-        _t.active,
-        _t.status.in_(statuses or Status),
-        _t.reason.is_distinct_from(LOST),
-        sa.or_(_t.rules < current, sa.and_(_t.rules == current, _t.zone != zone)),
+        is_outdated(_t, zone, declarations.current(connection)), _t.status.in_(statuses or Status)
     )
     return [active_file(row) for row in connection.execute(query)]
+
+
+def is_outdated(file: Any, zone: str, sources: Sources) -> sa.ColumnElement[bool]:
+    """Whether a version is one that `outdated` returns. `file`: columns of `landed_files`."""
+    current = CODE_VERSIONS["raw_orders"]
+    is_other = sa.or_(file.zone != zone, declarations.is_redeclared(file, sources))
+    return sa.and_(
+        file.active,
+        file.reason.is_distinct_from(LOST),
+        sa.or_(file.rules < current, sa.and_(file.rules == current, is_other)),
+    )
 
 
 def lost(connection: Connection) -> list[ActiveFile]:

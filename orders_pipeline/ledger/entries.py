@@ -1,6 +1,7 @@
 """What the ledger knows about the versions of each key: the latest entry, and which versions are not settled."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -8,10 +9,12 @@ from more_itertools import chunked
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import IDENTITY, is_version, latest_of_keys, pairs, version_of
 from orders_pipeline.ledger.versions import ARCHIVED, LOST, Entry, FileVersion, Status
+from orders_pipeline.sources.declaration import UNDECLARED, Sources
 
 _t: Final = landed_files.c
 
@@ -21,32 +24,38 @@ _DUE: Final = sa.func.coalesce(_t.next_attempt <= sa.func.now(), True).label("du
 _ENTRY: Final = (*(_t[name] for name in IDENTITY), _t.status, _t.reason, _t.attempts, _DUE, _COUNTS)
 
 
-def _latest(connection: Connection, bucket: str, keys: Sequence[str]) -> dict[str, Entry]:
+def _latest(connection: Connection, bucket: str, keys: Sequence[str], sources: Sources) -> dict[str, Entry]:
     """The latest entry of each of these keys that the ledger knows."""
-    return {row.key: _entry(row, due=row.due) for row in connection.execute(_latest_of(bucket, keys, *_ENTRY))}
+    is_redeclared = declarations.is_redeclared(_t, sources).label("is_redeclared")
+    rows = connection.execute(_latest_of(bucket, keys, *_ENTRY, is_redeclared))
+    return {row.key: replace(_entry(row, due=row.due), is_redeclared=row.is_redeclared) for row in rows}
 
 
 def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tuple[FileVersion, Entry | None]]:
     """The listed versions that the ledger has not settled, each with the latest entry of its key."""
     found: list[tuple[FileVersion, Entry | None]] = []
+    sources = declarations.current(connection) if listed else UNDECLARED
     for bucket in sorted({version.bucket for version in listed}):
         for page in chunked((version for version in listed if version.bucket == bucket), _KEYS_AT_ONCE):
-            settled = _settled(connection, bucket, [version.key for version in page])
+            settled = _settled(connection, bucket, [version.key for version in page], sources)
             others = [v for v in page if (v.key, v.etag, v.size, v.last_modified) not in settled]
-            known = _latest(connection, bucket, [version.key for version in others]) if others else {}
+            known = _latest(connection, bucket, [version.key for version in others], sources) if others else {}
             found += [(version, known.get(version.key)) for version in others]
     return found
 
 
-def _settled(connection: Connection, bucket: str, keys: Sequence[str]) -> set[tuple[Any, ...]]:
+def _settled(connection: Connection, bucket: str, keys: Sequence[str], sources: Sources) -> set[tuple[Any, ...]]:
     """The key, etag, size and `last_modified` of the latest entries of these keys that need no attempt.
 
     This is nearly all of most listings. Reading their entries with `_latest` instead takes several times as long."""
     named = _t.key, _t.etag, _t.size, _t.last_modified
-    latest = _latest_of(bucket, keys, *named, _t.status, _t.reason, _t.next_attempt).subquery()
+    declared = _t.bucket, _t.bytes_hash, _t.rows_hash
+    latest = _latest_of(bucket, keys, *named, *declared, _t.status, _t.reason, _t.next_attempt).subquery()
+    is_due_again = sa.and_(latest.c.status == Status.QUARANTINED, declarations.is_redeclared(latest.c, sources))
     waits_for_nothing = sa.and_(
         latest.c.status != Status.FAILING,
         latest.c.reason.is_distinct_from(LOST),
+        sa.not_(is_due_again),
         sa.or_(latest.c.reason.is_distinct_from(ARCHIVED), latest.c.next_attempt > sa.func.now()),
     )
     query = sa.select(*(latest.c[column.name] for column in named)).where(waits_for_nothing)

@@ -15,6 +15,7 @@ from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import ActiveFile, identity, is_version, version_of
 from orders_pipeline.ledger.versions import FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
+from orders_pipeline.sources.declaration import UNDECLARED, Source, Sources
 
 MAX_ATTEMPTS: Final = 5
 FIRST_BACKOFF: Final = 10  # seconds; each further one is four times as long
@@ -27,13 +28,23 @@ _LONGEST_MESSAGE: Final = 2_000
 _t: Final = landed_files.c
 
 
-def claim(connection: Connection, versions: Sequence[FileVersion], run_id: str) -> dict[FileVersion, int]:
+def claim(
+    connection: Connection, versions: Sequence[FileVersion], run_id: str, sources: Sources = UNDECLARED
+) -> dict[FileVersion, int]:
     """Record that a run is about to process these versions, before it reads them. Settling a version overwrites its
-    claim. If the process dies, its claims are retried after a backoff. Returns the number of attempts of each."""
+    claim. If the process dies, its claims are retried after a backoff. Returns the number of attempts of each.
+    `sources`: by which they are going to be read."""
     statement = insert(landed_files)
     attempt = _t.attempts + 1
     rows = [
-        {**identity(version), "status": Status.FAILING, "reason": INTERRUPTED, "attempts": 1, "run_id": run_id}
+        {
+            **identity(version),
+            "status": Status.FAILING,
+            "reason": INTERRUPTED,
+            "attempts": 1,
+            "run_id": run_id,
+            **_tried_by(sources.of(version.bucket, version.key)),
+        }
         for version in versions
     ]
     claimed = connection.execute(
@@ -48,6 +59,8 @@ def claim(connection: Connection, versions: Sequence[FileVersion], run_id: str) 
                 "attempts": attempt,
                 "next_attempt": sa.func.now() + _backoff(attempt),
                 "run_id": run_id,
+                "bytes_hash": statement.excluded.bytes_hash,
+                "rows_hash": statement.excluded.rows_hash,
             },
         )
         .returning(landed_files)
@@ -103,12 +116,16 @@ def settle(
     run_id: str,
     *,
     attempts: int | None = None,
+    tried_by: Source | None = None,
 ) -> None:
     """Record that a version is quarantined, ignored or failing. The last readable version of its key stays active.
-    `attempts`: replaces the number of attempts."""
+    `attempts`: replaces the number of attempts. `tried_by`: the source by which it could not be read, if no claim
+    recorded it."""
     result: dict[str, Any] = {"status": status, "reason": reason, "message": _storable(message), "run_id": run_id}
     if attempts is not None:
         result["attempts"] = attempts
+    if tried_by is not None:
+        result |= _tried_by(tried_by)
     connection.execute(sa.update(landed_files).where(*is_version(version)).values(**result, settled_at=sa.func.now()))
 
 
@@ -137,6 +154,13 @@ def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, ru
                 active=True,
                 rows=raw.rows,
                 clean_rows=raw.clean_rows,
+                void_rows=raw.void_rows,
+                clean_amount=raw.amounts.clean,
+                void_amount=raw.amounts.void,
+                rejected_amount=raw.amounts.rejected,
+                currencies=list(raw.currencies),
+                bytes_hash=raw.bytes_hash,
+                rows_hash=raw.rows_hash,
                 days=list(raw.days),
                 first_id=raw.ids and raw.ids.first,
                 last_id=raw.ids and raw.ids.last,
@@ -210,3 +234,8 @@ def _storable(message: str) -> str:
 def _backoff(attempt: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
     """How long to wait after an attempt."""
     return sa.func.make_interval(0, 0, 0, 0, 0, 0, FIRST_BACKOFF * sa.func.power(4, attempt - 1))
+
+
+def _tried_by(source: Source) -> dict[str, str | None]:
+    """The declaration by which a version is read, or could not be. It is not tried again until another one holds."""
+    return {"bytes_hash": source.bytes_hash, "rows_hash": source.rows_hash}

@@ -1,7 +1,8 @@
 """Overlaps: which active files hold the same order. There can be a pair too many, never one too few."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
+from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -26,16 +27,20 @@ def partners(connection: Connection, files: Iterable[ActiveFile]) -> list[Active
     return [active_file(row) for row in connection.execute(query)]
 
 
-def days_of_missing_objects() -> sa.Subquery:
-    """A query for the days that depend on unrecoverable files, with the keys of those `files`. These are the days of
-    their rows, and all days of files that overlap with them."""
-    lost, held = landed_files.alias("lost"), landed_files.alias("held")
-    is_lost = lost.c.active, lost.c.reason == LOST
+def is_unrecoverable(file: Any) -> sa.ColumnElement[bool]:
+    """Whether a version is an unrecoverable file. `file`: columns of `landed_files`."""
+    return sa.and_(file.active, file.reason == LOST)
+
+
+def dependent_days(which: Callable[[Any], sa.ColumnElement[bool]], name: str) -> sa.Subquery:
+    """A query for the days that depend on some files, with the keys of those `files`. These are the days of their rows,
+    and all days of files that overlap with them. `which`: the condition on columns of `landed_files`."""
+    file, held = landed_files.alias("file"), landed_files.alias("held")
     dependent = sa.union(
-        sa.select(lost.c.key, lost.c.path).where(*is_lost),
-        sa.select(lost.c.key, shared_orders.c.other)
-        .join(shared_orders, shared_orders.c.path == lost.c.path)
-        .where(*is_lost),
+        sa.select(file.c.key, file.c.path).where(which(file.c)),
+        sa.select(file.c.key, shared_orders.c.other)
+        .join(shared_orders, shared_orders.c.path == file.c.path)
+        .where(which(file.c)),
     ).subquery()
     each = (
         sa.select(dependent.c.key, sa.func.unnest(held.c.days).label("day"))
@@ -43,12 +48,12 @@ def days_of_missing_objects() -> sa.Subquery:
         .subquery()
     )
     keys = sa.func.array_agg(sa.distinct(each.c.key), type_=sa.ARRAY(sa.Text))
-    return sa.select(each.c.day, keys.label("files")).group_by(each.c.day).subquery("missing")
+    return sa.select(each.c.day, keys.label("files")).group_by(each.c.day).subquery(name)
 
 
 def unreadable_days(connection: Connection) -> set[date]:
     """The days that depend on unrecoverable files, stale or not."""
-    return set(connection.execute(sa.select(days_of_missing_objects().c.day)).scalars())
+    return set(connection.execute(sa.select(dependent_days(is_unrecoverable, "missing").c.day)).scalars())
 
 
 def record(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:

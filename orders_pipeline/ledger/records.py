@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -26,15 +27,40 @@ class IdRange:
 
 
 @dataclass(frozen=True)
+class Amounts:
+    """The sums of the amounts that could be read, by the outcome of their rows, in the source's currency."""
+
+    clean: Decimal = Decimal("0.00")
+    void: Decimal = Decimal("0.00")
+    rejected: Decimal = Decimal("0.00")
+
+
+@dataclass(frozen=True)
 class RawObject:
-    """The raw object of a file, and what is known of its rows."""
+    """The raw object of a file, and what is known of its rows. The hashes are those of the source by which they were
+    read."""
 
     path: str
     rows: int
     clean_rows: int
     days: tuple[date, ...]
-    ids: IdRange | None  # None: no clean row
+    ids: IdRange | None  # None: no clean or void row
     unused_columns: tuple[str, ...] = ()  # known only while the object is new
+    void_rows: int = 0
+    amounts: Amounts = Amounts()
+    currencies: tuple[str, ...] = ()
+    bytes_hash: str | None = None
+    rows_hash: str | None = None
+
+    @property
+    def rejects(self) -> int:
+        """The rows that validation refused."""
+        return self.rows - self.clean_rows - self.void_rows
+
+    @property
+    def versions(self) -> int:
+        """The rows that are a version of an order: clean and void ones."""
+        return self.clean_rows + self.void_rows
 
 
 @dataclass(frozen=True)
@@ -57,7 +83,18 @@ def version_of(row: Row[Any]) -> FileVersion:
 def active_file(row: Row[Any]) -> ActiveFile:
     """The file that a row of an active version describes."""
     ids = row.first_id and IdRange(row.first_id, row.last_id, row.first_short_id, row.last_short_id)
-    raw = RawObject(row.path, row.rows, row.clean_rows, tuple(row.days), ids or None)
+    raw = RawObject(
+        row.path,
+        row.rows,
+        row.clean_rows,
+        tuple(row.days),
+        ids or None,
+        void_rows=row.void_rows or 0,
+        amounts=Amounts(*(amount or Decimal(0) for amount in (row.clean_amount, row.void_amount, row.rejected_amount))),
+        currencies=tuple(row.currencies or ()),
+        bytes_hash=row.bytes_hash,
+        rows_hash=row.rows_hash,
+    )
     return ActiveFile(version_of(row), raw)
 
 

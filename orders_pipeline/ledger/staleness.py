@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger import overlaps
+from orders_pipeline.ledger import active, declarations, overlaps
 from orders_pipeline.ledger.models import built_days, order_days
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 from orders_pipeline.settings import Settings
@@ -56,9 +56,11 @@ class Due:
 
 
 class Blocker(StrEnum):
-    """What keeps a stale day from being built until someone acts."""
+    """What keeps a stale day from being built: the next run without config reprocesses files; for the others, someone
+    has to act."""
 
     MISSING_OBJECT = "the object of a landed file is missing"
+    OUTDATED_FILE = "a landed file is to be reprocessed"
     FAILED_CHECK = "a blocking check failed upstream"
 
 
@@ -93,8 +95,9 @@ class DueDays:
 
     @property
     def stale(self) -> list[date]:
-        """The days to build, and those that only a missing object blocks."""
-        return sorted({*self.due, *self.unrecoverable})
+        """The days to build, and those that files block."""
+        by_files = {day for day, found in self.blocked.items() if found.by is not Blocker.FAILED_CHECK}
+        return sorted({*self.due, *by_files})
 
 
 def reads_raw(asset: str) -> bool:
@@ -118,20 +121,21 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
         (sa.literal(everything), Why.REFRESH),
     ]
     why = sa.case(*((holds, sa.literal(reason and reason.value, sa.Text)) for holds, reason in reasons))
-    blocked_by, names, blocker = _blockers(asset, current)
+    joined, blockers = _blockers(connection, asset, current, calendar.zone)
     query = (
-        sa.select(day, input_column, why, names)
-        .select_from(blocked_by.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
+        sa.select(day, input_column, why, *blockers.values())
+        .select_from(joined.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
         .where(day.between(calendar.start, calendar.today), _upstream(asset, current), why.is_not(None))
         .order_by(day)
     )
     due: dict[date, Due] = {}
     blocked: dict[date, Blocked] = {}
-    for stale, input_, reason, found in connection.execute(query):
-        if found is None:
-            due[stale] = Due(input_, Why(reason))
+    for stale, input_, reason, *names in connection.execute(query):
+        found = [Blocked(by, tuple(named)) for by, named in zip(blockers, names, strict=True) if named is not None]
+        if found:
+            blocked[stale] = found[0]
         else:
-            blocked[stale] = Blocked(blocker, tuple(found))
+            due[stale] = Due(input_, Why(reason))
     return DueDays(due, blocked)
 
 
@@ -187,13 +191,20 @@ def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.Column
     return upstream, upstream.c.path, upstream.c.day
 
 
-def _blockers(asset: str, current: sa.FromClause) -> tuple[sa.FromClause, sa.ColumnElement[Any], Blocker]:
-    """What can block the days in `current`: `current` joined with the blockers, the column of names, and their kind."""
-    if reads_raw(asset):
-        missing = overlaps.days_of_missing_objects()
-        return current.outerjoin(missing, missing.c.day == current.c.day), missing.c.files, Blocker.MISSING_OBJECT
-    check = current.c.blocked_by
-    return current, sa.case((check.is_not(None), postgresql.array([check]))), Blocker.FAILED_CHECK
+def _blockers(
+    connection: Connection, asset: str, current: sa.FromClause, zone: str
+) -> tuple[sa.FromClause, dict[Blocker, sa.ColumnElement[Any]]]:
+    """What can block the days in `current`: `current` joined with the blockers, and the names that each has for a day.
+    Of several, the first counts."""
+    if not reads_raw(asset):
+        check = current.c.blocked_by
+        return current, {Blocker.FAILED_CHECK: sa.case((check.is_not(None), postgresql.array([check])))}
+    sources = declarations.current(connection)
+    missing = overlaps.dependent_days(overlaps.is_unrecoverable, "missing")
+    outdated = overlaps.dependent_days(lambda file: active.is_outdated(file, zone, sources), "outdated")
+    joined = current.outerjoin(missing, missing.c.day == current.c.day)
+    joined = joined.outerjoin(outdated, outdated.c.day == current.c.day)
+    return joined, {Blocker.MISSING_OBJECT: missing.c.files, Blocker.OUTDATED_FILE: outdated.c.files}
 
 
 def _upstream(asset: str, current: sa.FromClause) -> sa.ColumnElement[bool]:

@@ -44,7 +44,8 @@ class FileVersion:
 @dataclass(frozen=True)
 class Entry:
     """The latest version of a key in the ledger. `due`: a failing or archived version may be tried now. `is_lost`: it
-    is unrecoverable, and no later attempt to read it failed. `counts`: this or an older version is active."""
+    is unrecoverable, and no later attempt to read it failed. `counts`: this or an older version is active.
+    `is_redeclared`: another declaration holds for it than when it was last tried."""
 
     version: FileVersion
     status: Status
@@ -53,6 +54,7 @@ class Entry:
     is_lost: bool = False
     is_archived: bool = False
     counts: bool = False
+    is_redeclared: bool = False
 
 
 def is_side_file(key: str, prefix: str) -> bool:
@@ -64,8 +66,8 @@ def is_side_file(key: str, prefix: str) -> bool:
 
 def pending(listed: Iterable[tuple[FileVersion, Entry | None]]) -> list[FileVersion]:
     """The pending versions of a listing that comes with the latest entry of each key: versions that differ from that
-    entry, failing and archived ones whose next attempt is due, and unrecoverable ones that S3 has. Side files are left
-    out unless their key has an active version."""
+    entry, failing and archived ones whose next attempt is due, unrecoverable ones that S3 has, and quarantined ones for
+    which another declaration holds now. Side files are left out unless their key has an active version."""
     return [version for version, entry in listed if _is_pending(version, entry)]
 
 
@@ -73,5 +75,7 @@ def _is_pending(version: FileVersion, entry: Entry | None) -> bool:
     if version.is_side_file and not (entry and entry.counts):
         return False
     if entry is None or entry.version != version:
+        return True
+    if entry.status is Status.QUARANTINED and entry.is_redeclared:
         return True
     return entry.is_lost or (entry.due and (entry.status is Status.FAILING or entry.is_archived))

@@ -17,7 +17,7 @@ from orders_pipeline.ledger import active, builds, overlaps, staleness
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.staleness import Calendar, DueDays
 from orders_pipeline.quality.scope import Scope
-from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, ROW_NUMBER, SOURCE, UPDATED_AT
+from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, OUTCOME, ROW_NUMBER, SOURCE, UPDATED_AT, VOID
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables.batching import batches
 from orders_pipeline.tables.missing_objects import require_objects
@@ -34,7 +34,7 @@ class Orders:
     lost: int
     lost_amount: Decimal
     lost_days: frozenset[date]
-    foreign: int  # in the table, but in no file
+    foreign: int  # in the table, but in no file, or void by a later row
     examples: list[str]
 
     def __add__(self, other: "Orders") -> "Orders":
@@ -126,11 +126,16 @@ def of_orders(
     foreign = 0
     if kept != read - left.height:
         foreign = clean.join(due, on=place, how="anti").select(pl.len()).collect(engine="streaming").item()
-    rivals = raw_objects.clean_rows(lake, files).join(
-        left.lazy().select("order_id").unique(), on="order_id", how="semi"
-    )
+    every = raw_objects.versions(lake, files)
+    voided = every.filter(pl.col(OUTCOME) == VOID).select("order_id").collect(engine="streaming")
+    wanted = pl.concat([left.select("order_id"), voided]).unique()
+    rivals = every.join(wanted.lazy(), on="order_id", how="semi")
     left = left.with_columns(pl.col(SOURCE).cast(pl.String))
-    newest = _ranked(rivals, zone).sort("_rank", *place).group_by("order_id").agg(pl.col(place).last())
+    newest = _ranked(rivals, zone).sort("_rank", *place).group_by("order_id").agg(pl.col(*place, OUTCOME).last())
+    newest = newest.collect(engine="streaming").lazy()
+    if voided.height:
+        ended = due.join(newest.filter(pl.col(OUTCOME) == VOID), on="order_id", how="semi")
+        foreign += clean.join(ended, on=place, how="semi").select(pl.len()).collect(engine="streaming").item()
     lost = _ranked(left.lazy(), zone).join(newest, on=["order_id", *place], how="semi").collect()
     return Orders(
         read=read,
@@ -149,7 +154,7 @@ def of_rejects(connection: Connection, run_id: str | None) -> Rejects:
     `run_id`: only files that this run listed."""
     query = sa.text(
         """
-        SELECT file.key, file.rows - file.clean_rows = count(listed.row_number) AS agrees
+        SELECT file.key, file.rows - file.clean_rows - coalesce(file.void_rows, 0) = count(listed.row_number) AS agrees
         FROM ledger.built_files built
         JOIN ledger.landed_files file ON file.active AND file.bucket = built.bucket AND file.key = built.key
             AND file.path = built.path

@@ -31,7 +31,7 @@ def listed(connection: Connection) -> int:
     """The number of rows in `rejected_orders`, according to the ledger."""
     query = sa.text(
         """
-        SELECT coalesce(sum(file.rows - file.clean_rows), 0)
+        SELECT coalesce(sum(file.rows - file.clean_rows - coalesce(file.void_rows, 0)), 0)
         FROM ledger.built_files built
         JOIN ledger.landed_files file ON file.path = built.path AND file.bucket = built.bucket AND file.key = built.key
             AND file.active
@@ -48,12 +48,17 @@ def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
     compared = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
     query = sa.text(
         """
-        SELECT file.id, file.key, file.rows, file.rows - file.clean_rows AS rejected, listed.reason, count(listed.*)
-        FROM ledger.landed_files file
+        WITH files AS (
+            SELECT id, bucket, key, rows, clean_rows + coalesce(void_rows, 0) AS versions,
+                rows - clean_rows - coalesce(void_rows, 0) AS rejected
+            FROM ledger.landed_files WHERE active
+        )
+        SELECT file.id, file.key, file.rows, file.rejected, listed.reason, count(listed.*)
+        FROM files file
         LEFT JOIN analytics.rejected_orders listed ON listed.bucket = file.bucket AND listed.source = file.key
-        WHERE file.active AND file.rows > 0 AND (file.clean_rows = 0 OR file.rows - file.clean_rows
+        WHERE file.rejected > 0 AND (file.versions = 0 OR file.rejected
             > file.rows * CASE WHEN file.rows < :few THEN greatest(:share, 0.5) ELSE :share END)
-        GROUP BY file.id, listed.reason
+        GROUP BY file.id, file.key, file.rows, file.rejected, listed.reason
         """
     )
     reasons: dict[tuple[int, str, int, int], Counter[str]] = {}

@@ -43,6 +43,13 @@ def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
             " files again, or run `orders-pipeline retract KEY`. If you have restored the lake, materialize raw_orders"
             " without config."
         )
+    if outdated := {day: found.names for day, found in blocked.items() if found.by is Blocker.OUTDATED_FILE}:
+        keys = sorted({key for names in outdated.values() for key in names})
+        reasons.append(
+            f"{list_days(outdated)} keep their last published values until {len(keys)} files are reprocessed"
+            f" ({', '.join(printable(key) for key in keys[:_EXAMPLES])}): they were validated by older rules, by"
+            " another declaration or for another time zone, or are to be read again. Materialize raw_orders without config."
+        )
     if failed := {day: found.names for day, found in blocked.items() if found.by is Blocker.FAILED_CHECK}:
         checks = sorted({name for names in failed.values() for name in names})
         reasons.append(f"{list_days(failed)} keep their last published values: {', '.join(checks)} failed upstream.")

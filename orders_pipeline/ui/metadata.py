@@ -104,7 +104,7 @@ def of_ingest(report: "Report") -> dict[str, Any]:
                 "landed": file.version.last_modified.isoformat(),
                 "bytes": file.version.size,
                 "rows": file.raw.rows,
-                "rejected": file.raw.rows - file.raw.clean_rows,
+                "rejected": file.raw.rejects,
             }
         )
         for file in report.loaded[:_LISTED_FILES]

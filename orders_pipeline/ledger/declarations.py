@@ -1,0 +1,66 @@
+"""The declarations of sources: append-only, the newest holds. Every process reads it here, so all agree at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger.models import source_declarations
+from orders_pipeline.ledger.versions import TABLE
+from orders_pipeline.sources import patterns
+from orders_pipeline.sources.declaration import Source, Sources, parse
+
+_t = source_declarations.c
+
+
+@dataclass(frozen=True, order=True)
+class Declaration:
+    """A declaration as it was applied."""
+
+    applied_at: datetime
+    applied_by: str
+    toml: str
+
+
+def current(connection: Connection) -> Sources:
+    """The sources that hold.
+
+    Raises:
+        SourcesError: a newer release applied them, with fields that this one does not know.
+    """
+    toml = connection.execute(sa.select(_t.toml).order_by(_t.id.desc()).limit(1)).scalar_one_or_none()
+    return parse(toml or "")
+
+
+def history(connection: Connection) -> list[Declaration]:
+    """Every declaration that was applied, the oldest first."""
+    rows = connection.execute(sa.select(source_declarations).order_by(_t.id))
+    return [Declaration(row.applied_at.astimezone(UTC), row.applied_by, row.toml) for row in rows]
+
+
+def append(connection: Connection, declarations: Sequence[Declaration]) -> None:
+    """Let the last of these declarations hold from now on."""
+    rows = [{"applied_at": d.applied_at, "applied_by": d.applied_by, "toml": d.toml} for d in declarations]
+    if rows:
+        connection.execute(sa.insert(source_declarations), rows)
+
+
+def is_redeclared(version: Any, sources: Sources) -> sa.ColumnElement[bool]:
+    """Whether a version was last tried by another declaration than holds. `version`: columns of `landed_files`."""
+    return sa.or_(
+        version.bytes_hash.is_distinct_from(_expected(version, sources, lambda source: source.bytes_hash)),
+        version.rows_hash.is_distinct_from(_expected(version, sources, lambda source: source.rows_hash)),
+    )
+
+
+def _expected(version: Any, sources: Sources, hash_of: Callable[[Source], str | None]) -> sa.ColumnElement[Any]:
+    """The hash that holds for a version. The order of the patterns is that of `Sources.of_key`."""
+    by_pattern = [
+        (version.key.like(patterns.like(source.keys or ""), escape="\\"), sa.literal(hash_of(source), sa.Text))
+        for source in sources.by_keys
+    ]
+    of_table = (version.bucket == TABLE, sa.literal(hash_of(sources.of_table), sa.Text))
+    return sa.case(of_table, *by_pattern, else_=sa.literal(hash_of(sources.undeclared), sa.Text))

@@ -1,0 +1,80 @@
+"""What a source says of each row by the values of its columns: whether it counts, and in which currency it is."""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import narwhals as nw
+
+from orders_pipeline.errors import QuarantineError
+from orders_pipeline.schema import ORDER_COLUMNS
+from orders_pipeline.sources.declaration import Source
+
+
+def deletes(source: Source, columns: Sequence[str]) -> nw.Expr | None:
+    """Whether a row deletes its order. None: no row of the source does. `columns`: those of the frame.
+
+    Raises:
+        QuarantineError: a column that the source names is missing.
+    """
+    return _any(_is_one_of(source, source.deletes, columns))
+
+
+def drops(source: Source, columns: Sequence[str]) -> nw.Expr | None:
+    """Whether a row is dropped: it has a value to drop, or none to keep. None: no row of the source is.
+
+    Raises:
+        QuarantineError: a column that the source names is missing.
+    """
+    return _any(
+        [*_is_one_of(source, source.drop, columns), *(~kept for kept in _is_one_of(source, source.keep, columns))]
+    )
+
+
+def currency(source: Source, columns: Sequence[str]) -> nw.Expr:
+    """The currency of a row, in capitals; null where the source does not say it.
+
+    Raises:
+        QuarantineError: the column that the source names is missing.
+    """
+    if source.currency_column is None:
+        return nw.lit(source.currency, nw.String)
+    text = nw.col(_column(source, source.currency_column, columns)).str.strip_chars().str.to_uppercase()
+    return nw.when(text != "").then(text)
+
+
+def _is_one_of(source: Source, conditions: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[nw.Expr]:
+    """For each condition, whether a row has one of its values. A missing value is the empty text."""
+    return [
+        nw.col(_column(source, name, columns))
+        .fill_null("")
+        .str.strip_chars()
+        .is_in([value.strip() for value in values])
+        for name, values in conditions.items()
+    ]
+
+
+def _any(expressions: Sequence[nw.Expr]) -> nw.Expr | None:
+    return reduce(or_, expressions) if expressions else None
+
+
+def _column(source: Source, written: str, columns: Sequence[str]) -> str:
+    """The column of a frame with this name in the sender's files: exactly, or else in another case."""
+    declared = {name.strip().casefold(): column for column, name in source.columns.items()}
+    name = written.strip()
+    if column := declared.get(name.casefold()):
+        return column
+    others: dict[str, Any] = {column.casefold(): column for column in columns if column not in source.columns}
+    # An order's column whose name another one has taken, and names that are reserved, begin with an `x`.
+    spellings = (name, f"x{name}") if name.startswith("_") or name.casefold() in ORDER_COLUMNS else (name,)
+    for spelling in spellings:
+        if spelling in others.values():
+            return spelling
+        if spelling.casefold() in others:
+            return str(others[spelling.casefold()])
+    raise QuarantineError(
+        "column_missing",
+        f"No column {written}, whose values decide which rows count. Correct the file, or the source {source.name!r}"
+        " (`orders-pipeline sources apply`).",
+    )

@@ -1,0 +1,263 @@
+"""How senders write: the sources of a `sources.toml`, validated whole.
+
+A declaration is no guess: what it does not say keeps its plain meaning. `Source()` is the plain source, for everything
+that nobody declared.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from itertools import combinations
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from orders_pipeline.errors import SourcesError
+from orders_pipeline.sources import patterns
+
+OrderColumn = Literal["order_id", "customer_id", "amount", "order_date", "updated_at"]
+Values = Mapping[str, tuple[str, ...]]  # by column, values of it
+
+# What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
+# again, from the raw object; nothing, since no row reads differently.
+_BYTES: Final = ("columns",)
+_ROWS: Final = ("keep", "drop", "deletes", "currency", "currency_column")
+_MESSAGES: Final = {  # where pydantic's own would not help the author of a TOML file
+    "extra_forbidden": "there is no such field",
+    "tuple_type": "write a list of texts like ['paid', 'refunded']",
+    "dict_type": "write a table like { Status = ['paid'] }",
+    "string_type": "write a text in quotes",
+}
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no name like 'acme' or 'shop-2': lower-case letters, digits, '-' and '_'")
+    return text
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+def _iso_currency(text: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise ValueError(f"{text!r} is no currency code like 'EUR'")
+    return text
+
+
+def _days(value: object) -> object:
+    if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d{0,4})d", value.strip())):
+        return timedelta(days=int(match[1]))
+    raise ValueError(f"{value!r} is no number of days like '60d'")
+
+
+def _share(value: object) -> object:
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())):
+        return Decimal(match[1]) / 100
+    raise ValueError(f"{value!r} is no share like '1%'")
+
+
+def _listed(value: object) -> object:
+    """The lists of a table as tuples: a source is a value, and never changes."""
+    if isinstance(value, Mapping):
+        return {name: tuple(values) if isinstance(values, list) else values for name, values in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_column_each(columns: Mapping[OrderColumn, str]) -> Mapping[OrderColumn, str]:
+    by_name: dict[str, str] = {}
+    for column, written in columns.items():
+        name = written.strip().casefold()
+        if name in by_name:
+            raise ValueError(f"{written!r} stands for both {by_name[name]} and {column}")
+        by_name[name] = column
+    return columns
+
+
+def _some_values(values: Values) -> Values:
+    for column, listed in values.items():
+        if not listed:
+            raise ValueError(f"{column}: the list of values is empty")
+    return values
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+Conditions = Annotated[
+    dict[Text, Annotated[tuple[str, ...], Field(strict=True)]],
+    BeforeValidator(_listed),
+    AfterValidator(_some_values),
+]
+
+
+class Source(BaseModel):
+    """How one sender writes. Every field but `name` and one of `keys` and `table` is optional."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Annotated[str, AfterValidator(_name)] = "[defaults]"
+    keys: Text | None = None  # a pattern of whole keys
+    table: Text | None = None  # ORDERS_SOURCE_TABLE
+    columns: Annotated[Mapping[OrderColumn, Text], AfterValidator(_one_column_each)] = {}
+    keep: Conditions = {}  # rows with another value are dropped
+    drop: Conditions = {}  # rows with one of these values are dropped
+    deletes: Conditions = {}  # rows with one of these values delete their order
+    currency: Annotated[str, AfterValidator(_iso_currency)] | None = None
+    currency_column: Text | None = None
+    ignore: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()  # patterns of keys that are left out
+    frozen_after: Annotated[timedelta, BeforeValidator(_days)] | None = None
+    max_reject_share: Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)] | None = None
+
+    @cached_property
+    def bytes_hash(self) -> str | None:
+        """What a file has to be read again for, from S3, if it changes. None: as if nothing was declared."""
+        return self._hash(_BYTES)
+
+    @cached_property
+    def rows_hash(self) -> str | None:
+        """What the rows of a file have to be validated again for, if it changes. None: as if nothing was declared."""
+        return self._hash(_ROWS)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The fields on which the outcome of a row depends, as JSON has them. `Source.of_reading` takes them back."""
+        return self.model_dump(mode="json", include={*_BYTES, *_ROWS}, exclude_defaults=True)
+
+    @classmethod
+    def of_reading(cls, fields: Mapping[str, Any]) -> "Source":
+        """A source with the `reading` of another.
+
+        Raises:
+            ValueError: the fields are none that this release knows.
+        """
+        return cls.model_validate(dict(fields))
+
+    @property
+    def condition_columns(self) -> list[str]:
+        """The columns whose values decide what becomes of a row, besides those of an order."""
+        currency = [self.currency_column] if self.currency_column else []
+        return list(dict.fromkeys([*self.deletes, *self.keep, *self.drop, *currency]))
+
+    def _hash(self, names: Sequence[str]) -> str | None:
+        fields = self.model_dump(mode="json", include={*names}, exclude_defaults=True)
+        if not fields:
+            return None
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+
+
+PLAIN: Final = Source()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All sources of a declaration. `undeclared` reads what no other source names."""
+
+    declared: tuple[Source, ...] = ()
+    undeclared: Source = PLAIN
+
+    @cached_property
+    def by_keys(self) -> list[Source]:
+        """The sources of keys. The first one whose pattern fits a key holds."""
+        of_keys = [source for source in self.declared if source.keys is not None]
+        return sorted(of_keys, key=lambda source: -patterns.literals(source.keys or ""))
+
+    @property
+    def of_table(self) -> Source:
+        """The source of the source table."""
+        return next((source for source in self.declared if source.table is not None), self.undeclared)
+
+    def of_key(self, key: str) -> Source:
+        """The source of an object of the landing zone."""
+        fitting = (source for source in self.by_keys if patterns.matches(source.keys or "", key))
+        return next(fitting, self.undeclared)
+
+    def of(self, bucket: str, key: str) -> Source:
+        """The source of a version: of an object, or (without a bucket) of a day of the source table."""
+        return self.of_key(key) if bucket else self.of_table
+
+    def ignores(self, key: str) -> bool:
+        """Whether a key is to be left out, as its source declares."""
+        return any(patterns.matches(pattern, key) for pattern in self.of_key(key).ignore)
+
+
+UNDECLARED: Final = Sources()
+
+
+@lru_cache(maxsize=8)
+def parse(toml: str) -> Sources:
+    """The sources of a declaration. A field that a source leaves out is taken from `[defaults]`.
+
+    Raises:
+        SourcesError: the declaration cannot be used. The message names every source and field that is wrong.
+    """
+    try:
+        document = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise SourcesError(f"The declaration is not TOML: {error}.") from error
+    problems = [f"{name}: there is no such table" for name in document.keys() - {"source", "defaults"}]
+    defaults, tables = document.get("defaults", {}), document.get("source", [])
+    if not isinstance(defaults, dict) or not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+        raise SourcesError("The declaration needs tables written as [defaults] and [[source]].")
+    problems += [f"[defaults] {name}: say it for each source" for name in ("name", "keys", "table") if name in defaults]
+    sources: list[Source] = []
+    for number, table in enumerate([defaults, *tables]):
+        named = "[defaults]" if table is defaults else f"source {table.get('name', f'number {number}')!r}"
+        if table is not defaults:
+            problems += _gaps(named, table)
+        try:
+            sources.append(Source.model_validate({**defaults, **table}))
+        except ValidationError as error:
+            problems += [f"{named} {problem}" for problem in _problems(error, {} if table is defaults else defaults)]
+    if not problems:
+        undeclared, *declared = sources
+        problems += _conflicts(declared)
+    if problems:
+        raise SourcesError(f"The declaration cannot be used: {'; '.join(dict.fromkeys(problems))}.")
+    return Sources(tuple(declared), undeclared)
+
+
+def _gaps(named: str, table: Mapping[str, Any]) -> Iterator[str]:
+    if "name" not in table:
+        yield f"{named} has no name"
+    if ("keys" in table) == ("table" in table):
+        yield f"{named} needs either keys or table"
+
+
+def _problems(error: ValidationError, inherited: Mapping[str, Any]) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+        message = _MESSAGES.get(problem["type"], problem["msg"])
+        if problem["loc"][0] not in inherited:  # otherwise reported with [defaults]
+            yield f"{place}: {message.removeprefix('Value error, ')}"
+
+
+def _conflicts(declared: Sequence[Source]) -> Iterator[str]:
+    names = [source.name for source in declared]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"the name {name!r} is there twice"
+    if len([source for source in declared if source.table is not None]) > 1:
+        yield "more than one source has a table, and there is one source table"
+    for source in declared:
+        if source.currency_column and not source.currency and source.currency_column in source.columns.values():
+            yield f"source {source.name!r} currency_column: {source.currency_column!r} is another column of the order"
+        if source.frozen_after is not None and source.table is None:
+            yield f"source {source.name!r} frozen_after: only a source with a table can have it"
+        if both := source.keep.keys() & source.drop.keys():
+            yield f"source {source.name!r} keep and drop: both name {min(both)!r}; one says it all"
+    of_keys = [source for source in declared if source.keys is not None]
+    for one, other in combinations(of_keys, 2):
+        mine, theirs = one.keys or "", other.keys or ""
+        if patterns.literals(mine) == patterns.literals(theirs) and patterns.can_share_a_key(mine, theirs):
+            yield (
+                f"sources {one.name!r} and {other.name!r} keys: a key can fit both {mine!r} and {theirs!r}, which are"
+                " equally exact; make one of them longer"
+            )
