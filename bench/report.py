@@ -90,7 +90,7 @@ def _first_load(results: dict[str, Any]) -> list[Row]:
     bare, ours = largest["polars_script"]["seconds"], largest["pipeline"]
     return [
         ("first load, against bare Polars", "2.0 times", f"{ours['seconds'] / bare:.2f} times"),
-        ("peak memory of it", "1,500 MB", f"{ours['peak_mb']:,} MB"),
+        ("its peak memory", "1,500 MB", f"{ours['peak_mb']:,} MB"),
     ]
 
 
@@ -120,8 +120,8 @@ def _history(results: dict[str, Any]) -> list[Row]:
         against = f"{row['backfill'] / bare:.2f} times" if bare else f"{row['backfill']:.1f} s"
         rows += [
             (f"backfill of {row['days']} days, against bare Polars", "3 times", against),
-            ("runs of it", f"{-(-row['days'] // MAX_DAYS_PER_RUN) + 1}", f"{row['backfill_runs']}"),
-            ("the same backfill once more", "no work", f"{row['backfill_again']:.1f} s, nothing rebuilt"),
+            ("its runs", f"{-(-row['days'] // MAX_DAYS_PER_RUN) + 1}", f"{row['backfill_runs']}"),
+            ("the same backfill again", "no work", f"{row['backfill_again']:.1f} s, nothing rebuilt"),
         ]
     return rows
 
@@ -195,7 +195,7 @@ def shapes(found: dict[str, Any]) -> str:
     """Cost against the files of a run, and against its days."""
     tables = [
         table(
-            (what, "seconds", "of it, each", "peak MB"),
+            (what, "seconds", "each", "peak MB"),
             [(f"{n:,}", f"{s:.1f}", f"{s / n:.3f} s", f"{mb:,}") for n, s, mb in found[name]],
         )
         for name, what in (("files", "files of 100 orders"), ("days", "days of 10 orders"))
@@ -207,7 +207,9 @@ def shapes(found: dict[str, Any]) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, its first column to the left."""
     marks = ["---", *["---:"] * (len(columns) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, marks, *rows))
+    return "\n".join(
+        [f"| {' | '.join(columns)} |", f"|{'|'.join(marks)}|", *(f"| {' | '.join(row)} |" for row in rows)]
+    )
 
 
 def imports() -> dict[str, float]:
