@@ -39,7 +39,7 @@ AMOUNT: Final = "_amount"
 ORDER_DATE: Final = "_order_date"  # wall clock of the business day's time zone
 UPDATED_AT: Final = "_updated_at"  # UTC
 DAY: Final = "_day"  # business day
-JUDGEMENT: Final = (REASON, OUTCOME, AMOUNT, CURRENCY, ORDER_DATE, UPDATED_AT, DAY)
+VALIDATION_COLUMNS: Final = (REASON, OUTCOME, AMOUNT, CURRENCY, ORDER_DATE, UPDATED_AT, DAY)
 
 # What becomes of a row.
 COUNTS: Final = "counts"

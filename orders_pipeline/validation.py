@@ -18,7 +18,6 @@ from orders_pipeline.schema import (
     DAY,
     ERROR_VALUE,
     ID_COLUMNS,
-    JUDGEMENT,
     LANDED_AT,
     MONEY,
     NO_IDS,
@@ -35,6 +34,7 @@ from orders_pipeline.schema import (
     SOURCE,
     TEXT,
     UPDATED_AT,
+    VALIDATION_COLUMNS,
     VOID,
 )
 from orders_pipeline.sources import conditions
@@ -87,7 +87,7 @@ def validate(raw: Any, zone: str, source: Source = PLAIN) -> Any:
         QuarantineError: the frame has no column that the source names.
     """
     columns = nw.from_native(raw).collect_schema().names()
-    return _with_text(validated(raw, zone, source), columns).select(*columns, *JUDGEMENT).to_native()
+    return _with_text(validated(raw, zone, source), columns).select(*columns, *VALIDATION_COLUMNS).to_native()
 
 
 def rejects(raw: Any, zone: str = "UTC") -> Any:
@@ -130,7 +130,7 @@ def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
         rows = rows.with_columns(**{UPDATED_AT: nw.lit(None, nw.Datetime("us", "UTC"))})
     else:
         rows = _read_time(rows, UPDATED_AT).with_columns(**{UPDATED_AT: _instant(UPDATED_AT, zone)})
-    return rows.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *JUDGEMENT)
+    return rows.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *VALIDATION_COLUMNS)
 
 
 def _reasons(frame: Frame, source: Source) -> dict[str, nw.Expr]:

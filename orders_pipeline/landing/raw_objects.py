@@ -25,7 +25,6 @@ from orders_pipeline.schema import (
     COUNTS,
     CURRENCY,
     DAY,
-    JUDGEMENT,
     LANDED_AT,
     OUTCOME,
     PROBLEM,
@@ -33,6 +32,7 @@ from orders_pipeline.schema import (
     REJECTED,
     SOURCE,
     UNREADABLE_FILE_ROWS,
+    VALIDATION_COLUMNS,
     VOID,
 )
 from orders_pipeline.settings import read_settings
@@ -97,7 +97,7 @@ def revalidate(lake: Lake, path: str, version: FileVersion, zone: str, source: S
     tally = Tally(source)
 
     def write(target: Path) -> None:
-        rows = lake.scan([path]).drop(*JUDGEMENT, strict=False)
+        rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
         batches = (validation.validate(part, zone, source) for part in _parts(rows))
         _write(target, batches, _origin(version, zone, source), tally)
 

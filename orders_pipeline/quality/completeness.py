@@ -17,7 +17,17 @@ from orders_pipeline.ledger import active, builds, overlaps, staleness
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.staleness import Calendar, DueDays
 from orders_pipeline.quality.scope import Scope
-from orders_pipeline.schema import AMOUNT, DAY, JUDGEMENT, LANDED_AT, OUTCOME, ROW_NUMBER, SOURCE, UPDATED_AT, VOID
+from orders_pipeline.schema import (
+    AMOUNT,
+    DAY,
+    LANDED_AT,
+    OUTCOME,
+    ROW_NUMBER,
+    SOURCE,
+    UPDATED_AT,
+    VALIDATION_COLUMNS,
+    VOID,
+)
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables.batching import batches
 from orders_pipeline.tables.missing_objects import require_objects
@@ -118,7 +128,7 @@ def of_orders(
         pl.Enum(list(dict.fromkeys(file.version.key for file in files))), strict=False
     )  # joins faster
     held = raw_objects.clean_rows(lake, holding).filter(pl.col(DAY).is_in(list(days)))
-    due = held.select("order_id", *place, LANDED_AT, *JUDGEMENT).with_columns(numbered)
+    due = held.select("order_id", *place, LANDED_AT, *VALIDATION_COLUMNS).with_columns(numbered)
     clean = lake.scan(clean_paths).select(place).with_columns(numbered) if clean_paths else due.select(place).clear()
     left = due.join(clean, on=place, how="anti").collect(engine="streaming")
     counts = pl.collect_all([due.select(pl.len()), clean.select(pl.len())], engine="streaming")

@@ -18,7 +18,6 @@ from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import (
     DAY,
-    JUDGEMENT,
     ORDER_COLUMNS,
     PROBLEM,
     QUARANTINES,
@@ -26,6 +25,7 @@ from orders_pipeline.schema import (
     REASONS,
     ROW_NUMBER,
     TEXT,
+    VALIDATION_COLUMNS,
 )
 
 # Small, so that small inputs reach every limit.
@@ -64,7 +64,7 @@ def _check_each(rows: pl.DataFrame) -> None:
     assert rows.filter(pl.col(REASON).is_null() != pl.col(DAY).is_not_null()).is_empty()
     assert set(rejected[REASON]) <= set(REASONS)
     assert rejected[TEXT].null_count() == 0
-    raw = rows.drop(*JUDGEMENT)
+    raw = rows.drop(*VALIDATION_COLUMNS)
     assert validation.validate(raw.lazy(), "UTC").collect().equals(rows)  # whatever formats share a batch
     assert validation.rejects(raw).height + rows[DAY].count() == rows.height
     assert max((len(text) for text in rejected[TEXT]), default=0) <= validation.LONGEST_TEXT
