@@ -49,10 +49,10 @@ def each(keys: Sequence[str], what: str) -> None:
         console.print(f"and {len(keys) - _LISTED_KEYS} more.")
 
 
-def to_be_rebuilt(touched: Collection[date]) -> None:
+def to_be_rebuilt(days: Collection[date]) -> None:
     """Which days a change of files makes stale."""
-    if touched:
-        console.print(f"{list_days(touched)} will be rebuilt by `orders-pipeline sync` or the sensors.")
+    if days:
+        console.print(f"{list_days(days)} will be rebuilt by `orders-pipeline sync` or the sensors.")
 
 
 def synced(result: Synced) -> None:
@@ -138,8 +138,8 @@ def recovered(found: Recovered) -> None:
         console.print(f"  object missing, will be read again: {escape(key)}")
     for table, days in found.stale.items():
         console.print(f"  {table}: {len(days)} days are stale, their objects are missing ({list_days(days)})")
-    if found.touched:
-        console.print(f"  to be rebuilt: {list_days(found.touched)}")
+    if found.changed_days:
+        console.print(f"  to be rebuilt: {list_days(found.changed_days)}")
     for key in found.lost:
         console.print(
             f"  [red]lost[/red] {escape(key)}: its rows are neither in the lake nor on S3. Land it again, or run"

@@ -132,9 +132,13 @@ def table_trouble(connection: Connection) -> str | None:
 
 def _retract_gone_days(ingest: Ingest, settings: Settings, there: list[FileVersion], report: Report) -> None:
     gone = _gone_days(ingest.connection, ingest.sources.of_table, settings, there)
-    report.add(discard_vanished(ingest, source_table.BUCKET, [*(version.key for version in there), *gone]))
+    report.add(
+        discard_vanished(ingest, source_table.BUCKET, [source_table.WHOLE.key, *(day.key for day in there), *gone])
+    )
     for key in gone:
-        report.touched |= ingest.retract([(source_table.BUCKET, key)], "The day is gone from the table.", forget=True)
+        report.changed_days |= ingest.retract(
+            [(source_table.BUCKET, key)], "The day is gone from the table.", forget=True
+        )
         report.remarks.append(f"{key} is gone from the source table.")
 
 

@@ -21,7 +21,7 @@ from orders_pipeline.storage.lake import Lake
 class Impact:
     """What to record when files become active or stop being active."""
 
-    touched: set[date]  # the days whose rows may change
+    changed_days: set[date]  # the days whose rows may change
     unpaired: list[ActiveFile]  # files whose recorded overlaps no longer hold
     pairs: set[overlap.Pair]  # files that overlap from now on
 
@@ -29,7 +29,7 @@ class Impact:
         """Record everything in the caller's transaction."""
         overlaps.forget(connection, self.unpaired)
         overlaps.record(connection, self.pairs)
-        staleness.bump_versions(connection, self.touched)
+        staleness.bump_versions(connection, self.changed_days)
 
 
 def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Impact:
@@ -45,14 +45,14 @@ def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile]
     pairs = _pairs(lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
     partners += [file for file in overlapping if file.raw.path in paired]
-    return Impact(_touched(lake, [*coming, *replaced], partners, log), [*leaving, *fresh], pairs)
+    return Impact(_changed_days(lake, [*coming, *replaced], partners, log), [*leaving, *fresh], pairs)
 
 
 def on_deactivate(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Impact:
     """The impact of active files that stop being active."""
     partners = overlaps.partners(connection, going)
     connection.rollback()
-    return Impact(_touched(lake, going, partners, log), list(going), set())
+    return Impact(_changed_days(lake, going, partners, log), list(going), set())
 
 
 def _pairs(
@@ -70,7 +70,7 @@ def _pairs(
         return overlap.all_pairs(fresh, [*fresh, *others])
 
 
-def _touched(
+def _changed_days(
     lake: Lake, changed: Sequence[ActiveFile], partners: Sequence[ActiveFile], log: logging.Logger
 ) -> set[date]:
     """The days whose rows may change when these files, old and new versions, become active or stop being active.
@@ -80,14 +80,14 @@ def _touched(
     times = Counter(file.raw.path for file in changed)
     differing = [file for file in changed if times[file.raw.path] == 1]
     renewed = list({file.raw.path: file for file in changed if times[file.raw.path] > 1}.values())
-    touched = {day for file in differing for day in file.raw.days}
+    changed_days = {day for file in differing for day in file.raw.days}
     try:
-        touched |= raw_objects.days_elsewhere(lake, differing, _beyond(touched, partners))
-        return touched | raw_objects.days_shared(lake, renewed, partners)
+        changed_days |= raw_objects.days_elsewhere(lake, differing, _beyond(changed_days, partners))
+        return changed_days | raw_objects.days_shared(lake, renewed, partners)
     except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         # An object is missing or damaged. Rather rebuild too many days than block new files until it is repaired.
         log.warning("The lake could not be read, so all days of overlapping files are stale: %s", error)
-        return touched.union(*(file.raw.days for file in [*changed, *partners]))
+        return changed_days.union(*(file.raw.days for file in [*changed, *partners]))
 
 
 def _beyond(days: set[date], others: Sequence[ActiveFile]) -> list[ActiveFile]:

@@ -49,7 +49,7 @@ class Report:
 
     loaded: list[ActiveFile] = field(default_factory=list)
     settled: list[tuple[FileVersion, Status, str]] = field(default_factory=list)
-    touched: set[date] = field(default_factory=set)
+    changed_days: set[date] = field(default_factory=set)
     archived: list[FileVersion] = field(default_factory=list)
     changed: list[FileVersion] = field(default_factory=list)  # listed, but deleted or replaced since
     remarks: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Report:
         """Add the results of another batch."""
         self.loaded += other.loaded
         self.settled += other.settled
-        self.touched |= other.touched
+        self.changed_days |= other.changed_days
         self.archived += other.archived
         self.changed += other.changed
         self.remarks += other.remarks
@@ -126,7 +126,7 @@ class Ingest:
                 if forget:
                     files.forget(self.connection, bucket, key, *Status)
             impact.record(self.connection)
-        return impact.touched
+        return impact.changed_days
 
     def wait_for(self, version: FileVersion, message: str) -> None:
         """Record that something could not even be listed. It is tried again after a backoff, like a file."""
@@ -214,7 +214,7 @@ class Ingest:
         """Settle a batch in one transaction of the session that holds the lock."""
         remarks = schema_drift.new_columns(self.connection, loaded, partial(raw_objects.unused_columns, self.lake))
         impact = on_activate(self.connection, self.lake, loaded, self.log)
-        report = Report(loaded=list(loaded), touched=impact.touched, remarks=remarks)
+        report = Report(loaded=list(loaded), changed_days=impact.changed_days, remarks=remarks)
         with self.transaction():
             for version, error in failed.items():
                 self._settle(version, error, version in last_attempts, report)

@@ -96,7 +96,7 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
         for version in to_read:
             retractions.make_pending(ingest.connection, version)
     report = ingest.count(back)
-    return [file.version.key for file in back], [version.key for version in to_read], report.touched
+    return [file.version.key for file in back], [version.key for version in to_read], report.changed_days
 
 
 def _chosen(

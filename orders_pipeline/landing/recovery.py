@@ -54,7 +54,7 @@ class Recovered:
     """What was recovered, and what an operator has to do."""
 
     adopted: list[FileVersion] = field(default_factory=list)  # from objects of the lake
-    touched: set[date] = field(default_factory=set)
+    changed_days: set[date] = field(default_factory=set)
     to_reprocess: list[str] = field(default_factory=list)  # keys that the next sync reads again
     stale: dict[str, list[date]] = field(default_factory=dict)  # by table: days whose object is missing
     damaged: list[str] = field(default_factory=list)  # objects that cannot be read
@@ -187,7 +187,7 @@ def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], fo
 
     with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
         undamaged = [file for file in threads.map(first_undamaged, choices) if file is not None]
-    found.touched = ingest.adopt(undamaged).touched
+    found.changed_days = ingest.adopt(undamaged).changed_days
     found.adopted = [file.version for file in undamaged]
 
 

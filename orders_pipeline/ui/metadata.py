@@ -113,7 +113,7 @@ def of_ingest(report: "Report") -> dict[str, Any]:
         "files_loaded": len(report.loaded),
         "files_set_aside": len(report.settled),
         "rows_received": sum(file.raw.rows for file in report.loaded),
-        "days_touched": list_days(report.touched),
+        "days_touched": list_days(report.changed_days),
         **({"files": dg.MetadataValue.table(files)} if files else {}),
         **({"remarks": "\n".join(report.remarks)} if report.remarks else {}),
     }

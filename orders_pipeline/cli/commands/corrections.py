@@ -49,13 +49,13 @@ def retract(keys: tuple[str, ...], undo: bool) -> None:
     zone, log = read_settings().timezone, logging.getLogger(__name__)
     with ingesting(postgres.ledger(), s3.lake(), zone, "retract", log) as ingest:
         if undo:
-            counting, pending, touched = operator_actions.undo_retract(ingest, s3, keys)
+            counting, pending, changed_days = operator_actions.undo_retract(ingest, s3, keys)
             output.each(counting, "counts again.")
             output.each(pending, "is pending again. Run `orders-pipeline sync`, or wait for the sensor's next tick.")
         else:
-            retracted, touched = operator_actions.retract(ingest, s3, keys)
+            retracted, changed_days = operator_actions.retract(ingest, s3, keys)
             output.each(retracted, "no longer counts.")
-    output.to_be_rebuilt(touched)
+    output.to_be_rebuilt(changed_days)
 
 
 @click.command()
