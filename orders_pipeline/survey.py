@@ -67,6 +67,6 @@ def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey
     return Survey(
         backlog=left,
         table_error=table_trouble(connection),
-        side_files=len(aside - {*side_files.that_count(connection, s3)}),
+        side_files=len(aside - {*side_files.active_keys(connection, s3)}),
         notices=notices.of_landing_zone(connection, s3, settings, is_settled=not left.load),
     )

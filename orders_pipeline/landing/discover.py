@@ -14,7 +14,8 @@ from orders_pipeline.landing import notices, side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.reprocess import discard_vanished
 from orders_pipeline.ledger import declarations, entries
-from orders_pipeline.ledger.keys import that_count
+from orders_pipeline.ledger.keys import active_among
+from orders_pipeline.ledger.keys import active_keys
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
 from orders_pipeline.sources.declaration import Source
@@ -70,7 +71,7 @@ def _receive_named(ingest: Ingest, s3: "S3Resource", keys: list[str], listed: Se
 def _left_out(connection: Connection, bucket: str, versions: list[FileVersion]) -> list[str]:
     """A remark on each side file that was named and is not loaded."""
     named = [version.key for version in versions if version.is_side_file]
-    active_keys = that_count(connection, bucket, named) if named else set()
+    active_keys = active_among(connection, bucket, named) if named else set()
     return [f"{key} is left out: {side_files.WHY}." for key in named if key not in active_keys]
 
 

@@ -23,7 +23,7 @@ def of_landing_zone(connection: Connection, s3: "S3Resource", settings: Settings
     found = [nothing_landed(connection, s3, settings) if is_settled else None]
     waiting = archive.archived(connection)
     found.append(archived(waiting) if waiting else None)
-    found.append(_side_files_that_count(side_files.that_count(connection, s3)))
+    found.append(_active_side_files(side_files.active_keys(connection, s3)))
     return [sentence for sentence in found if sentence]
 
 
@@ -51,7 +51,7 @@ def archived(versions: Sequence[FileVersion]) -> str:
     )
 
 
-def _side_files_that_count(found: Sequence[str]) -> str | None:
+def _active_side_files(found: Sequence[str]) -> str | None:
     if not found:
         return None
     return (

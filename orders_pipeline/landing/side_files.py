@@ -15,15 +15,15 @@ SIDE_FILE: Final = "side_file"  # why the ledger ignores a version
 WHY: Final = "a part of its name below the landing prefix begins with _ or ., as the side files of other tools do"
 
 
-def that_count(connection: Connection, s3: "S3Resource") -> list[str]:
+def active_keys(connection: Connection, s3: "S3Resource") -> list[str]:
     """The keys of active side files. They stay active until they are retracted."""
-    found = keys.with_side_names_that_count(connection, s3.bucket)
+    found = keys.active_with_side_names(connection, s3.bucket)
     return [key for key in found if is_side_file(key, s3.prefix)]
 
 
 def reported(connection: Connection, s3: "S3Resource") -> list[FileVersion]:
     """Side files that are quarantined or failing, and not active."""
-    found = keys.with_side_names_set_aside(connection, s3.bucket)
+    found = keys.unloaded_with_side_names(connection, s3.bucket)
     return [version for version in found if is_side_file(version.key, s3.prefix)]
 
 

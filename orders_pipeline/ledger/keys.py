@@ -20,23 +20,23 @@ def knows_any(connection: Connection, bucket: str, prefix: str) -> bool:
     return connection.execute(found).one_or_none() is not None
 
 
-def that_count(connection: Connection, bucket: str, keys: Iterable[str]) -> set[str]:
+def active_among(connection: Connection, bucket: str, keys: Iterable[str]) -> set[str]:
     """The keys among these that have an active version."""
     named = pairs((bucket, key) for key in keys)
     query = sa.select(_t.key).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(named))
     return set(connection.execute(query).scalars())
 
 
-def with_side_names_that_count(connection: Connection, bucket: str) -> list[str]:
+def active_with_side_names(connection: Connection, bucket: str) -> list[str]:
     """The keys that have an active version and a segment that begins with `_` or `.`, in order."""
     query = sa.select(_t.key).where(_t.active, _t.bucket == bucket, _HAS_SIDE_NAME)
     return sorted(connection.execute(query).scalars())
 
 
-def with_side_names_set_aside(connection: Connection, bucket: str) -> list[FileVersion]:
+def unloaded_with_side_names(connection: Connection, bucket: str) -> list[FileVersion]:
     """The quarantined and failing latest versions of keys with such a segment and no active version."""
-    is_set_aside = _t.status.in_([Status.QUARANTINED, Status.FAILING])
-    query = sa.select(landed_files).where(_t.bucket == bucket, is_set_aside, _HAS_SIDE_NAME, is_latest())
+    is_unloaded = _t.status.in_([Status.QUARANTINED, Status.FAILING])
+    query = sa.select(landed_files).where(_t.bucket == bucket, is_unloaded, _HAS_SIDE_NAME, is_latest())
     found = [version_of(row) for row in connection.execute(query.order_by(_t.key))]
-    counting = that_count(connection, bucket, [version.key for version in found]) if found else set()
-    return [version for version in found if version.key not in counting]
+    active = active_among(connection, bucket, [version.key for version in found]) if found else set()
+    return [version for version in found if version.key not in active]
