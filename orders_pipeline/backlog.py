@@ -39,7 +39,7 @@ class Backlog:
     load: Sequence[FileVersion]
     reprocess: Sequence[FileVersion]
     zone: str
-    ask_table: Sequence[FileVersion]  # attempts at the source table that are due
+    retry_table: Sequence[FileVersion]  # attempts at the source table that are due
     failing: Sequence[FileVersion]  # waiting for their next attempt, whether it is due or not
     forget: Sequence[str]  # keys whose entries in the ledger are obsolete
     rejects: Sequence[object]
@@ -48,7 +48,7 @@ class Backlog:
     @property
     def everything(self) -> list[object]:
         """What only a run without a list of keys does: reprocess files, and ask the source table."""
-        return [*(("reprocess", version, self.zone) for version in self.reprocess), *self.ask_table]
+        return [*(("reprocess", version, self.zone) for version in self.reprocess), *self.retry_table]
 
     @property
     def build(self) -> list[object]:
@@ -105,7 +105,7 @@ def backlog(known: Known) -> Backlog:
         load=pending(known.unsettled),
         reprocess=known.outdated,
         zone=known.zone,
-        ask_table=[entry.version for entry in known.failing if entry.due and entry.version.bucket == TABLE],
+        retry_table=[entry.version for entry in known.failing if entry.due and entry.version.bucket == TABLE],
         failing=[entry.version for entry in known.failing],
         forget=[*known.vanished, *known.reported_side_files],
         rejects=known.stale_rejects,

@@ -42,13 +42,13 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
     calendar = Calendar.of(read_settings())
     stale = staleness.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
     current: set[date] = set()
-    if asked := days_of(dict(tags)) if asset in PARTITIONED else []:
-        delivered = staleness.delivered_days(snapshot, asked)
-        if missing := delivered - staleness.current_inputs(snapshot, asset, asked).keys():
+    if requested := days_of(dict(tags)) if asset in PARTITIONED else []:
+        delivered = staleness.delivered_days(snapshot, requested)
+        if missing := delivered - staleness.current_inputs(snapshot, asset, requested).keys():
             raise MissingInputError(
                 f"{UPSTREAM[asset]} was never built for {list_days(missing)}: materialize it for these days first."
             )
-        stale = stale.among(asked)
+        stale = stale.among(requested)
         current = delivered - {*stale.due, *stale.blocked}
     return Build(asset, stale.due, calendar, current=tuple(sorted(current)), blocked=stale.blocked)
 

@@ -39,8 +39,8 @@ def backoff_of(instance: dg.DagsterInstance, job: str, work: str, longest: timed
     A run that succeeded counts too: its work is still due."""
     now = datetime.now(UTC)
     lately = now - _COUNTED * longest  # the same work may have been done, and be due again
-    asked = dg.RunsFilter(job_name=job, statuses=_ENDED, tags={WORK_TAG: work}, updated_after=lately)
-    runs = instance.get_run_records(asked, limit=_COUNTED)
+    of_this_work = dg.RunsFilter(job_name=job, statuses=_ENDED, tags={WORK_TAG: work}, updated_after=lately)
+    runs = instance.get_run_records(of_this_work, limit=_COUNTED)
     if not runs:
         return None
     ended = max(datetime.fromtimestamp(run.end_time, UTC) if run.end_time else run.update_timestamp for run in runs)

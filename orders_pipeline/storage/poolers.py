@@ -17,8 +17,8 @@ def keeps_sessions(engine: Engine) -> bool:
         held: list[Any] = [connection.connection.driver_connection for connection in (one, other)]
         for connection in held:
             connection.autocommit = True
-        asked = [[backend_pid(connection) for _ in range(2)] for _ in range(2) for connection in held]
-    first, second, *again = asked
+        pids = [[backend_pid(connection) for _ in range(2)] for _ in range(2) for connection in held]
+    first, second, *again = pids
     return [first, second] == again and first[0] == first[1] != second[0] == second[1]
 
 

@@ -398,7 +398,7 @@ MUTANTS = [
         "9 no lost wake-up",
         "a source table that did not answer is not requested again",
         of="backlog:Backlog.everything",
-        old=", *self.ask_table]",
+        old=", *self.retry_table]",
         new="]",
         tests="landing/test_source_table.py",
         chosen="does_not_answer",
