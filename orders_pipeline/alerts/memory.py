@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from orders_pipeline.alerts.causes import Alert, Event
 
 MOST_WAITING: Final = 50
-MOST_TOLD: Final = 1_000
+MOST_REPORTED: Final = 1_000
 
 _GRACE: Final = 60.0  # seconds in which each tick tries
 _LONGEST_PAUSE: Final = 900.0
@@ -36,15 +36,15 @@ class Memory:
 
     def learn(self, events: Iterable[Event]) -> Self:
         """After these events, in their order: alerts for new causes wait to be delivered."""
-        told, waiting = dict(self.told), list(self.waiting)
+        reported, waiting = dict(self.told), list(self.waiting)
         for event in events:
-            told = {cause: end for cause, end in told.items() if end not in event.ends}
-            known = {cause: told.pop(cause) for cause in event.causes if cause in told}
+            reported = {cause: end for cause, end in reported.items() if end not in event.ends}
+            known = {cause: reported.pop(cause) for cause in event.causes if cause in reported}
             if event.alert and not known:
                 waiting.append(event.alert)
-            told.update(known or event.causes)  # the latest last: the others are the first to be forgotten
-        last_told = dict(list(told.items())[-MOST_TOLD:])
-        return replace(self, told=last_told, waiting=tuple(waiting[:MOST_WAITING]))
+            reported.update(known or event.causes)  # the latest last: the others are the first to be forgotten
+        last_reported = dict(list(reported.items())[-MOST_REPORTED:])
+        return replace(self, told=last_reported, waiting=tuple(waiting[:MOST_WAITING]))
 
     def delivered(self, number: int) -> Self:
         """After the receiver has taken so many of the alerts."""

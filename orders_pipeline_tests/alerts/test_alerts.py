@@ -612,7 +612,7 @@ def test_a_long_log_is_read_in_parts_and_none_is_left_out(
 def test_memory_is_bounded() -> None:
     kept = memory.Memory(after=0).learn(
         causes.Event(causes={f"{number}": "end"}, alert=causes.Alert(f"{number}", ""))
-        for number in range(2 * memory.MOST_TOLD)
+        for number in range(2 * memory.MOST_REPORTED)
     )
     more = kept.learn([
         causes.Event(causes={"more": "end"}, alert=causes.Alert("more", "")), causes.Event(causes={"1500": "end"}),
@@ -621,7 +621,7 @@ def test_memory_is_bounded() -> None:
     for found in (kept, more):
         assert [alert.text for alert in found.waiting] == [f"{n}" for n in range(memory.MOST_WAITING)]
     assert list(more.told)[-2:] == ["more", "1500"]  # what lasts is remembered, and the oldest are forgotten
-    assert len(kept.told) == memory.MOST_TOLD
+    assert len(kept.told) == memory.MOST_REPORTED
 
 
 @pytest.mark.parametrize("number", [2, 15, 30, 49])
