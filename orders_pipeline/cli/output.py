@@ -140,7 +140,7 @@ def recovered(found: Recovered) -> None:
         console.print(f"  {table}: {len(days)} days are stale, their objects are missing ({list_days(days)})")
     if found.changed_days:
         console.print(f"  to be rebuilt: {list_days(found.changed_days)}")
-    for key in found.lost:
+    for key in found.unrecoverable:
         console.print(
             f"  [red]lost[/red] {escape(key)}: its rows are neither in the lake nor on S3. Land it again, or run"
             " `orders-pipeline retract KEY`"

@@ -58,13 +58,13 @@ class Recovered:
     to_reprocess: list[str] = field(default_factory=list)  # keys that the next sync reads again
     stale: dict[str, list[date]] = field(default_factory=dict)  # by table: days whose object is missing
     damaged: list[str] = field(default_factory=list)  # objects that cannot be read
-    lost: list[str] = field(default_factory=list)  # active keys whose rows exist nowhere any more
+    unrecoverable: list[str] = field(default_factory=list)  # active keys whose rows exist nowhere any more
     table_days: list[str] = field(default_factory=list)  # keys that only the lake has, without a source table
 
     @property
     def is_complete(self) -> bool:
         """Whether the operator has nothing to do."""
-        return not (self.damaged or self.lost or self.table_days)
+        return not (self.damaged or self.unrecoverable or self.table_days)
 
 
 def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
@@ -144,7 +144,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
         if is_there and files.reread(connection, *key):
             found.to_reprocess.append(key[1])
         elif key not in listed or not pending(entries.unsettled(connection, [listed[key]])):
-            found.lost.append(key[1])
+            found.unrecoverable.append(key[1])
     connection.commit()
     return found
 

@@ -39,7 +39,7 @@ def reprocess_outdated(ingest: Ingest) -> Report:
     left alone."""
     loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)
     unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED)
-    unrecoverable = active.lost(ingest.connection)
+    unrecoverable = active.unrecoverable(ingest.connection)
     ingest.connection.rollback()
     report = _revalidate(ingest, loaded, _reread)
     report.add(_revalidate(ingest, unreadable, _give_up))

@@ -85,7 +85,7 @@ def is_outdated(file: Any, zone: str, sources: Sources) -> sa.ColumnElement[bool
     )
 
 
-def lost(connection: Connection) -> list[ActiveFile]:
+def unrecoverable(connection: Connection) -> list[ActiveFile]:
     """The unrecoverable files."""
     query = sa.select(landed_files).where(_t.active, _t.reason == LOST).order_by(_t.key)
     return [active_file(row) for row in connection.execute(query)]

@@ -148,9 +148,9 @@ def block(connection: Connection, asset: str, days: Iterable[date], check: str) 
     connection.execute(sa.update(built_days).where(*found).values(blocked_by=check))
 
 
-def mark_missing(connection: Connection, asset: str, lost: Iterable[str]) -> None:
+def mark_missing(connection: Connection, asset: str, paths: Iterable[str]) -> None:
     """Make days stale whose object is missing."""
-    gone = built_days.c.asset == asset, built_days.c.path.in_(list(lost))
+    gone = built_days.c.asset == asset, built_days.c.path.in_(list(paths))
     _lock(connection, *gone)
     connection.execute(sa.delete(built_days).where(*gone))
 
