@@ -52,11 +52,11 @@ def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey
     Raises:
         ServiceUnavailableError: S3 did not answer.
     """
-    unsettled, listed, aside = list[tuple[FileVersion, Entry | None]](), set[str](), set[str]()
+    unsettled, listed, side_keys = list[tuple[FileVersion, Entry | None]](), set[str](), set[str]()
     for page in s3.list_pages():
         unsettled += of_page(connection, page).unsettled
         listed.update(version.key for version in page)
-        aside.update(version.key for version in page if version.is_side_file)
+        side_keys.update(version.key for version in page if version.is_side_file)
     known = replace(
         of_ledger(connection, settings, UPSTREAM),
         unsettled=unsettled,
@@ -67,6 +67,6 @@ def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey
     return Survey(
         backlog=left,
         table_error=table_trouble(connection),
-        side_files=len(aside - {*side_files.active_keys(connection, s3)}),
+        side_files=len(side_keys - {*side_files.active_keys(connection, s3)}),
         notices=notices.of_landing_zone(connection, s3, settings, is_settled=not left.load),
     )

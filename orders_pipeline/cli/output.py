@@ -12,7 +12,7 @@ from orders_pipeline.cli.terminal import console, escape, progress, say
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
-from orders_pipeline.ledger.reports import SetAside
+from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.versions import ARCHIVED
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
@@ -89,7 +89,7 @@ def _rows_left_out(result: Synced) -> None:
     _first(
         [
             f"[yellow]{file.status}[/yellow] {escape(file.version.key)}: {_below(file.message)}{_standing(file)}"
-            for file in result.set_aside
+            for file in result.unloaded
         ]
     )
     if "few_rows_are_rejected" not in result.failed_checks:  # which has just named them
@@ -102,7 +102,7 @@ def _below(message: str) -> str:
     return escape(message).replace("\n", "\n        ")
 
 
-def _standing(file: SetAside | FileStatus) -> str:
+def _standing(file: UnloadedFile | FileStatus) -> str:
     return " Its last readable version still counts." if file.still_counts else ""
 
 

@@ -61,12 +61,12 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
     """
     found = survey(connection, s3, settings)
     left, held = found.backlog, totals(connection, settings)
-    _, aside = reports.set_aside(connection, ignored=True)
+    _, unloaded = reports.unloaded(connection, ignored=True)
 
     def those(status: Status) -> list[FileStatus]:
         return [
             FileStatus(file.version.key, file.version.size, file.reason, file.message, file.attempts, file.still_counts)
-            for file in aside
+            for file in unloaded
             if file.status is status
         ]
 

@@ -13,7 +13,7 @@ from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_is_pending
 from orders_pipeline.ledger import builds, files, reports
-from orders_pipeline.ledger.reports import SetAside
+from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Status
 from orders_pipeline.quality import reject_rate
@@ -39,8 +39,8 @@ class Synced:
     failed_checks: dict[str, str] = field(default_factory=dict)  # latest message of each failed check
     errors: dict[str, str] = field(default_factory=dict)  # latest error of each step that failed last
     left: Backlog = field(default_factory=lambda: backlog(Known()))
-    failing: list[SetAside] = field(default_factory=list)
-    set_aside: list[SetAside] = field(default_factory=list)  # quarantined, or empty in the place of one that counts
+    failing: list[UnloadedFile] = field(default_factory=list)
+    unloaded: list[UnloadedFile] = field(default_factory=list)  # quarantined, or empty in the place of one that counts
     high_reject_rate: list[Rejected] = field(default_factory=list)  # worst first
     notices: list[str] = field(default_factory=list)  # for your information: no work
     waiting: list[Waiting] = field(default_factory=list)
@@ -81,11 +81,11 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     result.left, result.notices = left, found.notices
     settings = read_settings()
     with postgres.ledger().connect() as connection:
-        _, aside = reports.set_aside(connection)
+        _, unloaded = reports.unloaded(connection)
         _, result.high_reject_rate = reject_rate.above(connection, settings.max_reject_share)
         result.waiting = waiting_orders(connection, s3.lake(), Calendar.of(settings))
-    result.failing = [file for file in aside if file.status is Status.FAILING]
-    result.set_aside = [file for file in aside if file.status is not Status.FAILING]
+    result.failing = [file for file in unloaded if file.status is Status.FAILING]
+    result.unloaded = [file for file in unloaded if file.status is not Status.FAILING]
     return result
 
 

@@ -14,7 +14,7 @@ _t: Final = landed_files.c
 
 
 @dataclass(frozen=True)
-class SetAside:
+class UnloadedFile:
     """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count. `still_counts`:
     whether the last readable version of its key is active."""
 
@@ -26,7 +26,7 @@ class SetAside:
     still_counts: bool
 
 
-def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, list[SetAside]]:
+def unloaded(connection: Connection, *, ignored: bool = False) -> tuple[int, list[UnloadedFile]]:
     """The number of keys, and the latest versions that are quarantined, failing, or empty while an earlier version is
     active. `ignored`: also all other ignored versions."""
     latest = latest_of_keys(landed_files)
@@ -37,7 +37,7 @@ def set_aside(connection: Connection, *, ignored: bool = False) -> tuple[int, li
     empty = sa.and_(latest.c.status == Status.IGNORED, sa.or_(replaces_nothing, sa.literal(ignored)))
     query = sa.select(latest, still_counts.label("still_counts")).where(sa.or_(bad, empty))
     return total, [
-        SetAside(
+        UnloadedFile(
             version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts, r.still_counts
         )
         for r in connection.execute(query.order_by(latest.c.key))

@@ -47,7 +47,7 @@ def dismiss(connection: Connection, bucket: str, key: str, message: str) -> None
     newest = sa.select(sa.func.max(_t.id)).where(_t.bucket == bucket, _t.key == key).scalar_subquery()
     connection.execute(
         sa.update(landed_files)
-        .where(_t.id == newest, _is_set_aside(_t))
+        .where(_t.id == newest, _is_unloaded(_t))
         .values(status=Status.IGNORED, reason=_DISMISSED, message=message, settled_at=sa.func.now())
     )
 
@@ -62,9 +62,9 @@ def removable(connection: Connection, buckets: Sequence[str]) -> dict[Key, bool]
         .order_by(_t.bucket, _t.key, _t.id.desc())
         .subquery()
     )
-    is_set_aside = _is_set_aside(latest.c)
-    query = sa.select(latest, is_set_aside.label("is_set_aside")).where(sa.or_(latest.c.counts, is_set_aside))
-    return {(row.bucket, row.key): row.is_set_aside for row in connection.execute(query)}
+    is_unloaded = _is_unloaded(latest.c)
+    query = sa.select(latest, is_unloaded.label("is_unloaded")).where(sa.or_(latest.c.counts, is_unloaded))
+    return {(row.bucket, row.key): row.is_unloaded for row in connection.execute(query)}
 
 
 def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Removed]]:
@@ -89,7 +89,7 @@ def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Re
     return found
 
 
-def _is_set_aside(columns: Any) -> sa.ColumnElement[bool]:
+def _is_unloaded(columns: Any) -> sa.ColumnElement[bool]:
     return sa.or_(columns.status.in_([Status.QUARANTINED, Status.FAILING]), is_archived(columns))
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from orders_pipeline.ledger.reports import SetAside
+from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.quality.anomalies import Odd
 from orders_pipeline.quality.completeness import EXAMPLES
 from orders_pipeline.quality.reject_rate import Rejected
@@ -23,7 +23,7 @@ def examples(values: Iterable[object], separator: str = ", ") -> str:
     return separator.join(listed[:EXAMPLES]) + (f"{separator}..." if len(listed) > EXAMPLES else "") or "none"
 
 
-def set_aside_files(found: Sequence[SetAside]) -> Table:
+def set_aside_files(found: Sequence[UnloadedFile]) -> Table:
     """Files that are not loaded."""
     rows = [
         {
