@@ -41,7 +41,7 @@ chaos: setup  ## Faults at every point (EVERY=3: a third), N=300 random historie
 browser: $(VENV)/browser-ready  ## Click through the Dagster UI, in the system's Chromium
 	$(BIN)/python -m pytest -m browser -n 0
 
-pictures: $(VENV)/browser-ready  ## The same, and make the pictures of the docs anew
+pictures: $(VENV)/browser-ready  ## The same, and take the screenshots of the docs again
 	mkdir -p docs/pictures
 	ORDERS_PICTURES=docs/pictures $(BIN)/python -m pytest -m browser -n 0
 
@@ -70,7 +70,7 @@ lint: setup  ## Ruff, mypy, and the layers that imports keep to
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lock:  ## Pin the newest versions anew (needs uv)
+lock:  ## Pin the newest versions again (needs uv)
 	$(COMPILE) --extra embedded --extra dev --extra fuzz --extra deploy --upgrade -o requirements.lock
 	$(COMPILE) --extra bench --constraint requirements.lock -o requirements-bench.lock
 	$(COMPILE) --extra browser --constraint requirements.lock -o requirements-browser.lock

@@ -70,7 +70,7 @@ def measure(stack: Stack, files: list[Path], folder: Path) -> dict[str, Any]:
 
 
 def backfill(stack: Stack, count: int) -> dict[str, float]:
-    """Build a whole year anew, in runs of a month, with so many runs at a time."""
+    """Rebuild a whole year, in runs of a month, with so many runs at a time."""
     days = [FIRST_DAY + timedelta(days=number) for number in range(YEAR.days)]
     return queue_and_run(
         stack, count, [{**run_tags.of_range(*asked), run_tags.FULL_REFRESH: "true"} for asked in ranges(days)]

@@ -1,4 +1,4 @@
-"""Files that count and are to be read anew, and those that nobody can read any more."""
+"""Files that are active and due to be read again, and unrecoverable files."""
 
 from datetime import timedelta
 from pathlib import Path
