@@ -1,5 +1,8 @@
-"""PostgresResource and S3Resource: where tables and files are. Settings come from the environment at first use, so
-that no secret is part of a resource's displayed configuration."""
+"""The Dagster resources: `PostgresResource` for tables, `S3Resource` for files.
+
+Both read their settings from the environment at first use, so the configuration that Dagster shows has no secrets. Each
+method raises SettingsError if the environment is invalid, and ServiceStartError if an embedded server does not start.
+"""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -32,17 +35,31 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # da
     """The Postgres of ORDERS_DATABASE_URL, or the embedded one: ledger, marts, and by default the source table."""
 
     def engine(self) -> Engine:
-        """A pooled SQLAlchemy engine, shared in this process."""
+        """The SQLAlchemy engine of this process, with a pool of connections.
+
+        Raises:
+            SettingsError: ORDERS_DATABASE_URL is not a URL of a Postgres. At the first connection: a pooler in
+                transaction mode answers.
+        """
         return engine_for(database_url(read_settings()))
 
     def ledger(self) -> Engine:
-        """The same engine, once the schemas `ledger` and `analytics` are up to date."""
+        """The engine, after the missing migrations of the schemas `ledger` and `analytics`.
+
+        Raises:
+            OrdersPipelineError: Postgres is older than 14, the database is not UTF-8, or the role lacks rights.
+        """
         engine = self.engine()
         migrate(engine)
         return engine
 
     def read_table(self, table: str, schema: str | None = "analytics") -> "pd.DataFrame":
-        """A whole table as a pandas frame; numerics are `Decimal`, never float."""
+        """All rows of a table, as a pandas frame with the table's columns. Numerics are `Decimal`, never float.
+        `schema`: None searches Postgres's `search_path`.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: there is no such table, or Postgres did not answer.
+        """
         import pandas as pd
 
         with self.engine().connect() as connection:
@@ -50,7 +67,15 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # da
             return pd.read_sql_query(everything, connection, coerce_float=False)
 
     def read_query(self, query: str, parameters: Mapping[str, Any] | None = None) -> "pd.DataFrame":
-        """The rows of a query as a pandas frame. Values are bound: write `:name` and pass `{"name": value}`."""
+        """The rows of a query, as a pandas frame. Numerics are `Decimal`, never float.
+
+        Args:
+            query: SQL; write a value as `:name`.
+            parameters: the values, as `{"name": value}`. They are quoted, so any text is safe.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the query failed, or Postgres did not answer.
+        """
         import pandas as pd
 
         with self.engine().connect() as connection:
@@ -63,10 +88,20 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # da
         schema: str | None = "public",
         mode: Literal["append", "replace", "fail"] = "append",
     ) -> int:
-        """Write a pandas frame to a table, made if it is missing, with COPY and in one transaction.
+        """Write a pandas frame to a table, with COPY, in one transaction. Creates the table if it is missing.
+
+        Args:
+            frame: its columns must be columns of the table. The index is not written.
+            table: name of the table.
+            schema: schema of the table; None: the first of Postgres's `search_path`.
+            mode: what to do if the table exists: add rows, drop and create it, or fail.
 
         Returns:
             The number of rows written.
+
+        Raises:
+            ValueError: `mode` is "fail", and the table exists.
+            sqlalchemy.exc.DBAPIError: a row does not fit the table, or Postgres did not answer. Nothing is written.
         """
         import polars as pl
 
@@ -78,7 +113,7 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # da
 
 
 class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster's own example has no argument
-    """The landing zone: ORDERS_S3_BUCKET under ORDERS_LANDING_PREFIX, or a bucket of the embedded S3 server."""
+    """The landing zone: the keys under ORDERS_LANDING_PREFIX in ORDERS_S3_BUCKET, or in a bucket of the embedded S3."""
 
     @property
     def bucket(self) -> str:
@@ -99,13 +134,15 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         return open_lake(read_settings().lake, self.client)
 
     def list_pages(self, start_after: str = "", *, hurried: bool = False) -> Iterator[list[FileVersion]]:
-        """All objects of the landing zone after a key, in key order, a page (up to 1,000) at a time. Left out are those
-        whose key has a U+0000, which Postgres cannot hold.
+        """The versions in the landing zone in key order, in pages of up to 1,000. Skips keys with U+0000, which
+        Postgres cannot store.
 
-        `hurried`: rather give up than let a page take more than half a minute.
+        Args:
+            start_after: list only keys after this one.
+            hurried: give up if a page takes longer than half a minute.
 
         Raises:
-            ServiceUnavailableError: S3 did not answer; never to be read as an empty listing.
+            ServiceUnavailableError: S3 did not answer. The listing is incomplete, not empty.
         """
         client, bucket, prefix = landing_client(read_settings(), hurried=hurried), self.bucket, self.prefix
         with outages(f"list s3://{bucket}/{prefix}"):
@@ -128,7 +165,11 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
                 ]
 
     def current(self, key: str) -> FileVersion | None:
-        """The version that S3 holds of a key now; None where it holds none."""
+        """The version that S3 has of a key now. None: it has none.
+
+        Raises:
+            ServiceUnavailableError: S3 did not answer.
+        """
         bucket = self.bucket
         try:
             with outages(f"check s3://{bucket}/{key}"):
@@ -146,12 +187,12 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         )
 
     def download(self, version: FileVersion, target: Path) -> None:
-        """Fetch exactly this version into a file.
+        """Write the bytes of exactly this version to a file, 1 MiB at a time.
 
         Raises:
-            ObjectChangedError: the object is gone or is another version by now.
-            ArchivedError: the object has to be restored first.
-            ServiceUnavailableError: S3 did not answer, or ended early.
+            ObjectChangedError: the object is gone, or is another version now.
+            ArchivedError: the object must be restored first.
+            ServiceUnavailableError: S3 did not answer, or sent too few bytes.
         """
         client, address = self.client(), f"s3://{version.bucket}/{version.key}"
         with outages(f"get {address}"):
@@ -168,17 +209,21 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
             raise ServiceUnavailableError(f"S3 sent {length} of the {version.size} bytes of {address}; try again.")
 
     def confirm(self, version: FileVersion) -> None:
-        """Make sure that S3 still holds this version.
+        """Check that S3 still has this version.
 
         Raises:
-            ObjectChangedError: the object is gone or is another version by now.
+            ObjectChangedError: the object is gone, or is another version now.
             ServiceUnavailableError: S3 did not answer.
         """
         with outages(f"check s3://{version.bucket}/{version.key}"):
             self.client().head_object(Bucket=version.bucket, Key=version.key, IfMatch=f'"{version.etag}"')
 
     def upload(self, source: Path, key: str) -> None:
-        """Put a file under a key of the landing zone's bucket."""
+        """Upload a file to the landing zone's bucket. `key`: the whole key, with the prefix.
+
+        Raises:
+            ServiceUnavailableError: S3 did not accept it.
+        """
         with outages(f"put s3://{self.bucket}/{key}"):
             self.client().upload_file(str(source), self.bucket, key)
 

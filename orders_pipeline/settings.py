@@ -1,4 +1,7 @@
-"""The environment, read when it is first needed and never at import. Nothing has to be set."""
+"""The settings: environment variables with the prefix `ORDERS_`. Each has a default, so you need to set none.
+
+They are read at first use, never at import.
+"""
 
 import os
 import re
@@ -40,7 +43,7 @@ def _age(value: object) -> object:
 
 def _webhook(value: SecretStr) -> SecretStr:
     if not re.match(r"https?://[^/\s]", value.get_secret_value()):
-        raise ValueError("it does not begin with https:// and a host")  # and what it is stays a secret
+        raise ValueError("it does not begin with https:// and a host")  # no value: it is a secret
     return value
 
 
@@ -56,11 +59,17 @@ def _share(value: object) -> object:
 
 _READING: Final = Reading()
 _PREFIX: Final = "ORDERS_"
-_TYPOS: Final = 2  # letters too many or too few, in which a misspelt name may differ from the right one
+_TYPOS: Final = 2  # letters by which a misspelt name may differ from the right one
 
 
 class Settings(BaseSettings):
-    """The environment variables, named with the prefix `ORDERS_`. Secrets print as asterisks."""
+    """One field for each variable: `ORDERS_START_DATE` sets `start_date`. docs/configuration.md explains each.
+
+    Units: `max_file_bytes` and `max_expanded_bytes` are bytes, `max_field_chars` is characters, `max_expansion_ratio`
+    is a multiple of the compressed size, `max_reject_share` is a share from 0 to 1. In the environment, write an age as
+    `7d`, `12h`, `30m` or `90s`, and a share as `5%` or `0.05`. An empty variable counts as unset, except
+    ORDERS_LANDING_PREFIX, which must not be empty. Secrets print as asterisks.
+    """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
 
@@ -87,7 +96,7 @@ class Settings(BaseSettings):
 
     @property
     def reading(self) -> Reading:
-        """How files are to be read."""
+        """The limits and column aliases for reading files."""
         return Reading(
             file_bytes=self.max_file_bytes,
             expanded_bytes=self.max_expanded_bytes,
@@ -99,7 +108,11 @@ class Settings(BaseSettings):
 
     @property
     def lake(self) -> str:
-        """Where the lake is: `s3://bucket/prefix` or an absolute folder."""
+        """Where the lake is: `s3://bucket/prefix` without a final slash, or an absolute folder.
+
+        Raises:
+            SettingsError: the lake and the landing zone overlap.
+        """
         lake = self.lake_uri or str(self.home / "lake")
         if not lake.startswith("s3://"):
             return str(Path(lake).absolute())
@@ -112,22 +125,23 @@ class Settings(BaseSettings):
         return lake
 
     def today(self) -> date:
-        """The business day that is running now."""
+        """The current business day, in the time zone of `timezone`."""
         return datetime.now(ZoneInfo(self.timezone)).date()
 
 
 def read_settings() -> Settings:
-    """Read the environment.
+    """The settings of the environment as it is now. Cached until a variable changes.
 
     Raises:
-        SettingsError: a variable has a value that cannot be used; the message names it.
+        SettingsError: a value is invalid or a name is misspelt. The message lists every such variable, and never shows
+            a secret.
     """
     return _settings(frozenset(item for item in os.environ.items() if item[0].upper().startswith(_PREFIX)))
 
 
 @lru_cache(maxsize=1)
 def _settings(environment: frozenset[tuple[str, str]]) -> Settings:
-    """The settings of an environment, which pydantic takes milliseconds to read."""
+    """The settings of an environment. Cached, because pydantic takes milliseconds to read it."""
     problems = list(_names_and_gaps({name.upper(): value for name, value in environment}))
     settings = None
     try:
@@ -143,7 +157,8 @@ def _settings(environment: frozenset[tuple[str, str]]) -> Settings:
 
 
 def _names_and_gaps(environment: Mapping[str, str]) -> Iterator[str]:
-    """What pydantic passes over: names that are hardly other than ours, and a prefix that is set to nothing."""
+    """Problems that pydantic does not report: misspelt names, and an empty landing prefix. `environment`: by name in
+    upper case."""
     if environment.get("ORDERS_LANDING_PREFIX") == "":
         yield "ORDERS_LANDING_PREFIX: it is empty. Write 'landing/', or '/' for the root of the bucket, or unset it"
     known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
@@ -154,6 +169,6 @@ def _names_and_gaps(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _letters_apart(one: str, other: str) -> int:
-    """How many letters either name has that the other lacks in that place."""
+    """The number of letters to delete or insert to turn one name into the other."""
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     return len(one) + len(other) - 2 * sum(block.size for block in blocks)

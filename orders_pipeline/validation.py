@@ -1,7 +1,8 @@
 """Validation: check and convert the values of each row. It happens once, when a file lands; the lake stores the result.
 
 Frame in, frame out, without I/O and Dagster. The functions take any frame that narwhals reads (pandas, Polars eager or
-lazy, ...) and return the same kind.
+lazy, ...) and return the same kind, with the same rows in the same order (`rejects`: some of them). They raise no error
+for a bad value: its row becomes a reject, with a reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,10 +79,12 @@ def validate(raw: Any, zone: str, source: Source = PLAIN) -> Any:
     """Raw rows with the results of their validation, and with the text of each reject as CSV.
 
     Args:
-        raw: orders as text (other types are read by their text), at least the required columns. Where the frame has no
-            source, row number and landing time, its own order decides which row is later.
-        zone: the business day's time zone; an `order_date` with an offset is converted to it.
+        raw: orders, with at least `schema.REQUIRED_COLUMNS`. Columns that are not text are cast to text.
+        zone: the business day's time zone. An `order_date` with an offset is converted to it.
         source: how the sender writes.
+
+    Returns:
+        The columns of `raw`, followed by `schema.VALIDATION_COLUMNS`.
 
     Raises:
         QuarantineError: the frame has no column that the source names.
@@ -91,7 +94,16 @@ def validate(raw: Any, zone: str, source: Source = PLAIN) -> Any:
 
 
 def rejects(raw: Any, zone: str = "UTC") -> Any:
-    """The rows that validation refused: `source`, `row_number`, `reason` (a code of `schema.REASONS`), `raw` (CSV)."""
+    """The rows that validation refused.
+
+    Args:
+        raw: raw rows, validated or not.
+        zone: the business day's time zone.
+
+    Returns:
+        `source` (key of the file), `row_number` (from 1), `reason` (a code of `schema.REASONS`) and `raw` (the row as
+        CSV, at most `LONGEST_TEXT` characters).
+    """
     rejected = validated(raw, zone).filter(~nw.col(REASON).is_null())
     return (
         _with_text(rejected, nw.from_native(raw).collect_schema().names())
@@ -106,8 +118,8 @@ def rejects(raw: Any, zone: str = "UTC") -> Any:
 
 
 def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
-    """Raw rows with their outcome, and with REASON, AMOUNT, CURRENCY, ORDER_DATE, UPDATED_AT and DAY of `schema`. Rows
-    that already have them stay as they are: they were validated when their file landed."""
+    """Raw rows with `schema.VALIDATION_COLUMNS`, and with defaults for missing columns, as a narwhals frame. Rows that
+    already have these columns are returned as they are: they were validated when their file landed."""
     frame = _with_defaults(raw)
     names = frame.collect_schema().names()
     if REASON in names:
@@ -187,12 +199,13 @@ def _has_no_rank() -> nw.Expr:
 
 
 def day_of(column: str) -> nw.Expr:
-    """The calendar day of a wall-clock time."""
+    """The calendar day of a column of wall-clock times, as a date."""
     return nw.col(column).dt.truncate("1d").cast(nw.Date)
 
 
 def _with_defaults(raw: Any) -> Frame:
-    """Raw rows with every order column as text, and with defaults for the columns of their origin that are missing."""
+    """Raw rows with every order column as text. Missing columns of their origin get defaults: row numbers from 1 in the
+    frame's order, an empty source, and a landing time before all others."""
     frame: Frame = nw.from_native(raw)
     schema = frame.collect_schema()
     if ROW_NUMBER not in schema:
@@ -235,7 +248,8 @@ def _contains_nul(name: str) -> nw.Expr:
 
 
 def _with_text(rows: Frame, columns: Iterable[str]) -> Frame:
-    """Rows with the text of each reject as CSV, where it has none yet. A long text is cut."""
+    """Rows with the text of each reject. A reject without a text gets its values as CSV. Texts are cut to
+    `LONGEST_TEXT` characters. `columns`: the columns of the CSV; those that begin with `_` are left out."""
     if _is_empty(rows, REASON):
         return rows
     names = rows.collect_schema().names()
@@ -256,7 +270,7 @@ def _with_text(rows: Frame, columns: Iterable[str]) -> Frame:
 
 
 def _is_empty(frame: Frame, name: str) -> bool:
-    """Whether a column is known to hold only nulls, so that there is nothing to compute from it."""
+    """Whether a column holds only nulls, so that there is nothing to compute from it. False for any lazy frame."""
     return isinstance(frame, nw.DataFrame) and bool(frame[name].is_null().all())
 
 
@@ -267,8 +281,9 @@ def _csv_field(name: str) -> nw.Expr:
 
 
 def _read_time(frame: Frame, name: str) -> Frame:
-    """Split a time text that matches TIME into `<name>_reading` (what the clock showed), `<name>_offset` (how far it is
-    ahead of UTC, zero for a text without offset) and `<name>_tail` (the offset's text)."""
+    """Split the text in `<name>_text`, which matches TIME, into `<name>_reading` (what the clock showed, in
+    microseconds), `<name>_offset` (a duration ahead of UTC, zero for a text without offset) and `<name>_tail` (the
+    offset's text)."""
     if format_ := _plain_format(frame, f"{name}_text"):
         reading = nw.col(f"{name}_text").str.to_datetime(format_).cast(nw.Datetime("us"))
         no_offset = {f"{name}_tail": nw.lit(""), f"{name}_offset": nw.lit(0).cast(nw.Duration("us"))}
@@ -294,7 +309,7 @@ def _read_time(frame: Frame, name: str) -> Frame:
 
 
 def _plain_format(frame: Frame, name: str) -> str | None:
-    """The format that all time texts of an eager column share; None: they share none, or the frame is lazy."""
+    """The one format of all time texts in a column. None: they have several, or the frame is lazy."""
     if isinstance(frame, nw.LazyFrame):
         return None
     texts = frame[name]

@@ -1,12 +1,13 @@
-"""From `load_input` to `handle_output` of one step: what the step set out to build, and the rows to build it from.
+"""The handoff of one step, from `load_input` to `handle_output`: what the step builds, and the rows to build it from.
 
-An IO manager is called twice for a step. At load it asks the ledger once which days (or files) are due, and from which
-input; at output it records exactly those as built. To ask again at output could record what was never read. So the
-answer is handed over here, keyed by the step's context: Dagster gives the same object to both calls, and a new one to
-each retry.
+Dagster calls an IO manager twice for a step. `load_input` asks the ledger once which days (or files) are due, and from
+which input. `handle_output` records exactly those as built. If it asked the ledger again, it could record input that
+the step never read. So `load_input` stores the answer here, under the step's context: Dagster passes the same context
+to both calls, and a new one to each retry.
 
-Between the two calls the asset's function sees one lazy frame. Where there is more to build than memory holds, that
-frame stands for one part (a few days or files) after the other, and the function's lazy result is collected for each.
+In between, the asset's function gets one lazy frame. If the work does not fit in memory, it is split into batches of
+days or files. The frame then stands for one batch after the other, and the function's lazy result is collected for
+each.
 """
 
 import time
@@ -28,35 +29,46 @@ from orders_pipeline.ui.materialization import Output
 
 @dataclass
 class Handoff:
-    """What one step read, or is to read, in parts. `made` describes what came out, by day."""
+    """What one step builds. `parts`: its batches, each with the rows to build it from. `made`: by day, the output that
+    Dagster shows."""
 
     build: Build | FilesBuild
     parts: list[tuple[Build | FilesBuild, pl.LazyFrame]] = field(default_factory=list)
     made: dict[date, Output] = field(default_factory=dict)
-    _current: int | None = None  # the part that the step's input stands for; None: all of them
+    _current: int | None = None  # the part that the step's input stands for; None: all parts
     _started: float = field(default_factory=time.monotonic)
 
     @property
     def seconds(self) -> float:
-        """How long ago the step began to load."""
+        """The seconds since the step began to load, to the millisecond."""
         return round(time.monotonic() - self._started, 3)
 
     def input(self) -> pl.LazyFrame:
-        """A frame that holds the rows of the current part when it is collected."""
+        """The step's input: a frame that reads the rows of the current part each time it is collected."""
         if len(self.parts) == 1:
             return self.parts[0][1]
         # Pure: within one collection it is read once, though the plan may name it twice.
         return register_io_source(self._rows, schema=self.parts[0][1].collect_schema(), is_pure=True)
 
     def outputs(self, output: Any) -> Iterator[tuple[Any, pl.DataFrame]]:
-        """What the step made of its input, with the build that it belongs to; part by part where it is lazy."""
+        """The rows that the step returned, each frame with the build that it belongs to.
+
+        `output`: what the asset's function returned. A Polars lazy frame is collected once for each part, and yields as
+        many pairs. Any other frame holds the rows of all parts, and yields one pair.
+        """
         together = not isinstance(output, pl.LazyFrame) or len(self.parts) < 2
         for part, build in enumerate([self.build] if together else [build for build, _ in self.parts]):
             self._current = None if together else part
             yield build, _collect(output)
 
     def outputs_by_day(self, output: Any, day: pl.Expr) -> Iterator[Mapping[date, pl.DataFrame]]:
-        """The same for a build by day: for each part, the rows of each of its days. `day` finds the day of a row."""
+        """The rows that the step returned, by day: one mapping for each part, with every day of the part (a day without
+        rows has an empty frame). Fills `made`.
+
+        Args:
+            output: what the asset's function returned.
+            day: an expression for the day of a row.
+        """
         for build, made in self.outputs(output):
             rows = _by_day(made, day, build.days)
             self.made |= {day: Output.of(build.asset, rows[day]) for day in rows}
@@ -65,7 +77,7 @@ class Handoff:
     def _rows(
         self, columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
-        """What Polars asks of a source: its rows, or those columns of them, that fit, up to a limit."""
+        """The source of `input`, called by Polars: the rows that meet the predicate, up to the limit, in one frame."""
         chosen = self.parts if self._current is None else [self.parts[self._current]]
         rows = pl.concat([rows for _, rows in chosen])
         rows = rows if predicate is None else rows.filter(predicate)
@@ -73,18 +85,23 @@ class Handoff:
         yield (rows if limit is None else rows.limit(limit)).collect(engine="streaming")
 
 
-# Weak: a step's context, and what was handed over with it, go when the step is over.
+# Weak references: Python frees the context and its handoff when the step ends.
 _HANDOFFS: Final[WeakKeyDictionary[Any, Handoff]] = WeakKeyDictionary()
 
 
 def start(step: Any, build: Build | FilesBuild) -> Handoff:
-    """The hand-off of a step that sets out to build this, to be filled with parts. `step`: its context."""
+    """A new handoff for a step, without parts. `step`: its context, as Dagster passes it. `build`: what the step plans
+    to build."""
     _HANDOFFS[step] = handoff = Handoff(build)
     return handoff
 
 
 def of_step(step: Any) -> Handoff:
-    """The hand-off that this step began when its input was loaded."""
+    """The handoff that `start` made for this step.
+
+    Raises:
+        KeyError: the step loaded no input through these IO managers.
+    """
     return _HANDOFFS[step]
 
 
@@ -96,6 +113,6 @@ def _collect(frame: Any) -> pl.DataFrame:
 
 
 def _by_day(rows: pl.DataFrame, day: pl.Expr, wanted: list[date]) -> dict[date, pl.DataFrame]:
-    """The rows of each wanted day, none of them left out; rows of other days are not this build's business."""
+    """The rows of each wanted day; an empty frame if it has none. Rows of other days are left out."""
     parts = rows.with_columns(day.alias(DAY)).partition_by(DAY, as_dict=True, include_key=False)
     return {day: parts.get((day,), rows.clear()) for day in wanted}
