@@ -101,6 +101,6 @@ def raw_orders(
             **metadata.of_ingest(report),
             "dagster/row_count": rows,
             "dagster/uri": f"{lake.uri}/raw_orders",
-            "seconds": round(time.monotonic() - started, 3),
+            metadata.DURATION: round(time.monotonic() - started, 3),
         }
     )

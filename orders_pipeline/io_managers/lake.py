@@ -25,6 +25,7 @@ from orders_pipeline.schema import CODE_VERSIONS, REASON, UPSTREAM
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
+from orders_pipeline.ui import metadata
 from orders_pipeline.ui.materialization import describe_days
 
 _WRITES_AT_ONCE: Final = 4
@@ -108,7 +109,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             with engine.begin() as transaction:
                 accepted += len(builds.commit_build(transaction, build, batch, context.run_id))
         describe_days(context, engine, build, loaded.made, accepted)
-        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", "seconds": loaded.seconds})
+        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", metadata.DURATION: loaded.seconds})
         if build.blocked and context.has_asset_partitions:
             raise MissingInputError(blocked_reason(build.blocked))
 

@@ -21,6 +21,7 @@ from orders_pipeline.resources import PostgresResource
 from orders_pipeline.storage.postgres import copy_frame
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
+from orders_pipeline.ui import metadata
 from orders_pipeline.ui.materialization import RejectsOutput, describe_days, describe_rejects, draw_revenue
 
 _COPIES_AT_ONCE: Final = 2
@@ -47,7 +48,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
             describe_rejects(context, engine, made, replaced)
         else:
             self._replace_days(context, loaded, loaded.build, obj)
-        context.add_output_metadata({"seconds": loaded.seconds})
+        context.add_output_metadata({metadata.DURATION: loaded.seconds})
 
     def _replace_days(self, context: dg.OutputContext, loaded: Handoff, build: Build, output: Any) -> None:
         engine, table = self.postgres.ledger(), MARTS[build.asset]
@@ -70,9 +71,9 @@ class MartsIOManager(dg.ConfigurableIOManager):
                 else:
                     whole |= by_day
         accepted += replace_days(whole)
-        describe_days(context, engine, build, loaded.made, accepted)
         if build.asset == "daily_revenue":
             draw_revenue(context, engine, build.calendar.today)
+        describe_days(context, engine, build, loaded.made, accepted)
 
 
 def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id: str) -> int:

@@ -55,40 +55,42 @@ def describe_days(
     step: Any = context.step_context
     if context.has_asset_partitions:
         for day in build.current:
-            step.add_asset_metadata({"state": "was up to date"}, partition_key=day.isoformat())
+            step.add_asset_metadata({"State": "already current"}, partition_key=day.isoformat())
         for day, its in made.items():
             shown = {
                 "dagster/partition_row_count": its.rows,
-                "state": f"rebuilt from input {build.inputs[day]}: {build.due[day].why}",
+                "State": f"rebuilt from input {build.inputs[day]}: {build.due[day].why}",
                 **metadata.preview(its.sample),
             }
             step.add_asset_metadata(shown, partition_key=day.isoformat())
-    else:
-        latest = max((day for day, its in made.items() if its.rows), default=None)
-        context.add_output_metadata(metadata.preview(made[latest].sample if latest else []))
     with engine.connect() as connection:
-        context.add_output_metadata({"dagster/row_count": builds.total_rows(connection, build.asset)})
+        total = builds.total_rows(connection, build.asset)
     context.add_output_metadata(
         {
-            "rows_rebuilt": sum(its.rows for its in made.values()),
-            "days_rebuilt": accepted,
-            "days": list_days(made),
-            "why": metadata.of_reasons({day: due.why for day, due in build.due.items()}),
-            "days_up_to_date": len(build.current),
-            **({"days_blocked": blocked_reason(build.blocked)} if build.blocked else {}),
+            **({"Blocked": blocked_reason(build.blocked)} if build.blocked else {}),
+            "Days rebuilt": accepted,
+            "Reason": metadata.of_reasons({day: due.why for day, due in build.due.items()}),
+            "Rows rebuilt": sum(its.rows for its in made.values()),
+            "Days": list_days(made),
+            "Days already current": len(build.current),
+            "dagster/row_count": total,
         }
     )
+    if not context.has_asset_partitions:
+        latest = max((day for day, its in made.items() if its.rows), default=None)
+        context.add_output_metadata(metadata.preview(made[latest].sample if latest else []))
 
 
 def describe_rejects(context: dg.OutputContext, engine: Engine, made: RejectsOutput, files: int) -> None:
     """Show the rejects of the files that were read."""
     with engine.connect() as connection:
-        context.add_output_metadata({"dagster/row_count": reject_rate.listed(connection)})
+        total = reject_rate.listed(connection)
     context.add_output_metadata(
         {
-            "files_read": files,
-            "rows_listed": made.reasons.total(),
+            "Rows rejected": made.reasons.total(),
             **metadata.of_rejects(made.reasons),
+            "Files read": files,
+            "dagster/row_count": total,
             **metadata.preview(made.sample),
         }
     )
@@ -100,7 +102,7 @@ def draw_revenue(context: dg.OutputContext, engine: Engine, today: date) -> None
         latest = revenue.latest(connection, charts.CHARTED_DAYS)
     context.add_output_metadata(
         {
-            "revenue": dg.MarkdownMetadataValue(charts.chart(latest)),
-            "last_two_weeks": dg.MarkdownMetadataValue(charts.change_table(latest, today)),
+            "Revenue": dg.MarkdownMetadataValue(charts.chart(latest)),
+            "Last two weeks": dg.MarkdownMetadataValue(charts.change_table(latest, today)),
         }
     )

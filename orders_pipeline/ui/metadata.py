@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
     from orders_pipeline.ledger.staleness import Why
 
+DURATION: Final = "Duration (seconds)"
 PREVIEW_ROWS: Final = 5
 # Of raw rows, and of the text of rejected ones, nothing is shown: they may hold anything, also about people.
 PREVIEWED: Final = {
@@ -96,7 +97,7 @@ def linked_to_code(assets: Iterable[dg.AssetsDefinition]) -> list[Any]:
 
 
 def of_ingest(report: "Report") -> dict[str, Any]:
-    """What an ingest loaded, what it set aside, and which days changed."""
+    """What an ingest loaded, what it could not load, and which days changed."""
     files = [
         dg.TableRecord(
             {
@@ -110,12 +111,12 @@ def of_ingest(report: "Report") -> dict[str, Any]:
         for file in report.loaded[:_LISTED_FILES]
     ]
     return {
-        "files_loaded": len(report.loaded),
-        "files_set_aside": len(report.settled),
-        "rows_received": sum(file.raw.rows for file in report.loaded),
-        "days_touched": list_days(report.changed_days),
-        **({"files": dg.MetadataValue.table(files)} if files else {}),
-        **({"remarks": "\n".join(report.remarks)} if report.remarks else {}),
+        "Files loaded": len(report.loaded),
+        "Files not loaded": len(report.settled),
+        "Rows received": sum(file.raw.rows for file in report.loaded),
+        "Days changed": list_days(report.changed_days),
+        **({"Remarks": "\n".join(report.remarks)} if report.remarks else {}),
+        **({"Files": dg.MetadataValue.table(files)} if files else {}),
     }
 
 
@@ -133,10 +134,10 @@ def of_rejects(reasons: Mapping[str, int]) -> dict[str, Any]:
         dg.TableRecord({"reason": code, "rows": count, "meaning": REASONS.get(code, "")})
         for code, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     ]
-    return {"reasons": dg.MetadataValue.table(records)} if records else {}
+    return {"Rejects by reason": dg.MetadataValue.table(records)} if records else {}
 
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A few rows, their values as text: an amount must not become a float on the way."""
     records = [dg.TableRecord({name: str(value) for name, value in row.items()}) for row in rows[:PREVIEW_ROWS]]
-    return {"preview": dg.MetadataValue.table(records)} if records else {}
+    return {"Preview": dg.MetadataValue.table(records)} if records else {}

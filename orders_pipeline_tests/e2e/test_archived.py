@@ -111,10 +111,10 @@ def test_many_archived_files_are_one_sentence_everywhere(pipeline: Pipeline) -> 
 
     sentence = f"{', '.join(keys[:3])} and 2 more (5 in all)"
     (made,) = result.asset_materializations_for_node("raw_orders")
-    assert str(made.metadata["remarks"].value).count("Archived on S3") == 1
+    assert str(made.metadata["Remarks"].value).count("Archived on S3") == 1
     check = check_results(result)["landed_files_are_readable"]
     assert (check.passed, check.severity.value) == (False, "WARN")
-    for said in (made.metadata["remarks"].value, check.description, call("status").output, call("sync").output):
+    for said in (made.metadata["Remarks"].value, check.description, call("status").output, call("sync").output):
         assert str(said).count(sentence) == 1
 
     for key in keys:

@@ -281,7 +281,7 @@ def test_new_columns_are_reported_once_for_each_source(pipeline: Pipeline) -> No
     def remarks() -> str:
         result = pipeline.run("s3_arrival")
         (made,) = list(result.asset_materializations_for_node("raw_orders"))
-        return str(made.metadata["remarks"].value) if "remarks" in made.metadata else ""
+        return str(made.metadata["Remarks"].value) if "Remarks" in made.metadata else ""
 
     noted = f"{HEADER},note"
     for name in ("shop/2026-03-04/a.csv", "shop/2026-03-04/b.csv"):

@@ -17,7 +17,7 @@ from orders_pipeline.schema import KEYS, TABLES
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.revenue import DayRevenue
 from orders_pipeline.ui.charts import CHARTED_DAYS, change_table, chart
-from orders_pipeline.ui.metadata import PREVIEWED
+from orders_pipeline.ui.metadata import DURATION, PREVIEWED
 from orders_pipeline_tests.support.driver import Pipeline
 
 ASSETS = ("cleaned_orders", "daily_orders", "daily_revenue", "daily_revenue_partitioned")
@@ -166,23 +166,24 @@ def test_a_materialization_shows_what_a_person_wants_to_know(pipeline: Pipeline)
         if event.is_step_materialization and event.asset_key
     }
 
-    assert shown["raw_orders"]["files_loaded"].value == 1
+    assert shown["raw_orders"]["Files loaded"].value == 1
     assert shown["raw_orders"]["dagster/row_count"].value == 2
     assert shown["rejected_orders"]["dagster/row_count"].value == 1
-    assert shown["raw_orders"]["files"].records[0].data == {
+    assert shown["raw_orders"]["Files"].records[0].data == {
         "file": "landing/a.csv",
-        "landed": shown["raw_orders"]["files"].records[0].data["landed"],
+        "landed": shown["raw_orders"]["Files"].records[0].data["landed"],
         "bytes": 80,
         "rows": 2,
         "rejected": 1,
     }
-    assert "no source table" in shown["raw_orders"]["remarks"].value
+    assert "no source table" in shown["raw_orders"]["Remarks"].value
     assert shown["cleaned_orders"]["dagster/row_count"].value == 1
-    assert shown["cleaned_orders"]["days"].value == "2026-03-04"
+    assert shown["cleaned_orders"]["Days"].value == "2026-03-04"
     assert shown["cleaned_orders"]["dagster/uri"].value.endswith("/lake/cleaned_orders")
-    assert "(<data:image/svg+xml," in shown["daily_revenue"]["revenue"].value
+    assert "(<data:image/svg+xml," in shown["daily_revenue"]["Revenue"].value
+    assert list(shown["daily_revenue"])[:4] == ["Revenue", "Last two weeks", "Days rebuilt", "Reason"]
     for asset in ("cleaned_orders", "daily_revenue", "rejected_orders"):
-        assert shown[asset]["seconds"].value >= 0
+        assert shown[asset][DURATION].value >= 0
 
 
 def shown_of(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str | None], dict[str, Any]]:
@@ -198,21 +199,21 @@ def test_a_build_says_which_days_it_rebuilt_and_why(march: Pipeline) -> None:
     march.land_rows("b.csv", "90,bob,2.00,2026-03-04", "91,bob,2.00,2026-03-20")
     shown = shown_of(march.run("s3_arrival"))
 
-    assert shown["cleaned_orders", None]["why"].value == (
+    assert shown["cleaned_orders", None]["Reason"].value == (
         "1 day: new or changed orders (2026-03-04); 1 day: never built, or object missing (2026-03-20)"
     )
-    assert "1 day: upstream day rebuilt (2026-03-04)" in shown["daily_revenue", None]["why"].value
+    assert "1 day: upstream day rebuilt (2026-03-04)" in shown["daily_revenue", None]["Reason"].value
 
     march.run("stale_days", tags=run_tags.of_range(date(2026, 3, 4), date(2026, 3, 20)))
     tags = {**run_tags.of_range(date(2026, 3, 4), date(2026, 3, 5)), run_tags.FULL_REFRESH: "true"}
     shown = shown_of(march.run("stale_days", tags=tags))
-    assert shown["daily_orders", "2026-03-04"]["state"].value.endswith(": full refresh")
-    assert shown["daily_orders", "2026-03-04"]["why"].value == "2 days: full refresh (2026-03-04 to 2026-03-05)"
-    assert shown["daily_revenue_partitioned", "2026-03-05"]["state"].value.endswith(": upstream day rebuilt")
+    assert shown["daily_orders", "2026-03-04"]["State"].value.endswith(": full refresh")
+    assert shown["daily_orders", "2026-03-04"]["Reason"].value == "2 days: full refresh (2026-03-04 to 2026-03-05)"
+    assert shown["daily_revenue_partitioned", "2026-03-05"]["State"].value.endswith(": upstream day rebuilt")
 
     shown = shown_of(march.run("stale_days", partition="2026-03-04"))
-    assert shown["daily_orders", "2026-03-04"]["state"].value == "was up to date"
-    assert shown["daily_orders", "2026-03-04"]["why"].value == "no day was stale"
+    assert shown["daily_orders", "2026-03-04"]["State"].value == "already current"
+    assert shown["daily_orders", "2026-03-04"]["Reason"].value == "no day was stale"
 
 
 def test_counts_are_of_the_whole_table_whatever_a_run_builds(march: Pipeline) -> None:
@@ -242,7 +243,7 @@ def test_a_few_rows_are_previewed_and_no_text_of_a_rejected_or_raw_one(pipeline:
     )
     shown = {**shown_of(pipeline.run("s3_arrival")), **shown_of(pipeline.run("stale_days", partition="2026-03-04"))}
 
-    previews = {asset: s["preview"].records for (asset, _), s in shown.items() if "preview" in s}
+    previews = {asset: s["Preview"].records for (asset, _), s in shown.items() if "Preview" in s}
     assert set(previews) == set(PREVIEWED) == set(TABLES) - {"raw_orders"}
     assert len(previews["cleaned_orders"]) == len(previews["daily_orders"]) == 5
     assert previews["cleaned_orders"][0].data["amount"] == "1.10"
@@ -254,7 +255,7 @@ def test_a_few_rows_are_previewed_and_no_text_of_a_rejected_or_raw_one(pipeline:
     assert previews["daily_revenue"][0].data == {"order_date": "2026-03-04", "revenue": "9.90", "order_count": "9"}
     assert previews["daily_revenue_partitioned"][0].data["daily_spend"] == "9.90"
     assert personal not in str(shown)
-    (reason,) = shown["rejected_orders", None]["reasons"].records
+    (reason,) = shown["rejected_orders", None]["Rejects by reason"].records
     assert reason.data == {"reason": "customer_id_missing", "rows": 1, "meaning": "no customer_id"}
 
 
@@ -270,7 +271,7 @@ def test_revenue_is_shown_day_by_day_with_its_change_and_no_further_back_than_it
     )
     shown = shown_of(pipeline.run("s3_arrival"))["daily_revenue", None]
 
-    assert shown["last_two_weeks"].value.splitlines() == [
+    assert shown["Last two weeks"].value.splitlines() == [
         "day|revenue|orders|change",
         ":--|--:|--:|--:",
         "Wed 2026-05-06|10.00|1|",
@@ -280,7 +281,7 @@ def test_revenue_is_shown_day_by_day_with_its_change_and_no_further_back_than_it
         "Sat 2026-05-02|150.00|1|+50.0\u00a0%",
         "Fri 2026-05-01|100.00|1|",
     ]
-    picture = unquote(shown["revenue"].value)
+    picture = unquote(shown["Revenue"].value)
     assert ">2026-05-01<" in picture
     assert ">2026-05-06: 10.00<" in picture
     with pipeline.connect() as connection:

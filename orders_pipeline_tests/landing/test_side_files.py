@@ -73,7 +73,7 @@ def test_a_run_that_is_given_a_side_file_says_why_it_leaves_it_out(pipeline: Pip
 
     assert pipeline.query("SELECT key FROM ledger.landed_files") == [("landing/a.csv",)]
     (made,) = result.asset_materializations_for_node("raw_orders")
-    remarks = str(made.metadata["remarks"].value).splitlines()
+    remarks = str(made.metadata["Remarks"].value).splitlines()
     assert remarks == [
         f"{key} is left out: a part of its name below the landing prefix begins with _ or ., as the side files of other"
         " tools do."
