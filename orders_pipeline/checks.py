@@ -33,6 +33,7 @@ from orders_pipeline.text import list_days
 from orders_pipeline.ui.findings import examples, odd_days, rejects_by_file, set_aside_files
 
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+_COMPARED: Final = "Days compared"
 _FULL_REFRESH: Final = f"Rerun the job with the tag {run_tags.FULL_REFRESH}=true. If that does not help, report a bug."
 
 
@@ -77,7 +78,7 @@ def no_negative_amounts(
         " Returns are no error. Otherwise, correct the files and upload them again under the same keys."
         if found.order_ids
         else f"No negative amount on {list_days(built.paths)}.",
-        metadata={"negative_orders": len(found.order_ids)},
+        metadata={"Orders with a negative amount": len(found.order_ids)},
     )
 
 
@@ -189,7 +190,7 @@ def revenue_reconciles(context: dg.AssetCheckExecutionContext, postgres: Postgre
         " these days with `orders-pipeline rebuild DAY`. If they still differ, report a bug."
         if differing
         else f"Both chains agree to the cent on {found.comparable} days, {len(found.compared)} of them compared now.",
-        metadata={"days_compared": len(found.compared)},
+        metadata={_COMPARED: len(found.compared)},
     )
 
 
@@ -211,7 +212,7 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
             description=f"Revenue is as usual for the weekday on {compared} days: {list_days(found.compared)}.{skipped}"
             if compared
             else f"Nothing to compare yet.{skipped}",
-            metadata={"days_compared": compared},
+            metadata={_COMPARED: compared},
         )
     newest_first = found.odd[::-1]
     return dg.AssetCheckResult(
@@ -221,7 +222,7 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
         " A file may be missing, duplicated or in another unit: see the files of these days in raw_orders, and the"
         " checks of raw_orders and rejected_orders. Upload corrected files under the same keys. After a holiday or a"
         f" sale, there is nothing to do.{skipped}",
-        metadata={"days_compared": compared, **odd_days(newest_first)},
+        metadata={**odd_days(newest_first), _COMPARED: compared},
     )
 
 

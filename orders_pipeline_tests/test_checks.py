@@ -177,7 +177,7 @@ def test_quarantined_files_are_listed_with_their_reasons(pipeline: Pipeline) -> 
 
     assert not found.passed
     assert "1 of 2 files are not loaded: landing/bad.csv (quarantined: column_missing)." in (found.description or "")
-    (record,) = found.metadata["files"].records  # type: ignore[union-attr]
+    (record,) = found.metadata["Files not loaded"].records  # type: ignore[union-attr]
     assert record.data["file"] == "landing/bad.csv"
     assert "column_missing" in str(record.data["reason"])
 
@@ -370,7 +370,7 @@ def test_revenue_like_that_of_the_weekday_is_plausible(shop: Pipeline) -> None:
 
     assert (found.passed, found.severity) == (True, WARN)
     assert "Revenue is as usual for the weekday on " in (found.description or "")
-    assert found.metadata["days_compared"].value == 30  # of 10 weeks those that have 5 before, six days each
+    assert found.metadata["Days compared"].value == 30  # of 10 weeks those that have 5 before, six days each
 
 
 def test_a_day_far_above_its_weekday_warns_with_the_day_and_how_far(shop: Pipeline) -> None:
@@ -381,7 +381,7 @@ def test_a_day_far_above_its_weekday_warns_with_the_day_and_how_far(shop: Pipeli
     assert (
         "on 1 of 12 days: 2026-06-01 (Monday) 1,000.00, 10.0 times the usual 100.00 (plausible: 50.00 to 200.00)."
     ) in (found.description or "")
-    (record,) = found.metadata["days"].records  # type: ignore[union-attr]
+    (record,) = found.metadata["Days with unusual revenue"].records  # type: ignore[union-attr]
     assert (record.data["day"], record.data["weeks compared"]) == ("2026-06-01", 8)
 
 

@@ -37,7 +37,7 @@ def set_aside_files(found: Sequence[UnloadedFile]) -> Table:
         }
         for file in found[:_LISTED_FILES]
     ]
-    return _table("files", rows)
+    return _table("Files not loaded", rows)
 
 
 def rejects_by_file(found: Sequence[Rejected]) -> Table:
@@ -46,7 +46,7 @@ def rejects_by_file(found: Sequence[Rejected]) -> Table:
         {"file": file.key, "rows": file.rows, "rejected": file.rejected, "reasons": str(file)}
         for file in found[:_LISTED_FILES]
     ]
-    return _table("files", rows)
+    return _table("Files with many rejects", rows)
 
 
 def odd_days(found: Sequence[Odd]) -> Table:
@@ -63,7 +63,7 @@ def odd_days(found: Sequence[Odd]) -> Table:
         }
         for odd in found[:_LISTED_DAYS]
     ]
-    return _table("days", rows)
+    return _table("Days with unusual revenue", rows)
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:

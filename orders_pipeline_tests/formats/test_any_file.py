@@ -663,7 +663,7 @@ def _check_what_people_see(pipeline: Pipeline, failed: dict[str, str], script: s
     aside = {file.key: file for file in [*status.quarantined, *empty]}
     result = pipeline.run("s3_arrival")
     checks = check_results(result)
-    table = checks["landed_files_are_readable"].metadata["files"].value
+    table = checks["landed_files_are_readable"].metadata["Files not loaded"].value
     assert {(r.data["file"], r.data["bytes"], r.data["reason"]) for r in table.records} == {
         (file.key, file.size, file.reason) for file in aside.values()
     }
