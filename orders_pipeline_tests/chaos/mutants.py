@@ -113,7 +113,7 @@ MUTANTS = [
         of="ledger.versions:_is_pending",
         old="if entry is None or entry.version != version:",
         new="if entry is None:",
-        tests="landing/test_landing.py",
+        tests="landing/test_loading.py",
         chosen="overwrite or header_alone",
     ),
     Mutant(
@@ -149,7 +149,7 @@ MUTANTS = [
         of="landing.impact:Impact.record",
         old="staleness.bump_versions(connection, self.changed_days)",
         new="connection.commit() or staleness.bump_versions(connection, self.changed_days)",
-        tests="landing/test_landing.py",
+        tests="landing/test_loading.py",
         chosen="committed_together",
     ),
     Mutant(
@@ -158,7 +158,7 @@ MUTANTS = [
         of="io_managers.marts:_replace_files",
         old="transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
         new="(sa.delete(table).where(sa.tuple_(table.c.bucket",
-        tests="test_checks.py landing/test_landing.py",
+        tests="test_checks.py landing/test_loading.py",
         chosen="full_refresh or overwrite",
     ),
     Mutant(
@@ -167,7 +167,7 @@ MUTANTS = [
         of="ledger.locks:hold_exclusive",
         old="connection.execute(sa.select(sa.func.pg_advisory_lock(_SPACE, int(lock))))",
         new="connection.execute(sa.select(sa.func.pg_try_advisory_lock(_SPACE, int(lock))))",
-        tests="landing/test_landing.py",
+        tests="landing/test_concurrency.py",
         chosen="one_process_at_a_time",
     ),
     Mutant(
@@ -229,7 +229,7 @@ MUTANTS = [
         of="landing.impact:on_activate",
         old="_changed_days(lake, [*coming, *replaced],",
         new="_changed_days(lake, coming,",
-        tests="landing/test_landing.py",
+        tests="landing/test_loading.py",
         chosen="overwrite or header_alone",
     ),
     Mutant(
@@ -238,7 +238,7 @@ MUTANTS = [
         of="landing.raw_objects:_Tally.add",
         old="ids.filter(size == size.max()).max()",
         new="ids.filter(size == size.max()).min()",
-        tests="landing/test_landing.py",
+        tests="landing/test_overlap.py",
         chosen="know_of_each_other",
     ),
     Mutant(
@@ -247,7 +247,7 @@ MUTANTS = [
         of="landing.overlap:pairs",
         old="_holders(pl.concat([held, known]))",
         new="_holders(pl.concat([held.unique('id'), known]))",
-        tests="landing/test_landing.py",
+        tests="landing/test_overlap.py",
         chosen="order",
     ),
     Mutant(
@@ -256,7 +256,7 @@ MUTANTS = [
         of="landing.overlap:pairs",
         old="if one != other and not is_fresh.isdisjoint((one, other))",
         new="if one != other and one in is_fresh",
-        tests="landing/test_landing.py",
+        tests="landing/test_overlap.py",
         chosen="order",
     ),
     Mutant(
@@ -265,7 +265,7 @@ MUTANTS = [
         of="landing.impact:_changed_days",
         old="changed_days |= raw_objects.days_elsewhere(lake, differing, _beyond(changed_days, partners))",
         new="assert partners is not None",
-        tests="landing/test_landing.py",
+        tests="landing/test_overlap.py",
         chosen="moves_to_another_day or falls_back",
     ),
     Mutant(
@@ -283,7 +283,7 @@ MUTANTS = [
         of="landing.impact:_changed_days",
         old="differing = [file for file in changed if times[file.raw.path] == 1]",
         new="differing = [file for file in changed if times]",
-        tests="landing/test_landing.py",
+        tests="landing/test_loading.py",
         chosen="same_bytes_again",
     ),
     Mutant(
@@ -301,7 +301,7 @@ MUTANTS = [
         of="landing.ingest:Ingest._settle",
         old="status = Status.QUARANTINED if is_last_attempt else Status.FAILING",
         new="status = Status.FAILING",
-        tests="landing/test_landing.py",
+        tests="landing/test_attempts.py",
         chosen="bounded",
     ),
     Mutant(
@@ -337,7 +337,7 @@ MUTANTS = [
         of="landing.ingest:Ingest._read",
         old="except Exception as error: return error",
         new="except Exception:\n    raise",
-        tests="landing/test_landing.py",
+        tests="landing/test_quarantine.py",
         chosen="bad_file_blocks",
     ),
     Mutant(
@@ -346,7 +346,7 @@ MUTANTS = [
         of="landing.outages:releasing_on_outage",
         old="_release(connection.engine, run_id, str(outage), log)",
         new="",
-        tests="landing/test_landing.py",
+        tests="landing/test_service_failures.py",
         chosen="outage_at_the_commit",
     ),
     Mutant(
@@ -355,7 +355,7 @@ MUTANTS = [
         of="ledger.files:_refund",
         old="attempts=sa.func.greatest(_t.attempts - 1, 0)",
         new="attempts=_t.attempts",
-        tests="landing/test_landing.py",
+        tests="landing/test_service_failures.py",
         chosen="outage",
     ),
     Mutant(
@@ -373,7 +373,7 @@ MUTANTS = [
         of="landing.ingest:Ingest._read",
         old="if error.errno is not None",
         new="if False",
-        tests="landing/test_landing.py",
+        tests="landing/test_service_failures.py",
         chosen="disk_that_fails",
     ),
     Mutant(
@@ -382,7 +382,7 @@ MUTANTS = [
         of="storage.postgres",
         old='"57P"',
         new='"57"',
-        tests="landing/test_landing.py",
+        tests="landing/test_attempts.py",
         chosen="reported_for_that_file",
     ),
     Mutant(
@@ -391,7 +391,7 @@ MUTANTS = [
         of="landing.impact:_changed_days",
         old="except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:",
         new="except (pl.exceptions.PanicException) as error:",
-        tests="landing/test_landing.py",
+        tests="landing/test_missing_objects.py",
         chosen="blocks_no_arrival",
     ),
     Mutant(
