@@ -532,7 +532,7 @@ MUTANTS = [
         of="alerts.delivery:deliver.deliver",
         old="memory.failed(time.time()) if problem else memory.delivered(number)",
         new="memory.delivered(number)",
-        tests="alerts/test_alerts.py",
+        tests="alerts/test_delivery.py",
         chosen="until_it_is_taken",
     ),
     Mutant(
@@ -541,7 +541,7 @@ MUTANTS = [
         of="alerts.delivery:deliver.deliver",
         old="keep(instance, key, memory) return memory",
         new="return memory",
-        tests="alerts/test_alerts.py",
+        tests="alerts/test_memory.py",
         chosen="process_that_dies or each_crash",
     ),
     Mutant(
@@ -550,7 +550,7 @@ MUTANTS = [
         of="alerts.causes:run_failed",
         old="attempt: _work(run),",
         new="",
-        tests="alerts/test_alerts.py",
+        tests="alerts/test_causes.py",
         chosen="same_work",
     ),
     Mutant(
