@@ -158,7 +158,7 @@ MUTANTS = [
         of="io_managers.marts:_replace_files",
         old="transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket",
         new="(sa.delete(table).where(sa.tuple_(table.c.bucket",
-        tests="test_checks.py landing/test_loading.py",
+        tests="checks/test_no_order_is_lost.py landing/test_loading.py",
         chosen="full_refresh or overwrite",
     ),
     Mutant(
@@ -202,7 +202,7 @@ MUTANTS = [
         of="quality.completeness:of_orders",
         old='on=["order_id", *place], how="semi"',
         new='on=["order_id", *place], how="anti"',
-        tests="test_checks.py",
+        tests="checks/test_no_order_is_lost.py",
         chosen="lost or accounted",
     ),
     Mutant(
@@ -478,7 +478,7 @@ MUTANTS = [
         of="quality.deliveries:find",
         old="missing=sorted(set(compared) - delivered)",
         new="missing=[]",
-        tests="test_checks.py",
+        tests="checks/test_orders_not_empty.py",
         chosen="without_orders",
     ),
     Mutant(
@@ -487,7 +487,7 @@ MUTANTS = [
         of="quality.reconciliation:compare",
         old="earned != spent or",
         new="",
-        tests="test_checks.py",
+        tests="checks/test_revenue_reconciles.py",
         chosen="agree",
     ),
     Mutant(
@@ -496,7 +496,7 @@ MUTANTS = [
         of="quality.reconciliation:record",
         old="if day.day not in differing",
         new="",
-        tests="test_checks.py",
+        tests="checks/test_revenue_reconciles.py",
         chosen="agrees",
     ),
     Mutant(
@@ -505,7 +505,7 @@ MUTANTS = [
         of="quality.reconciliation",
         old="AND reconciled.revenue_built_at = revenue.built_at AND reconciled.spend_built_at = spend.built_at",
         new="",
-        tests="test_checks.py",
+        tests="checks/test_revenue_reconciles.py",
         chosen="since_they_agreed",
     ),
     Mutant(
@@ -514,7 +514,7 @@ MUTANTS = [
         of="checks:revenue_reconciles",
         old=", additional_deps=[daily_revenue_partitioned]",
         new="",
-        tests="test_checks.py",
+        tests="checks/test_revenue_reconciles.py",
         chosen="since_they_agreed",
     ),
     Mutant(
@@ -523,7 +523,7 @@ MUTANTS = [
         of="quality.reject_rate:above",
         old="AND (file.clean_rows = 0 OR",
         new="AND file.rows >= :few AND (file.clean_rows = 0 OR",
-        tests="test_checks.py",
+        tests="checks/test_few_rows_are_rejected.py",
         chosen="hardly_any",
     ),
     Mutant(
