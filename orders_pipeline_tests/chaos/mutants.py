@@ -604,7 +604,7 @@ MUTANTS = [
         of="landing.source_columns:SourceColumn.fingerprinted",
         old="return self.quoted if is_hashed_by_value and self.is_deterministic else _bytewise(self.text)",
         new="return self.quoted",
-        tests="landing/test_source_columns.py",
+        tests="landing/test_source_changes.py",
         chosen="equality",
     ),
     Mutant(
@@ -622,7 +622,7 @@ MUTANTS = [
         of="landing.source_columns:_text",
         old='return f"{value}::text"',
         new='return f"{value}"',
-        tests="landing/test_source_columns.py",
+        tests="landing/test_source_values.py",
         chosen="one_text",
     ),
     Mutant(
