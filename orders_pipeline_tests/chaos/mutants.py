@@ -748,7 +748,7 @@ MUTANTS = [
         of="landing.discover:_receive_named",
         old="s3.download, s3.confirm)",
         new="s3.download)",
-        tests="test_sensors.py",
+        tests="sensors/test_listing.py",
         chosen="known or changed_since",
     ),
     Mutant(
@@ -757,7 +757,7 @@ MUTANTS = [
         of="backlog:Backlog._days_of",
         old="for table in tables if not self.reprocess else ():",
         new="for table in tables:",
-        tests="test_backlog.py test_sensors.py",
+        tests="test_backlog.py sensors/test_requests.py",
         chosen="reprocessed",
     ),
 ]
