@@ -568,7 +568,7 @@ MUTANTS = [
         of="landing.recovery:to_adopt.should_count",
         old="return latest.is_archived or latest.status in (Status.FAILING, Status.QUARANTINED)",
         new="return True",
-        tests="landing/test_recovery.py",
+        tests="landing/test_recovery.py landing/test_adoption.py",
         chosen="status_decides or stays_so",
     ),
     Mutant(
@@ -586,7 +586,7 @@ MUTANTS = [
         of="landing.ingest:Ingest._known_bytes",
         old="for version, made in known.items() if made.path not in gone}",
         new="for version, made in known.items()}",
-        tests="landing/test_recovery.py",
+        tests="landing/test_recovery_of_objects.py",
         chosen="taken_up",
     ),
     Mutant(

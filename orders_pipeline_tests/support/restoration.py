@@ -132,3 +132,9 @@ def after_the_backup(restoration: Restoration) -> None:
     restoration.land_bytes("worse.csv", b"no orders\n")  # the readable version before it still counts
     assert restoration.pipeline.sync().is_complete
     restoration.expire("a.csv", "c.csv", "new.csv", "kept.csv")
+
+
+def keys(adopted: str) -> list[str]:
+    """The keys that a recovery says it adopted."""
+    start = "  adopted from the lake: "
+    return [line.removeprefix(start).split(" (")[0] for line in adopted.splitlines() if line.startswith(start)]
