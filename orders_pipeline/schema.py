@@ -123,8 +123,8 @@ QUARANTINES: Final = {
     "lost": "its object is missing from the lake, and the file cannot be read from S3 again; days that depend on it"
     " keep their last published values",
     "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",
-    "original_gone": "another declaration holds for it, and it cannot be read again, since it is gone from S3 or archived;"
-    " its rows count as they were read before",
+    "original_gone": "another declaration holds for it, and it cannot be read again, since it is gone from S3 or"
+    " archived; its rows count as they were read before",
     "parquet_unreadable": "it begins as Parquet and is cut short, damaged, at odds with its own counts of rows, or"
     " built to take too much memory",
     "row_too_long": "a row is far longer than its longest fields may be: a quote or a line end is missing",

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.backlog import Backlog, Known, backlog
 from orders_pipeline.landing import notices, side_files
 from orders_pipeline.landing.discover import table_trouble
-from orders_pipeline.ledger import active, entries, staleness
+from orders_pipeline.ledger import active, declarations, entries, staleness
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Entry, FileVersion
 from orders_pipeline.resources import S3Resource
@@ -53,10 +53,11 @@ def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey
         ServiceUnavailableError: S3 did not answer.
     """
     unsettled, listed, side_keys = list[tuple[FileVersion, Entry | None]](), set[str](), set[str]()
+    sources = declarations.current(connection)
     for page in s3.list_pages():
         unsettled += of_page(connection, page).unsettled
         listed.update(version.key for version in page)
-        side_keys.update(version.key for version in page if version.is_side_file)
+        side_keys.update(version.key for version in page if version.is_side_file or sources.ignores(version.key))
     known = replace(
         of_ledger(connection, settings, UPSTREAM),
         unsettled=unsettled,

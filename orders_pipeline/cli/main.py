@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orders_pipeline.cli.commands import corrections, development, everyday, maintenance, worker
+from orders_pipeline.cli.commands import corrections, development, everyday, maintenance, sources, worker
 from orders_pipeline.cli.exit_status import ERROR
 from orders_pipeline.errors import OrdersPipelineError
 
@@ -57,6 +57,7 @@ for _command in (
     maintenance.migrate,
     maintenance.recover,
     maintenance.vacuum,
+    sources.sources,
     worker.worker,
 ):
     main.add_command(_command)

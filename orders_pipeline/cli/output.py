@@ -9,13 +9,17 @@ from orders_pipeline import progress as reports
 from orders_pipeline.cli.status import FileStatus, PipelineStatus
 from orders_pipeline.cli.sync import Synced
 from orders_pipeline.cli.terminal import console, escape, progress, say
+from orders_pipeline.errors import SourcesError
+from orders_pipeline.landing.declare import Change
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.side_files import SIDE_FILE
+from orders_pipeline.ledger.declarations import Declaration
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.versions import ARCHIVED
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
+from orders_pipeline.sources.declaration import parse
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
 from orders_pipeline.text import list_days
@@ -129,7 +133,9 @@ def _waiting(sides: list[Waiting]) -> None:
 
 def recovered(found: Recovered) -> None:
     """What a recovery restored, what it could not, and what you have to repeat."""
-    if not (found.adopted or found.to_reprocess or found.stale):
+    for declared in found.declarations:
+        console.print(f"  restored from the lake: the sources applied {_when(declared)}")
+    if not (found.declarations or found.adopted or found.to_reprocess or found.stale):
         console.print("Nothing to recover: every file in the lake is in the ledger, and no object is missing.")
     for version in found.adopted:
         landed = f"landed {version.last_modified:%Y-%m-%d %H:%M:%S} UTC"
@@ -158,6 +164,55 @@ def recovered(found: Recovered) -> None:
             " again with the same bytes as before ranks by its first landing."
         )
     console.print("Next: `orders-pipeline sync`.")
+
+
+def declared(change: Change, *, is_applied: bool) -> None:
+    """What a declaration of sources changes, or would change."""
+    named = ", ".join(source.name for source in change.sources.declared) or "none"
+    console.print(f"{'Sources that hold now' if is_applied else 'Sources'}: {escape(named)}.")
+    kinds = {
+        "to read again from S3": change.read_again,
+        "to validate again from the lake": change.validated_again,
+        "quarantined, to try again": change.tried_again,
+    }
+    for what, keys in kinds.items():
+        if keys:
+            shown = ", ".join(keys[:_FEW]) + (", ..." if len(keys) > _FEW else "")
+            console.print(f"  {len(keys)} file{'s' if len(keys) > 1 else ''} {what}: {escape(shown)}")
+    if not any(kinds.values()):
+        console.print("  No file that has landed is affected.")
+    elif is_applied:
+        console.print("Next: `orders-pipeline sync`, or wait for the sensors.")
+    if not is_applied:
+        console.print("Nothing was changed: this was a dry run.")
+
+
+def declaration(history: Sequence[Declaration]) -> None:
+    """The declaration that holds, as TOML."""
+    if not history:
+        console.print("# No source is declared. See docs/sources.md.")
+        return
+    console.print(f"# Applied {_when(history[-1])}")
+    console.print(escape(history[-1].toml.rstrip()))
+
+
+def declarations(history: Sequence[Declaration]) -> None:
+    """The declarations that were applied, the newest first."""
+    for declared in reversed(history):
+        console.print(f"{_when(declared)}: {escape(_names(declared))}")
+    if not history:
+        console.print("No declaration was ever applied.")
+
+
+def _when(declared: Declaration) -> str:
+    return f"{declared.applied_at:%Y-%m-%d %H:%M:%S} UTC by {escape(declared.applied_by)}"
+
+
+def _names(declared: Declaration) -> str:
+    try:
+        return ", ".join(source.name for source in parse(declared.toml).declared) or "none"
+    except SourcesError:
+        return "of a newer release"
 
 
 def status(found: PipelineStatus) -> None:

@@ -15,7 +15,6 @@ from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.reprocess import discard_vanished
 from orders_pipeline.ledger import declarations, entries
 from orders_pipeline.ledger.keys import active_among
-from orders_pipeline.ledger.keys import active_keys
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
 from orders_pipeline.sources.declaration import Source
@@ -63,16 +62,17 @@ def _receive_named(ingest: Ingest, s3: "S3Resource", keys: list[str], listed: Se
         found = dict(zip(to_look_up, threads.map(s3.current, to_look_up), strict=True))
     there = [version for version in found.values() if version is not None]
     report.add(ingest.take(there, s3.download))
-    report.remarks += _left_out(ingest.connection, s3.bucket, there)
+    report.remarks += _left_out(ingest, s3, there)
     report.remarks += [f"{key} is gone from S3." for key, version in found.items() if version is None]
     return report
 
 
-def _left_out(connection: Connection, bucket: str, versions: list[FileVersion]) -> list[str]:
-    """A remark on each side file that was named and is not loaded."""
-    named = [version.key for version in versions if version.is_side_file]
-    active_keys = active_among(connection, bucket, named) if named else set()
-    return [f"{key} is left out: {side_files.WHY}." for key in named if key not in active_keys]
+def _left_out(ingest: Ingest, s3: "S3Resource", versions: list[FileVersion]) -> list[str]:
+    """A remark on each key that was named and is left out."""
+    why = {version.key: side_files.why_left_out(version.key, s3.prefix, ingest.sources) for version in versions}
+    named = [key for key, reason in why.items() if reason]
+    active_keys = active_among(ingest.connection, s3.bucket, named) if named else set()
+    return [f"{key} is left out: {why[key]}." for key in named if key not in active_keys]
 
 
 def receive_table(ingest: Ingest, settings: Settings) -> Report:

@@ -7,17 +7,19 @@ what only the lake still has, and missing objects.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from orders_pipeline import progress
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
 from orders_pipeline.landing import raw_objects, source_table
+from orders_pipeline.landing.declare import restore
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.outages import releasing_on_outage
 from orders_pipeline.landing.provenance import Origin, origin_of
-from orders_pipeline.ledger import active, builds, entries, files
+from orders_pipeline.ledger import active, builds, declarations, entries, files
+from orders_pipeline.ledger.declarations import Declaration
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.schema import UPSTREAM
@@ -60,6 +62,7 @@ class Recovered:
     damaged: list[str] = field(default_factory=list)  # objects that cannot be read
     unrecoverable: list[str] = field(default_factory=list)  # active keys whose rows exist nowhere any more
     table_days: list[str] = field(default_factory=list)  # keys that only the lake has, without a source table
+    declarations: list[Declaration] = field(default_factory=list)  # of sources, from the lake
 
     @property
     def is_complete(self) -> bool:
@@ -72,9 +75,15 @@ def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
 
     Raises:
         ServiceUnavailableError: S3, the lake or Postgres did not answer.
+        SourcesError: a newer release applied the declaration of sources in the lake.
     """
     with releasing_on_outage(ingest.connection, ingest.run_id, ingest.log):
-        return _recover(ingest, s3, settings)
+        with ingest.transaction():
+            restored = restore(ingest.connection, ingest.lake)
+            sources = declarations.current(ingest.connection)
+        found = _recover(replace(ingest, sources=sources), s3, settings)
+        found.declarations = restored
+        return found
 
 
 def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersion | None, zone: str) -> list[Copy]:

@@ -6,9 +6,8 @@ reprocessed keeps counting as it was read before, and is quarantined with advice
 counts nowhere that is built from then on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing import raw_objects
@@ -19,8 +18,6 @@ from orders_pipeline.ledger import active, entries, files
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import LOST, Status
 from orders_pipeline.settings import read_settings
-
-_KEEPS: Final = "Its rows count as they were read before."
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def _revalidate(ingest: Ingest, outdated: Sequence[ActiveFile], otherwise: _Othe
             if isinstance(outcome, _NeedsBytes):
                 report.remarks.append(otherwise(ingest, by_version[version], outcome))
             elif isinstance(outcome, QuarantineError):
-                report.remarks.append(_keep(ingest, by_version[version], outcome.code, str(outcome)))
+                report.remarks.append(_keep(ingest, by_version[version], outcome))
         report.add(ingest.count([made for made in outcomes.values() if isinstance(made, ActiveFile)]))
     return report
 
@@ -108,11 +105,12 @@ def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int
     """Quarantine a file whose bytes are needed and cannot be had."""
     key = file.version.key
     if not needs.object_is_missing:
-        message = (
-            f"Another declaration holds for {key}, and it cannot be read again: it is gone, archived or frozen. {_KEEPS}"
-            " Upload it again under the same key; or restore it and run `orders-pipeline retry KEY`."
+        error = QuarantineError(
+            "original_gone",
+            f"Another declaration holds for {key}, and it cannot be read again: it is gone, archived or frozen. Upload"
+            " it again under the same key; or restore it and run `orders-pipeline retry KEY`.",
         )
-        return _keep(ingest, file, "original_gone", message)
+        return _keep(ingest, file, error)
     message = (
         f"The object of {key} is missing from the lake, and the file cannot be read again. Upload it"
         f" again, restore {ingest.lake.uri}, or run `orders-pipeline retract KEY`. Until then, days that depend on it"
@@ -126,21 +124,22 @@ def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int
     return message
 
 
-def _keep(ingest: Ingest, file: ActiveFile, code: str, message: str) -> str:
+def _keep(ingest: Ingest, file: ActiveFile, error: QuarantineError) -> str:
     """Quarantine a file that the present declaration cannot read, and let its rows count as another one read them."""
-    path = file.raw.path
+    path, message = file.raw.path, f"{error} Its rows count as they were read before."
     origin = origin_of(ingest.lake.metadata(path))
+    before = raw_objects.source_of(ingest.lake, path)
+    made = replace(file.raw, bytes_hash=before.bytes_hash, rows_hash=before.rows_hash)
     if origin is None or not origin.is_current_for(ingest.zone):
-        before = raw_objects.source_of(ingest.lake, path)
         made = raw_objects.revalidate(ingest.lake, path, file.version, ingest.zone, before)
-        ingest.count([ActiveFile(file.version, made)])
+    ingest.count([ActiveFile(file.version, made)])
     with ingest.transaction():
         files.settle(
             ingest.connection,
             file.version,
             Status.QUARANTINED,
-            code,
-            message if _KEEPS in message else f"{message} {_KEEPS}",
+            error.code,
+            message,
             ingest.run_id,
             tried_by=ingest.source_of(file.version),
         )

@@ -50,7 +50,12 @@ def append(connection: Connection, declarations: Sequence[Declaration]) -> None:
 
 def is_redeclared(version: Any, sources: Sources) -> sa.ColumnElement[bool]:
     """Whether a version was last tried by another declaration than holds. `version`: columns of `landed_files`."""
-    return sa.or_(
+    return sa.or_(*redeclared(version, sources))
+
+
+def redeclared(version: Any, sources: Sources) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Whether the version's bytes, and whether its rows, are declared otherwise than when it was last tried."""
+    return (
         version.bytes_hash.is_distinct_from(_expected(version, sources, lambda source: source.bytes_hash)),
         version.rows_hash.is_distinct_from(_expected(version, sources, lambda source: source.rows_hash)),
     )

@@ -32,7 +32,8 @@ def _latest(connection: Connection, bucket: str, keys: Sequence[str], sources: S
 
 
 def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tuple[FileVersion, Entry | None]]:
-    """The listed versions that the ledger has not settled, each with the latest entry of its key."""
+    """The listed versions that the ledger has not settled, each with the latest entry of its key. A key that its source
+    ignores becomes a side file."""
     found: list[tuple[FileVersion, Entry | None]] = []
     sources = declarations.current(connection) if listed else UNDECLARED
     for bucket in sorted({version.bucket for version in listed}):
@@ -40,8 +41,12 @@ def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tup
             settled = _settled(connection, bucket, [version.key for version in page], sources)
             others = [v for v in page if (v.key, v.etag, v.size, v.last_modified) not in settled]
             known = _latest(connection, bucket, [version.key for version in others], sources) if others else {}
-            found += [(version, known.get(version.key)) for version in others]
+            found += [(_as_declared(version, sources), known.get(version.key)) for version in others]
     return found
+
+
+def _as_declared(version: FileVersion, sources: Sources) -> FileVersion:
+    return replace(version, is_side_file=True) if sources.ignores(version.key) else version
 
 
 def _settled(connection: Connection, bucket: str, keys: Sequence[str], sources: Sources) -> set[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """Which keys the ledger knows, whatever the status of their versions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -9,9 +9,9 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import is_latest, pairs, version_of
 from orders_pipeline.ledger.versions import FileVersion, Status
+from orders_pipeline.sources import patterns
 
 _t: Final = landed_files.c
-_HAS_SIDE_NAME: Final = _t.key.regexp_match("(^|/)[_.]")  # also matches the prefix, which `is_side_file` skips
 
 
 def knows_any(connection: Connection, bucket: str, prefix: str) -> bool:
@@ -27,16 +27,21 @@ def active_among(connection: Connection, bucket: str, keys: Iterable[str]) -> se
     return set(connection.execute(query).scalars())
 
 
-def active_with_side_names(connection: Connection, bucket: str) -> list[str]:
-    """The keys that have an active version and a segment that begins with `_` or `.`, in order."""
-    query = sa.select(_t.key).where(_t.active, _t.bucket == bucket, _HAS_SIDE_NAME)
+def active_with_side_names(connection: Connection, bucket: str, ignored: Sequence[str]) -> list[str]:
+    """The keys that have an active version and a segment that begins with `_` or `.`, or fit a pattern, in order."""
+    query = sa.select(_t.key).where(_t.active, _t.bucket == bucket, _has_side_name(ignored))
     return sorted(connection.execute(query).scalars())
 
 
-def unloaded_with_side_names(connection: Connection, bucket: str) -> list[FileVersion]:
-    """The quarantined and failing latest versions of keys with such a segment and no active version."""
+def unloaded_with_side_names(connection: Connection, bucket: str, ignored: Sequence[str]) -> list[FileVersion]:
+    """The quarantined and failing latest versions of such keys without an active version."""
     is_unloaded = _t.status.in_([Status.QUARANTINED, Status.FAILING])
-    query = sa.select(landed_files).where(_t.bucket == bucket, is_unloaded, _HAS_SIDE_NAME, is_latest())
+    query = sa.select(landed_files).where(_t.bucket == bucket, is_unloaded, _has_side_name(ignored), is_latest())
     found = [version_of(row) for row in connection.execute(query.order_by(_t.key))]
     active = active_among(connection, bucket, [version.key for version in found]) if found else set()
     return [version for version in found if version.key not in active]
+
+
+def _has_side_name(ignored: Sequence[str]) -> sa.ColumnElement[bool]:
+    by_name = _t.key.regexp_match("(^|/)[_.]")  # also matches the prefix, which `is_side_file` skips
+    return sa.or_(by_name, *(_t.key.like(patterns.like(pattern), escape="\\") for pattern in ignored))

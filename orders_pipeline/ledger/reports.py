@@ -1,13 +1,14 @@
 """Reports on landed files: their number by status, their rows, and those that are not loaded."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger.models import landed_files
-from orders_pipeline.ledger.records import latest_of_keys, version_of
+from orders_pipeline.ledger.records import Amounts, latest_of_keys, version_of
 from orders_pipeline.ledger.versions import ARCHIVED, FileVersion, Status
 
 _t: Final = landed_files.c
@@ -51,11 +52,13 @@ def active_rows(connection: Connection) -> int:
 
 @dataclass(frozen=True)
 class Counts:
-    """Keys by the status of their latest version, and the rows of the active versions."""
+    """Keys by the status of their latest version, and the rows of the active versions and their amounts, by outcome."""
 
     by_status: dict[str, int]
     rows: int
     clean_rows: int
+    void_rows: int
+    amounts: Amounts
 
 
 def counts(connection: Connection) -> Counts:
@@ -64,8 +67,13 @@ def counts(connection: Connection) -> Counts:
     by_status: dict[str, int] = dict(
         connection.execute(sa.select(latest.c.status, sa.func.count()).group_by(latest.c.status)).all()
     )
-    sums = sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0), sa.func.coalesce(sa.func.sum(_t.clean_rows), 0)).where(
-        _t.active
+    summed = (_t.rows, _t.clean_rows, _t.void_rows, _t.clean_amount, _t.void_amount, _t.rejected_amount)
+    sums = sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in summed)).where(_t.active)
+    rows, clean_rows, void_rows, *amounts = connection.execute(sums).one()
+    return Counts(
+        {status.value: by_status.get(status.value, 0) for status in Status},
+        int(rows),
+        int(clean_rows),
+        int(void_rows),
+        Amounts(*map(Decimal, amounts)),
     )
-    rows, clean_rows = connection.execute(sums).one()
-    return Counts({status.value: by_status.get(status.value, 0) for status in Status}, int(rows), int(clean_rows))

@@ -1,6 +1,6 @@
 """How many rejects there are, which files have too many, and why. Reads the ledger and `rejected_orders`."""
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -8,9 +8,13 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.ledger import declarations
+from orders_pipeline.ledger.models import rejected_orders
+from orders_pipeline.ledger.records import pairs
 from orders_pipeline.schema import UNREADABLE_FILE_ROWS
 
 _REASONS_NAMED: Final = 3
+_HALF: Final = Decimal("0.5")
 
 
 @dataclass(frozen=True)
@@ -42,40 +46,47 @@ def listed(connection: Connection) -> int:
 
 
 def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
-    """The number of active files with rows, and the files with too many rejects, worst first. Those are files without
-    any clean row, and files with a larger share of rejects than `share`. A small file may have half of its rows
-    rejected even if `share` is less, since a few rows prove little."""
+    """The number of active files with rows, and the files with too many rejects, worst first. Those are files of which
+    no row is a version of an order, and files with a larger share of rejects than their source declares, or `share`. A
+    small file may have half of its rows rejected even if the share is less, since a few rows prove little."""
     compared = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
     query = sa.text(
         """
-        WITH files AS (
-            SELECT id, bucket, key, rows, clean_rows + coalesce(void_rows, 0) AS versions,
-                rows - clean_rows - coalesce(void_rows, 0) AS rejected
-            FROM ledger.landed_files WHERE active
-        )
-        SELECT file.id, file.key, file.rows, file.rejected, listed.reason, count(listed.*)
-        FROM files file
-        LEFT JOIN analytics.rejected_orders listed ON listed.bucket = file.bucket AND listed.source = file.key
-        WHERE file.rejected > 0 AND (file.versions = 0 OR file.rejected
-            > file.rows * CASE WHEN file.rows < :few THEN greatest(:share, 0.5) ELSE :share END)
-        GROUP BY file.id, file.key, file.rows, file.rejected, listed.reason
+        SELECT bucket, key, rows, rows - versions AS rejected
+        FROM (SELECT *, clean_rows + coalesce(void_rows, 0) AS versions FROM ledger.landed_files WHERE active) file
+        WHERE rows > versions
         """
     )
-    reasons: dict[tuple[int, str, int, int], Counter[str]] = {}
-    for id_, key, rows, rejected, reason, count in connection.execute(
-        query, {"few": UNREADABLE_FILE_ROWS, "share": share}
-    ):
-        counted = reasons.setdefault((id_, key, rows, rejected), Counter())
-        if reason is not None:
-            counted[reason] += count
-    found = [
-        Rejected(key, rows, rejected, tuple(sorted(counted.items(), key=_most_common)[:_REASONS_NAMED]))
-        for (_, key, rows, rejected), counted in reasons.items()
+    sources = declarations.current(connection)
+
+    def is_above(bucket: str, key: str, rows: int, rejected: int) -> bool:
+        declared = sources.of(bucket, key).max_reject_share
+        limit = share if declared is None else declared
+        return rejected > rows * (max(limit, _HALF) if rows < UNREADABLE_FILE_ROWS else limit)
+
+    found = [row for row in connection.execute(query) if row.rejected == row.rows or is_above(*row)]
+    reasons = _reasons(connection, [(row.bucket, row.key) for row in found])
+    rejected = [
+        Rejected(row.key, row.rows, row.rejected, tuple(reasons.get((row.bucket, row.key), ()))) for row in found
     ]
-    worst = sorted(found, key=lambda file: (-file.rejected / file.rows, -file.rejected, file.key))
+    worst = sorted(rejected, key=lambda file: (-file.rejected / file.rows, -file.rejected, file.key))
     return int(compared.scalar_one()), worst
 
 
-def _most_common(counted: tuple[str, int]) -> tuple[int, str]:
-    reason, count = counted
-    return -count, reason
+def _reasons(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[str, int]]]:
+    """The most common reasons of the rejects of some files, as far as they are listed."""
+    if not keys:
+        return {}
+    listed = rejected_orders.c
+    query = (
+        sa.select(listed.bucket, listed.source, listed.reason, sa.func.count().label("rows"))
+        .where(sa.tuple_(listed.bucket, listed.source).in_(pairs(keys)))
+        .group_by(listed.bucket, listed.source, listed.reason)
+        .order_by(sa.desc("rows"), listed.reason)
+    )
+    found: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for row in connection.execute(query):
+        reasons = found.setdefault((row.bucket, row.source), [])
+        if len(reasons) < _REASONS_NAMED:
+            reasons.append((row.reason, row.rows))
+    return found

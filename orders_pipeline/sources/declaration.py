@@ -184,9 +184,14 @@ class Sources:
         """The source of a version: of an object, or (without a bucket) of a day of the source table."""
         return self.of_key(key) if bucket else self.of_table
 
+    @cached_property
+    def ignored(self) -> list[str]:
+        """Every pattern of keys that are left out. Such a key is left out only if its own source has the pattern."""
+        return sorted({pattern for source in (*self.declared, self.undeclared) for pattern in source.ignore})
+
     def ignores(self, key: str) -> bool:
         """Whether a key is to be left out, as its source declares."""
-        return any(patterns.matches(pattern, key) for pattern in self.of_key(key).ignore)
+        return bool(self.ignored) and any(patterns.matches(pattern, key) for pattern in self.of_key(key).ignore)
 
 
 UNDECLARED: Final = Sources()

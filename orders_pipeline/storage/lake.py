@@ -23,6 +23,7 @@ from orders_pipeline.storage.s3 import outages
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+SOURCES = "sources"  # applied declarations: kept for ever, and no objects of orders
 _UNFINISHED = ".unfinished"
 _FOLDERS = ("raw_orders", "cleaned_orders", "daily_orders", _UNFINISHED)
 _HEADS_AT_ONCE = 16
@@ -44,8 +45,9 @@ class Lake(Protocol):
     def metadata(self, name: str) -> dict[str, str]:
         """The key-value metadata in an object's footer."""
 
-    def objects(self) -> Iterator[str]:
-        """The name of every object of the pipeline, unfinished ones too. Leaves out objects of others."""
+    def objects(self, *folders: str) -> Iterator[str]:
+        """The name of every object in these folders; without folders, of every object of orders, unfinished ones too.
+        Leaves out objects of others."""
 
     def missing(self, names: Sequence[str]) -> list[str]:
         """The names among these that have no object."""
@@ -86,9 +88,9 @@ class FolderLake:
     def metadata(self, name: str) -> dict[str, str]:
         return pl.read_parquet_metadata(Path(self.uri) / name)
 
-    def objects(self) -> Iterator[str]:
+    def objects(self, *folders: str) -> Iterator[str]:
         root = Path(self.uri)
-        found = (path for folder in _FOLDERS for path in (root / folder).rglob("*") if path.is_file())
+        found = (path for folder in folders or _FOLDERS for path in (root / folder).rglob("*") if path.is_file())
         return (path.relative_to(root).as_posix() for path in found)
 
     def missing(self, names: Sequence[str]) -> list[str]:
@@ -144,9 +146,9 @@ class S3Lake:
         uri, options = f"{self.uri}/{name}", self._storage
         return pl.read_parquet_metadata(uri, storage_options=options, credential_provider=self._credentials)
 
-    def objects(self) -> Iterator[str]:
+    def objects(self, *folders: str) -> Iterator[str]:
         root, pages = self._key(""), self.client.get_paginator("list_objects_v2")
-        for folder in _FOLDERS:
+        for folder in folders or _FOLDERS:
             with outages(f"list {self.uri}/{folder}"):
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._key(f"{folder}/")):
                     for item in page.get("Contents", []):

@@ -48,7 +48,8 @@ def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
         reasons.append(
             f"{list_days(outdated)} keep their last published values until {len(keys)} files are reprocessed"
             f" ({', '.join(printable(key) for key in keys[:_EXAMPLES])}): they were validated by older rules, by"
-            " another declaration or for another time zone, or are to be read again. Materialize raw_orders without config."
+            " another declaration or for another time zone, or are to be read again. Materialize raw_orders without"
+            " config."
         )
     if failed := {day: found.names for day, found in blocked.items() if found.by is Blocker.FAILED_CHECK}:
         checks = sorted({name for names in failed.values() for name in names})

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import builds, reports, staleness
 from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, rejected_orders
+from orders_pipeline.ledger.records import Amounts
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.settings import Settings
 
@@ -23,6 +24,8 @@ class Totals:
     clean_orders: int
     rejected_rows: Mapping[str, int]  # by reason
     superseded_rows: int
+    void_rows: int
+    amounts: Amounts  # of all rows that were read, by outcome
     out_of_range_days: list[date]
     days: int
     revenue: Decimal
@@ -46,6 +49,8 @@ def totals(connection: Connection, settings: Settings) -> Totals:
         clean_orders=clean,
         rejected_rows=dict(connection.execute(reasons.order_by(sa.func.count().desc())).all()),
         superseded_rows=counts.clean_rows - clean,
+        void_rows=counts.void_rows,
+        amounts=counts.amounts,
         out_of_range_days=staleness.out_of_range(connection, calendar),
         days=revenue_days,
         revenue=Decimal(revenue_sum),

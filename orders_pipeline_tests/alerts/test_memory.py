@@ -83,7 +83,7 @@ def test_each_crash_repeats_one_message_and_loses_none(
 def test_memory_is_bounded() -> None:
     kept = memory.Memory(after=0).learn(
         causes.Event(causes={f"{number}": "end"}, alert=causes.Alert(f"{number}", ""))
-        for number in range(2 * memory.MOST_TOLD)
+        for number in range(2 * memory.MOST_REPORTED)
     )
     more = kept.learn([
         causes.Event(causes={"more": "end"}, alert=causes.Alert("more", "")), causes.Event(causes={"1500": "end"}),
@@ -92,7 +92,7 @@ def test_memory_is_bounded() -> None:
     for found in (kept, more):
         assert [alert.text for alert in found.waiting] == [f"{n}" for n in range(memory.MOST_WAITING)]
     assert list(more.told)[-2:] == ["more", "1500"]  # what lasts is remembered, and the oldest are forgotten
-    assert len(kept.told) == memory.MOST_TOLD
+    assert len(kept.told) == memory.MOST_REPORTED
 
 
 def test_a_memory_that_cannot_be_read_starts_over(instance: dg.DagsterInstance, begun: Receiver) -> None:

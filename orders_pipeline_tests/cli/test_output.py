@@ -124,7 +124,7 @@ def test_an_empty_file_that_takes_no_place_is_no_finding(pipeline: Pipeline) -> 
 
     synced = pipeline.sync()
 
-    assert synced.set_aside == []
+    assert synced.unloaded == []
     assert synced.failed_checks == {}
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing.ingest import ingesting
-from orders_pipeline.ledger import active, files
+from orders_pipeline.ledger import active, entries, files
 from orders_pipeline_tests.support.driver import Pipeline
 
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -24,7 +24,7 @@ def test_files_in_the_hands_of_another_are_not_waited_for_by_who_would_try_them_
         files.claim(holder, [held], "a run at work")
         asking.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
         files.end_backoff(asking)
-        assert [entry.version for entry in files.failing(asking, held.bucket) if entry.due] == [free]
+        assert [entry.version for entry in entries.failing(asking, held.bucket) if entry.due] == [free]
 
 
 def test_several_files_are_locked_in_order_by_who_keeps_a_table_of_them(pipeline: Pipeline) -> None:

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from orders_pipeline.cli.main import main
-from orders_pipeline.ledger import days
+from orders_pipeline.ledger import staleness
 from orders_pipeline_tests.support.driver import HEADER, Pipeline, gzipped
 from orders_pipeline_tests.support.landed import statuses
 
@@ -116,7 +116,7 @@ def test_a_file_and_the_days_that_it_touches_are_committed_together(
 
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     with monkeypatch.context() as patched:
-        patched.setattr(days, "bump_versions", fail)
+        patched.setattr(staleness, "bump_versions", fail)
         assert not pipeline.sync().is_complete
 
     assert pipeline.query("SELECT count(*) FROM ledger.landed_files WHERE active") == [(0,)]

@@ -1,0 +1,135 @@
+"""Declarations: what is accepted, what is refused and by which words, and which source a key has."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from orders_pipeline.errors import SourcesError
+from orders_pipeline.sources.declaration import PLAIN, Source, parse
+
+ACME = """
+[defaults]
+max_reject_share = "2%"
+deletes = { Op = ["D"] }
+
+[[source]]
+name = "acme"
+keys = "landing/acme/*"
+columns = { order_id = "Nr", amount = "Betrag" }
+keep = { Status = ["paid", "refunded"] }
+
+[[source]]
+name = "acme-returns"
+keys = "landing/acme/returns/*"
+deletes = {}
+max_reject_share = "10%"
+
+[[source]]
+name = "shop"
+table = "shop.orders"
+frozen_after = "60d"
+currency = "EUR"
+"""
+
+
+def test_a_declaration_that_says_nothing_is_the_plain_reading() -> None:
+    assert parse("").undeclared == PLAIN
+    assert PLAIN.bytes_hash is PLAIN.rows_hash is None
+    assert PLAIN.reading == {}
+
+
+def test_the_pattern_with_most_literal_characters_holds() -> None:
+    sources = parse(ACME)
+
+    assert sources.of_key("landing/acme/1.csv").name == "acme"
+    assert sources.of_key("landing/acme/returns/1.csv").name == "acme-returns"
+    assert sources.of_key("landing/other/1.csv") == sources.undeclared
+    assert sources.of("", "table:orders/2026-03-04").name == "shop"
+
+
+def test_defaults_hold_what_no_source_says() -> None:
+    sources = parse(ACME)
+
+    assert sources.undeclared.deletes == sources.of_key("landing/acme/1.csv").deletes == {"Op": ("D",)}
+    assert sources.of_key("landing/acme/returns/1.csv").deletes == {}
+    assert sources.of_key("landing/acme/1.csv").max_reject_share == Decimal("0.02")
+    assert sources.of_table.frozen_after == timedelta(days=60)
+
+
+def test_the_name_the_keys_and_the_scope_change_no_hash() -> None:
+    one = Source(name="a", keys="a*", columns={"amount": "Total"}, drop={"S": ("x",)}, ignore=("*.tmp",))
+    other = Source(name="b", keys="b*", columns={"amount": "Total"}, drop={"S": ("x",)})
+
+    assert (one.bytes_hash, one.rows_hash) == (other.bytes_hash, other.rows_hash)
+    assert one.bytes_hash != Source(columns={"amount": "Sum"}).bytes_hash
+    assert one.rows_hash != Source(drop={"S": ("y",)}).rows_hash
+
+
+def test_a_reading_survives_the_metadata_of_an_object() -> None:
+    source = parse(ACME).of_key("landing/acme/1.csv")
+
+    again = Source.of_reading(json.loads(json.dumps(source.reading)))
+
+    assert (again.bytes_hash, again.rows_hash) == (source.bytes_hash, source.rows_hash)
+    assert again.keep == source.keep
+
+
+SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("a b = 1", ["not TOML", "line 1"]),
+        ("[[sources]]\n", ["sources: there is no such table"]),
+        ("source = 1", ["[[source]]"]),
+        ('[[source]]\nkeys = "a*"', ["source 'number 1' has no name"]),
+        ('[[source]]\nname = "acme"', ["'acme'", "either keys or table"]),
+        ('[[source]]\nname = "Acme Ltd"\nkeys = "a*"', ["'Acme Ltd'", "name", "lower-case"]),
+        (f"{SOURCE}colums = {{}}", ["'acme'", "colums: there is no such field"]),
+        (f'{SOURCE}columns = {{ total = "T" }}', ["'acme'", "columns.total", "'amount'"]),
+        (f'{SOURCE}columns = {{ amount = "T", order_id = "t " }}', ["'t '", "both"]),
+        (f'{SOURCE}columns = {{ amount = "" }}', ["'acme'", "columns.amount", "empty"]),
+        (f'{SOURCE}keep = {{ Status = "paid" }}', ["'acme'", "keep.Status", "list of texts"]),
+        (f"{SOURCE}keep = {{ Status = [1] }}", ["'acme'", "keep.Status", "text in quotes"]),
+        (f"{SOURCE}drop = {{ Status = [] }}", ["'acme'", "drop", "Status", "empty"]),
+        (f'{SOURCE}keep = {{ S = ["a"] }}\ndrop = {{ S = ["b"] }}', ["'acme'", "keep and drop", "'S'"]),
+        (f'{SOURCE}currency = "euro"', ["'acme'", "currency", "'EUR'"]),
+        (f"{SOURCE}max_reject_share = 0.01", ["'acme'", "max_reject_share", "'1%'"]),
+        (f'{SOURCE}max_reject_share = "200%"', ["'acme'", "max_reject_share"]),
+        (f'{SOURCE}frozen_after = "60d"', ["'acme'", "frozen_after", "table"]),
+        (f'{SOURCE}ignore = "*.tmp"', ["'acme'", "ignore", "list of texts"]),
+        (f"{SOURCE}{SOURCE}", ["'acme'", "twice"]),
+        ('[defaults]\nkeys = "a*"', ["[defaults] keys"]),
+        ('[defaults]\ncurrency = "x"', ["[defaults] currency"]),
+        (
+            '[[source]]\nname = "a"\ntable = "x"\n[[source]]\nname = "b"\ntable = "y"',
+            ["one source table"],
+        ),
+        (
+            '[[source]]\nname = "a"\nkeys = "landing/*1"\n[[source]]\nname = "b"\nkeys = "landing/2*"',
+            ["'a' and 'b'", "'landing/*1'", "equally exact"],
+        ),
+    ],
+)
+def test_a_bad_declaration_names_source_and_field(toml: str, words: list[str]) -> None:
+    with pytest.raises(SourcesError) as error:
+        parse(toml)
+
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_every_problem_is_named_at_once_and_a_default_only_once() -> None:
+    with pytest.raises(SourcesError) as error:
+        parse(f'[defaults]\ncurrency = "x"\n{SOURCE}foo = 1\n{SOURCE.replace("acme", "beta")}bar = 1')
+
+    message = str(error.value)
+    assert message.count("no currency code") == 1
+    assert "foo" in message
+    assert "bar" in message
+
+
+def test_patterns_that_share_no_key_may_be_equally_exact() -> None:
+    assert len(parse('[[source]]\nname = "a"\nkeys = "x/*"\n[[source]]\nname = "b"\nkeys = "y/*"').declared) == 2
