@@ -137,7 +137,7 @@ CODE_VERSIONS: Final = {
     "raw_orders": 3,
     "cleaned_orders": 1,
     "rejected_orders": 1,
-    "daily_revenue": 1,
+    "daily_revenue": 2,
     "daily_orders": 1,
     "daily_revenue_partitioned": 1,
 }

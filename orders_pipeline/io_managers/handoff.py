@@ -11,7 +11,7 @@ each.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -22,8 +22,9 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from orders_pipeline.io_managers.plan import FilesBuild
-from orders_pipeline.ledger.builds import Build
-from orders_pipeline.schema import DAY
+from orders_pipeline.ledger.builds import Build, BuiltDay
+from orders_pipeline.ledger.staleness import Why
+from orders_pipeline.schema import DAY, UPSTREAM
 from orders_pipeline.ui.materialization import Output
 
 
@@ -88,6 +89,9 @@ class Handoff:
 # Weak references: Python frees the context and its handoff when the step ends.
 _HANDOFFS: Final[WeakKeyDictionary[Any, Handoff]] = WeakKeyDictionary()
 
+# By table, why this process built each object that it committed last. All steps of a run share one process.
+_REASONS: Final[dict[str, dict[str, Why]]] = {}
+
 
 def start(step: Any, build: Build | FilesBuild) -> Handoff:
     """A new handoff for a step, without parts. `step`: its context, as Dagster passes it. `build`: what the step plans
@@ -103,6 +107,19 @@ def of_step(step: Any) -> Handoff:
         KeyError: the step loaded no input through these IO managers.
     """
     return _HANDOFFS[step]
+
+
+def remember(build: Build, built: Iterable[BuiltDay]) -> None:
+    """Keep why these days were built, for a step of the same run that reads their objects (`reasons`)."""
+    _REASONS[build.asset] = {day.path: build.due[day.day].why for day in built if day.path}
+
+
+def reasons(build: Build) -> dict[date, Why]:
+    """Why each day is built. If its upstream day was rebuilt by the same run: the reason for that, which says more."""
+    upstream = _REASONS.get(UPSTREAM[build.asset], {})
+    return {
+        day: upstream.get(due.input, due.why) if due.why is Why.UPSTREAM else due.why for day, due in build.due.items()
+    }
 
 
 def _collect(frame: Any) -> pl.DataFrame:

@@ -108,6 +108,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         for batch in _batches(_reported(written(), build), alone=context.has_asset_partitions):
             with engine.begin() as transaction:
                 accepted += len(builds.commit_build(transaction, build, batch, context.run_id))
+            handoff.remember(build, batch)
         describe_days(context, engine, build, loaded.made, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", metadata.DURATION: loaded.seconds})
         if build.blocked and context.has_asset_partitions:

@@ -16,13 +16,20 @@ from orders_pipeline.io_managers.plan import FilesBuild
 from orders_pipeline.ledger import active, builds
 from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.models import MARTS
+from orders_pipeline.ledger.published import NO_ORDERS, Change, Figure, publish
 from orders_pipeline.ledger.records import pairs
 from orders_pipeline.resources import PostgresResource
 from orders_pipeline.storage.postgres import copy_frame
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
 from orders_pipeline.ui import metadata
-from orders_pipeline.ui.materialization import RejectsOutput, describe_days, describe_rejects, draw_revenue
+from orders_pipeline.ui.materialization import (
+    RejectsOutput,
+    describe_changes,
+    describe_days,
+    describe_rejects,
+    draw_revenue,
+)
 
 _COPIES_AT_ONCE: Final = 2
 
@@ -52,6 +59,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
 
     def _replace_days(self, context: dg.OutputContext, loaded: Handoff, build: Build, output: Any) -> None:
         engine, table = self.postgres.ledger(), MARTS[build.asset]
+        changes: list[Change] = []
 
         def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
             built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
@@ -60,6 +68,9 @@ class MartsIOManager(dg.ConfigurableIOManager):
                 transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
                 if current:
                     copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
+                if build.asset == "daily_revenue":
+                    figures = {day: _figure(by_day[day]) for day in current}
+                    changes.extend(publish(transaction, figures, handoff.reasons(build), context.run_id))
             return len(current)
 
         whole: dict[date, pl.DataFrame] = {}
@@ -72,8 +83,14 @@ class MartsIOManager(dg.ConfigurableIOManager):
                     whole |= by_day
         accepted += replace_days(whole)
         if build.asset == "daily_revenue":
+            describe_changes(context, changes)
             draw_revenue(context, engine, build.calendar.today)
         describe_days(context, engine, build, loaded.made, accepted)
+
+
+def _figure(rows: pl.DataFrame) -> Figure:
+    """What the rows of one day in `daily_revenue` show: one row, or none for a day without orders."""
+    return Figure(rows["revenue"].item(), rows["order_count"].item()) if rows.height else NO_ORDERS
 
 
 def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id: str) -> int:

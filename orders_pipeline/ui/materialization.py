@@ -2,7 +2,7 @@
 are read."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 
 from orders_pipeline.ledger import builds
 from orders_pipeline.ledger.builds import Build
+from orders_pipeline.ledger.published import Change
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.missing_objects import blocked_reason
@@ -94,6 +95,11 @@ def describe_rejects(context: dg.OutputContext, engine: Engine, made: RejectsOut
             **metadata.preview(made.sample),
         }
     )
+
+
+def describe_changes(context: dg.OutputContext, changes: Sequence[Change]) -> None:
+    """Show which published figures a build changed."""
+    context.add_output_metadata(metadata.of_changes(changes))
 
 
 def draw_revenue(context: dg.OutputContext, engine: Engine, today: date) -> None:

@@ -14,6 +14,7 @@ from orders_pipeline.text import list_days
 
 if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
+    from orders_pipeline.ledger.published import Change
     from orders_pipeline.ledger.staleness import Why
 
 DURATION: Final = "Duration (seconds)"
@@ -28,6 +29,7 @@ PREVIEWED: Final = {
 }
 
 _LISTED_FILES: Final = 50
+_LISTED_CHANGES: Final = 100
 
 _OF_AN_ORDER: Final = {column.name: [("raw_orders", column.name)] for column in CLEAN_COLUMNS}
 _LINEAGE: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {
@@ -126,6 +128,22 @@ def of_reasons(days: Mapping[date, "Why"]) -> str:
     named = ((why, count, list_days(day for day, its in days.items() if its == why)) for why, count in counted)
     texts = (f"{count} day{'s' if count > 1 else ''}: {why} ({which})" for why, count, which in named)
     return "; ".join(texts) or "no day was stale"
+
+
+def of_changes(changes: Sequence["Change"]) -> dict[str, Any]:
+    """Which days show another revenue or number of orders than before, and why; the first days, if they are many."""
+    records = [
+        dg.TableRecord(
+            {
+                "day": change.day.isoformat(),
+                "before": f"{change.before.revenue:,} ({change.before.orders:,} orders)",
+                "after": f"{change.after.revenue:,} ({change.after.orders:,} orders)",
+                "cause": change.cause,
+            }
+        )
+        for change in changes[:_LISTED_CHANGES]
+    ]
+    return {"Changed figures": dg.MetadataValue.table(records)} if records else {}
 
 
 def of_rejects(reasons: Mapping[str, int]) -> dict[str, Any]:

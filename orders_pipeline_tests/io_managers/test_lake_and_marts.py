@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
-import dagster as dg
 import polars as pl
 import pytest
 
@@ -18,7 +17,7 @@ from orders_pipeline.tables import revenue
 from orders_pipeline.tables.revenue import DayRevenue
 from orders_pipeline.ui.charts import CHARTED_DAYS, change_table, chart
 from orders_pipeline.ui.metadata import DURATION, PREVIEWED
-from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.driver import Pipeline, shown_of
 
 ASSETS = ("cleaned_orders", "daily_orders", "daily_revenue", "daily_revenue_partitioned")
 
@@ -184,15 +183,6 @@ def test_a_materialization_shows_what_a_person_wants_to_know(pipeline: Pipeline)
     assert list(shown["daily_revenue"])[:4] == ["Revenue", "Last two weeks", "Days rebuilt", "Reason"]
     for asset in ("cleaned_orders", "daily_revenue", "rejected_orders"):
         assert shown[asset][DURATION].value >= 0
-
-
-def shown_of(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str | None], dict[str, Any]]:
-    """The metadata of a run's materializations, by asset and partition."""
-    return {
-        (event.asset_key.to_user_string(), event.partition): dict(event.materialization.metadata)
-        for event in result.all_events
-        if event.is_step_materialization and event.asset_key
-    }
 
 
 def test_a_build_says_which_days_it_rebuilt_and_why(march: Pipeline) -> None:

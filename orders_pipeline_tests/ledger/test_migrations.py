@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from orders_pipeline.ledger import migrate as module
 from orders_pipeline.ledger import staleness
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.models import metadata
@@ -99,8 +100,6 @@ def test_older_code_works_on_a_ledger_that_newer_code_has_migrated(empty_databas
 def test_a_migration_that_is_cut_short_leaves_nothing_behind(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orders_pipeline.ledger import migrate as module
-
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -113,3 +112,33 @@ def test_a_migration_that_is_cut_short_leaves_nothing_behind(
 
     migrate(engine_for(empty_database))
     assert differences(empty_database) == []
+
+
+def test_the_figures_of_an_earlier_release_are_published(empty_database: str) -> None:
+    engine = engine_for(empty_database)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE SCHEMA ledger"))
+        config = module._config()
+        config.attributes["connection"] = connection
+        module.command.upgrade(config, "0003")
+        connection.execute(
+            sa.text(
+                "INSERT INTO analytics.daily_revenue VALUES ('2026-03-05', -2.50, 2), ('2026-03-04', 1.00, 1);"
+                "INSERT INTO ledger.built_days (asset, day, input, rows, rules, zone, run_id, built_at) VALUES"
+                " ('daily_revenue', '2026-03-04', 'a', 1, 1, 'UTC', 'one', '2026-03-06Z'),"
+                " ('daily_revenue', '2026-03-05', 'b', 1, 1, 'UTC', 'two', '2026-03-07Z'),"
+                " ('daily_revenue', '2026-03-06', 'c', 0, 1, 'UTC', 'two', '2026-03-07Z'),"
+                " ('cleaned_orders', '2026-03-04', '1', 1, 1, 'UTC', 'else', '2026-03-08Z')"
+            )
+        )
+
+    migrate(engine)
+
+    query = sa.text(
+        "SELECT day::text, revenue::text, orders, cause, run_id, built_at::date::text FROM ledger.published"
+    )
+    with engine.connect() as connection:
+        assert [tuple(row) for row in connection.execute(query)] == [
+            ("2026-03-04", "1.00", 1, "before this release", "one", "2026-03-06"),
+            ("2026-03-05", "-2.50", 2, "before this release", "two", "2026-03-07"),
+        ]

@@ -139,3 +139,12 @@ class Pipeline:
 def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
     """The evaluations of a run's checks, by name."""
     return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+
+
+def shown_of(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str | None], dict[str, Any]]:
+    """The metadata of a run's materializations, by asset and partition."""
+    return {
+        (event.asset_key.to_user_string(), event.partition): dict(event.materialization.metadata)
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key
+    }

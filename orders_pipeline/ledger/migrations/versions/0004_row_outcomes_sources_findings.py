@@ -56,6 +56,15 @@ def upgrade() -> None:
         schema="ledger",
     )
     op.create_index("published_day", "published", ["day", "id"], schema="ledger")
+    op.execute(
+        """
+        INSERT INTO ledger.published (day, revenue, orders, built_at, cause, run_id)
+        SELECT mart.order_date, mart.revenue, mart.order_count, built.built_at, 'before this release', built.run_id
+        FROM analytics.daily_revenue mart
+        JOIN ledger.built_days built ON built.asset = 'daily_revenue' AND built.day = mart.order_date
+        ORDER BY mart.order_date
+        """
+    )
     op.create_table(
         "findings",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),

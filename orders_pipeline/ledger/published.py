@@ -1,0 +1,74 @@
+"""What `daily_revenue` has shown for each day: every figure, when it appeared, and why its day was built."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.engine import Connection
+
+from orders_pipeline.ledger.models import published
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a day shows: its revenue in the currency of the source, and its number of orders."""
+
+    revenue: Decimal
+    orders: int
+
+
+NO_ORDERS: Final = Figure(Decimal("0.00"), 0)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A figure that took the place of another. `cause`: why its day was built."""
+
+    day: date
+    before: Figure
+    after: Figure
+    cause: str
+
+
+def publish(
+    connection: Connection, figures: Mapping[date, Figure], causes: Mapping[date, str], run_id: str
+) -> list[Change]:
+    """Record the figures that differ from the last ones of their days, in the transaction that shows them. Returns the
+    changes, in order of day. The caller holds the locks of these days (`commit_build`)."""
+    last = last_figures(connection, figures)
+    changes = [
+        Change(day, before, after, str(causes[day]))
+        for day, after in sorted(figures.items())
+        if after != (before := last.get(day, NO_ORDERS))
+    ]
+    if changes:
+        built_at = sa.func.clock_timestamp()  # as in `built_days`: the transaction may have waited for the locks
+        connection.execute(
+            sa.insert(published).values(built_at=built_at),
+            [
+                {
+                    "day": change.day,
+                    "revenue": change.after.revenue,
+                    "orders": change.after.orders,
+                    "cause": change.cause,
+                    "run_id": run_id,
+                }
+                for change in changes
+            ],
+        )
+    return changes
+
+
+def last_figures(connection: Connection, days: Iterable[date]) -> dict[date, Figure]:
+    """The figure that each of these days shows. Days that never had orders are left out."""
+    query = (
+        sa.select(published.c.day, published.c.revenue, published.c.orders)
+        .ext(distinct_on(published.c.day))
+        .where(published.c.day.in_(list(days)))
+        .order_by(published.c.day, published.c.id.desc())
+    )
+    return {row.day: Figure(row.revenue, row.orders) for row in connection.execute(query)}
