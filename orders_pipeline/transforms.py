@@ -11,6 +11,7 @@ from orders_pipeline.schema import (
     AMOUNT,
     CLEAN_COLUMNS,
     COUNTS,
+    DAY,
     LANDED_AT,
     ORDER_DATE,
     OUTCOME,
@@ -46,11 +47,43 @@ def latest(versions: Frame) -> Frame:
 
     Sources compare bytewise. The winner depends on the rows alone, never on the order in which they arrived.
     """
-    ranked = versions.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
-    counted = ranked.with_columns(_versions=nw.len().over("order_id"))
+    counted = _counted(versions)
     repeated = counted.filter(nw.col("_versions") > 1)  # few: only these need a rank
-    winners = repeated.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
-    return nw.concat([counted.filter(nw.col("_versions") == 1), winners])  # type: ignore[type-var]  # both are of one kind
+    return nw.concat([counted.filter(nw.col("_versions") == 1), _winners(repeated)])  # type: ignore[type-var]  # both are of one kind
+
+
+def superseded(rows: Any, zone: str = "UTC") -> Any:
+    """The clean rows that another version of their order replaced, counted by business day and by source.
+
+    Takes the same rows as `clean`.
+
+    Returns:
+        `day` of the superseded rows; `winner` and `loser`: the sources of the versions that counts and that does not,
+        maybe the same one; `orders`: how many rows; their `amount` decimal(38,2); `other_customer`: how many of them
+        name another customer than the winner. A void row may win, and names none.
+    """
+    versions = validated(rows, zone).filter(nw.col(OUTCOME) != REJECTED)
+    repeated = _counted(versions).filter(nw.col("_versions") > 1)
+    place = {SOURCE: "winner", ROW_NUMBER: "_winners_row", LANDED_AT: "_winner_landed_at"}
+    winners = _winners(repeated).select(
+        "order_id", _winners_customer=nw.col("customer_id"), **{name: nw.col(column) for column, name in place.items()}
+    )
+    pairs = repeated.join(winners, on="order_id", how="inner")  # type: ignore[arg-type]  # both are of one kind
+    is_other = nw.any_horizontal(*(nw.col(a) != nw.col(b) for a, b in place.items()), ignore_nulls=True)
+    losers = pairs.filter(is_other & (nw.col(OUTCOME) == COUNTS))
+    compared = losers.select(
+        "winner",
+        day=nw.col(DAY),
+        loser=nw.col(SOURCE),
+        amount=nw.col(AMOUNT).cast(nw.Decimal(38, 2)),
+        other_customer=(nw.col("customer_id") != nw.col("_winners_customer")).fill_null(False).cast(nw.Int64),
+    )
+    return (
+        compared.group_by("day", "winner", "loser")
+        .agg(orders=nw.len(), amount=nw.col("amount").sum(), other_customer=nw.col("other_customer").sum())
+        .with_columns(nw.col("orders").cast(nw.Int64))
+        .to_native()
+    )
 
 
 def revenue_by_day(orders: Any) -> Any:
@@ -62,6 +95,17 @@ def revenue_by_day(orders: Any) -> Any:
 def spend_by_customer(orders: Any) -> Any:
     """`order_date` (day), `customer_id` and `daily_spend`: what each customer spent each day."""
     return _by_day(orders).group_by("order_date", "customer_id").agg(daily_spend=nw.col("amount").sum()).to_native()
+
+
+def _counted(versions: Frame) -> Frame:
+    """Clean and void rows with their `_rank` by time and the number of `_versions` of their order."""
+    ranked = versions.with_columns(_rank=nw.coalesce(nw.col(UPDATED_AT), nw.col(LANDED_AT)))
+    return ranked.with_columns(_versions=nw.len().over("order_id"))
+
+
+def _winners(counted: Frame) -> Frame:
+    """The row of each order with the highest rank."""
+    return counted.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
 
 
 def _by_day(orders: Any) -> Frame:

@@ -87,6 +87,7 @@ def test_nothing_in_nothing_out(kind: str) -> None:
 
     assert dicts(transforms.clean(empty)) == []
     assert dicts(validation.rejects(empty)) == []
+    assert dicts(transforms.superseded(empty)) == []
     assert dicts(transforms.revenue_by_day(transforms.clean(empty))) == []
     assert dicts(transforms.spend_by_customer(transforms.clean(empty))) == []
 
@@ -115,3 +116,54 @@ def test_revenue_and_spend_are_exact_sums(kind: str) -> None:
         (4, "b"): Decimal("19999999999999999.98"),
         (5, "a"): Decimal("-1.00"),
     }
+
+
+COLUMNS = "order_id customer_id amount order_date updated_at _source _row_number"
+
+
+def test_superseded_rows_are_counted_by_their_day_and_by_who_replaced_whom(kind: str) -> None:
+    rows = [
+        ("1", "ann", "1.10", "2026-03-04", None, "a.csv", 1),
+        ("1", "ann", "2.20", "2026-03-05", None, "b.csv", 1),  # wins, on another day
+        ("2", "ann", "-3.00", "2026-03-04", None, "a.csv", 2),
+        ("2", "bob", "4.00", "2026-03-04", None, "b.csv", 2),  # wins, with another customer
+        ("3", "ann", "5.00", "2026-03-04", "2026-03-09", "a.csv", 3),  # wins
+        ("3", "bob", "6.00", "2026-03-06", None, "b.csv", 3),
+        ("4", "ann", "7.00", "2026-03-04", None, "a.csv", 4),
+        ("4", "ann", "8.00", "2026-03-04", None, "a.csv", 5),
+        ("4", "ann", "9.00", "2026-03-04", None, "a.csv", 6),  # wins, in the same file
+        ("5", "ann", "10.00", "2026-03-04", None, "a.csv", 7),  # has no other version
+        ("6", "ann", "x", "2026-03-04", None, "a.csv", 8),  # is rejected: replaces nothing and is not replaced
+        ("6", "ann", "11.00", "2026-03-04", None, "b.csv", 8),
+    ]
+
+    for given in (rows, rows[::-1]):
+        found = dicts(transforms.superseded(frame(kind, *given, columns=COLUMNS)))
+        assert [tuple(row[name] for name in ("day", "winner", "loser")) for row in found] == [
+            (date(2026, 3, 4), "a.csv", "a.csv"),
+            (date(2026, 3, 4), "b.csv", "a.csv"),
+            (date(2026, 3, 6), "a.csv", "b.csv"),
+        ]
+        assert [tuple(row[name] for name in ("orders", "amount", "other_customer")) for row in found] == [
+            (2, Decimal("15.00"), 0),
+            (2, Decimal("-1.90"), 1),
+            (1, Decimal("6.00"), 1),
+        ]
+
+
+def test_rows_of_one_key_in_two_buckets_are_two_versions(kind: str) -> None:
+    rows = [("1", "ann", "1.00", "2026-03-04", "a.csv", 1, datetime(2026, 3, day, tzinfo=UTC)) for day in (4, 5)]
+    columns = "order_id customer_id amount order_date _source _row_number _landed_at"
+
+    (found,) = dicts(transforms.superseded(frame(kind, *rows, columns=columns)))
+
+    assert (found["winner"], found["loser"], found["orders"]) == ("a.csv", "a.csv", 1)
+
+
+def test_clean_and_superseded_rows_are_all_rows_also_where_sums_outgrow_an_amount(kind: str) -> None:
+    rows = [("1", "ann", "9999999999999999.99", "2026-03-04", None, "a.csv", n) for n in range(1, 13)]
+
+    (found,) = dicts(transforms.superseded(frame(kind, *rows, columns=COLUMNS)))
+
+    assert found["amount"] == 11 * Decimal("9999999999999999.99")
+    assert found["orders"] + len(dicts(transforms.clean(frame(kind, *rows, columns=COLUMNS)))) == len(rows)

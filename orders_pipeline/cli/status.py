@@ -96,6 +96,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
             "clean_amount": held.amounts.clean,
             "void_amount": held.amounts.void,
             "rejected_amount": held.amounts.rejected,
+            "superseded_amount": held.superseded_amount,
             "days": held.days,
             "revenue": held.revenue,
             "customer_days": held.customer_days,

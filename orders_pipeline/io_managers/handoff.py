@@ -21,6 +21,7 @@ import narwhals as nw
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from orders_pipeline.io_managers.losers import Origin
 from orders_pipeline.io_managers.plan import FilesBuild
 from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.staleness import Why
@@ -30,11 +31,12 @@ from orders_pipeline.ui.materialization import Output
 
 @dataclass
 class Handoff:
-    """What one step builds. `parts`: its batches, each with the rows to build it from. `made`: by day, the output that
-    Dagster shows."""
+    """What one step builds. `parts`: its batches, each with the rows to build it from. `origins`: the files of each
+    part that raw orders are read for. `made`: by day, the output that Dagster shows."""
 
     build: Build | FilesBuild
     parts: list[tuple[Build | FilesBuild, pl.LazyFrame]] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
     made: dict[date, Output] = field(default_factory=dict)
     _current: int | None = None  # the part that the step's input stands for; None: all parts
     _started: float = field(default_factory=time.monotonic)

@@ -14,9 +14,9 @@ import polars as pl
 from orders_pipeline import progress
 from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.io_managers import handoff, plan
+from orders_pipeline.io_managers import handoff, losers, plan
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import active, builds, locks, overlaps, staleness
+from orders_pipeline.ledger import active, builds, locks, overlaps, staleness, superseded
 from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -26,9 +26,10 @@ from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
 from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
 from orders_pipeline.ui import metadata
-from orders_pipeline.ui.materialization import describe_days
+from orders_pipeline.ui.materialization import describe_days, describe_superseded
 
 _WRITES_AT_ONCE: Final = 4
+_RECORDED: Final = "cleaned_orders"  # the table whose superseded rows are recorded; the other chain has the same
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -79,6 +80,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 if staleness.reads_raw(consumer):
                     holding = active.holding(snapshot, part.inputs)
                     sharing = overlaps.partners(snapshot, holding)
+                    if consumer == _RECORDED:
+                        loaded.origins.append(losers.Origin(part.days, holding, sharing))
                     loaded.parts.append((part, raw_objects.candidates(lake, part.inputs, holding, sharing)))
                 else:
                     loaded.parts.append((part, lake.scan(list(part.inputs.values()))))
@@ -104,11 +107,17 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 with ThreadPoolExecutor(_WRITES_AT_ONCE) as threads:
                     yield from threads.map(write, by_day.keys(), by_day.values())
 
-        accepted = 0
+        accepted, recorded = 0, []
         for batch in _batches(_reported(written(), build), alone=context.has_asset_partitions):
+            found = losers.find(lake, loaded.origins, {built.day: built.rows for built in batch})
             with engine.begin() as transaction:
-                accepted += len(builds.commit_build(transaction, build, batch, context.run_id))
+                current = builds.commit_build(transaction, build, batch, context.run_id)
+                if asset == _RECORDED:
+                    recorded += superseded.replace(transaction, current, found)
+            accepted += len(current)
             handoff.remember(build, batch)
+        if asset == _RECORDED:
+            describe_superseded(context, recorded)
         describe_days(context, engine, build, loaded.made, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", metadata.DURATION: loaded.seconds})
         if build.blocked and context.has_asset_partitions:

@@ -153,6 +153,15 @@ def ids(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     return rows.filter(_IS_VERSION).select("order_id", pl.col("object").str.split("/").list.last())
 
 
+def rows_by_day(lake: Lake, files: Sequence[ActiveFile]) -> dict[date, int]:
+    """The number of clean rows that landed files hold of each day. Reads one column."""
+    if not files:
+        return {}
+    rows = lake.scan([file.raw.path for file in files], schema={DAY: pl.Date}, extra_columns="ignore")
+    counted = rows.filter(pl.col(DAY).is_not_null()).group_by(DAY).len().collect(engine="streaming")
+    return dict(counted.iter_rows())
+
+
 def candidates(
     lake: Lake, days: Iterable[date], holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
 ) -> pl.LazyFrame:

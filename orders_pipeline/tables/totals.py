@@ -8,7 +8,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger import builds, reports, staleness
+from orders_pipeline.ledger import builds, reports, staleness, superseded
 from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, rejected_orders
 from orders_pipeline.ledger.records import Amounts
 from orders_pipeline.ledger.staleness import Calendar
@@ -26,6 +26,7 @@ class Totals:
     superseded_rows: int
     void_rows: int
     amounts: Amounts  # of all rows that were read, by outcome
+    superseded_amount: Decimal  # of built days
     out_of_range_days: list[date]
     days: int
     revenue: Decimal
@@ -51,6 +52,7 @@ def totals(connection: Connection, settings: Settings) -> Totals:
         superseded_rows=counts.clean_rows - clean,
         void_rows=counts.void_rows,
         amounts=counts.amounts,
+        superseded_amount=superseded.total_amount(connection),
         out_of_range_days=staleness.out_of_range(connection, calendar),
         days=revenue_days,
         revenue=Decimal(revenue_sum),

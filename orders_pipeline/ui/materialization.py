@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.ledger import builds
 from orders_pipeline.ledger.builds import Build
 from orders_pipeline.ledger.published import Change
+from orders_pipeline.ledger.superseded import Superseded
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.tables import revenue
 from orders_pipeline.tables.missing_objects import blocked_reason
@@ -100,6 +101,11 @@ def describe_rejects(context: dg.OutputContext, engine: Engine, made: RejectsOut
 def describe_changes(context: dg.OutputContext, changes: Sequence[Change]) -> None:
     """Show which published figures a build changed."""
     context.add_output_metadata(metadata.of_changes(changes))
+
+
+def describe_superseded(context: dg.OutputContext, found: Sequence[Superseded]) -> None:
+    """Show which rows of the built days other versions replaced."""
+    context.add_output_metadata(metadata.of_superseded(found))
 
 
 def draw_revenue(context: dg.OutputContext, engine: Engine, today: date) -> None:

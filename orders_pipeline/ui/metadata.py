@@ -1,9 +1,10 @@
 """What an asset and its materializations show of themselves in the Dagster UI."""
 
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
     from orders_pipeline.ledger.published import Change
     from orders_pipeline.ledger.staleness import Why
+    from orders_pipeline.ledger.superseded import Superseded
 
 DURATION: Final = "Duration (seconds)"
 PREVIEW_ROWS: Final = 5
@@ -30,6 +32,7 @@ PREVIEWED: Final = {
 
 _LISTED_FILES: Final = 50
 _LISTED_CHANGES: Final = 100
+_LISTED_WINNERS: Final = 50
 
 _OF_AN_ORDER: Final = {column.name: [("raw_orders", column.name)] for column in CLEAN_COLUMNS}
 _LINEAGE: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {
@@ -144,6 +147,37 @@ def of_changes(changes: Sequence["Change"]) -> dict[str, Any]:
         for change in changes[:_LISTED_CHANGES]
     ]
     return {"Changed figures": dg.MetadataValue.table(records)} if records else {}
+
+
+def of_superseded(found: Iterable["Superseded"]) -> dict[str, Any]:
+    """How many rows other versions replaced, what those were worth, and which source replaced which, the largest
+    amounts first."""
+    rows: Counter[tuple[str, str]] = Counter()
+    other_customer: Counter[tuple[str, str]] = Counter()
+    amounts: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for entry in found:
+        sources = entry.winner, entry.loser
+        rows[sources] += entry.orders
+        other_customer[sources] += entry.other_customer
+        amounts[sources] += entry.amount
+    largest = sorted(rows, key=lambda sources: (-abs(amounts[sources]), sources))
+    records = [
+        dg.TableRecord(
+            {
+                "winner": sources[0],
+                "loser": sources[1],
+                "rows": rows[sources],
+                "amount": f"{amounts[sources]:,}",
+                "other customer": other_customer[sources],
+            }
+        )
+        for sources in largest[:_LISTED_WINNERS]
+    ]
+    return {
+        "Superseded rows": rows.total(),
+        "Superseded amount": f"{sum(amounts.values(), Decimal('0.00')):,}",
+        **({"Superseded by": dg.MetadataValue.table(records)} if records else {}),
+    }
 
 
 def of_rejects(reasons: Mapping[str, int]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ def assert_whole(pipeline: Pipeline, scenario: Scenario) -> None:
     seen = [_parts(tables) for tables in scenario.seen]
     seen = [{**state, "daily_orders": state["cleaned_orders"]} for state in seen]
     found_now = {**_parts(_tables(pipeline)), "daily_orders": _daily_orders(pipeline)}
+    assert pipeline.unpublished() == []
     for table, parts in found_now.items():
         for part in {*parts, *(part for state in seen for part in state[table])}:
             found, allowed = parts.get(part), [state[table].get(part) for state in seen]
@@ -49,6 +50,7 @@ def _tables(pipeline: Pipeline) -> Tables:
         pipeline.revenue(),
         pipeline.spend(),
         sorted(row[:3] for row in pipeline.rejected()),
+        pipeline.superseded(),
     )
 
 

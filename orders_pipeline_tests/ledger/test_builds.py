@@ -81,7 +81,7 @@ def test_older_rules_make_a_day_stale_and_lower_rules_never_replace_higher_ones(
     built(connection, "cleaned_orders", "1", "old code")
 
     with monkeypatch.context() as newer_code:
-        newer_code.setitem(CODE_VERSIONS, "cleaned_orders", 2)
+        newer_code.setitem(CODE_VERSIONS, "cleaned_orders", CODE_VERSIONS["cleaned_orders"] + 1)
         assert inputs(connection, "cleaned_orders") == {DAY: "1"}
         assert built(connection, "cleaned_orders", "1", "new code")
 
@@ -178,7 +178,7 @@ def test_a_stale_day_says_why_it_is_stale(connection: Connection, monkeypatch: p
     assert (why(), why("daily_revenue")) == (None, Why.UPSTREAM)
 
     with monkeypatch.context() as newer_code:
-        newer_code.setitem(CODE_VERSIONS, "cleaned_orders", 2)
+        newer_code.setitem(CODE_VERSIONS, "cleaned_orders", CODE_VERSIONS["cleaned_orders"] + 1)
         assert why() == Why.CODE_VERSION
         built(connection, "cleaned_orders", "2", "third")
     assert why(everything=True) is None, "older code rebuilds nothing that newer code has built"

@@ -8,7 +8,7 @@ import pytest
 
 from orders_pipeline import run_tags
 from orders_pipeline.definitions import postgres
-from orders_pipeline.ledger import staleness
+from orders_pipeline.ledger import builds
 from orders_pipeline.ledger.published import Figure, last_figures
 from orders_pipeline_tests.support.driver import Pipeline, shown_of
 
@@ -99,11 +99,11 @@ def test_a_day_that_is_refused_publishes_nothing(march: Pipeline, monkeypatch: p
     def overtaken(connection: Any, build: Any, *rest: Any) -> list[date]:
         if build.asset == "daily_revenue":
             with postgres.ledger().begin() as other:
-                days.mark_missing(other, "cleaned_orders", [build.inputs[date(2026, 3, 4)]])
+                builds.mark_missing(other, "cleaned_orders", [build.inputs[date(2026, 3, 4)]])
         return commit(connection, build, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(days, "commit_build", overtaken)
+        patched.setattr(builds, "commit_build", overtaken)
         march.run("s3_arrival")
 
     assert history(march)[2:] == [("2026-03-05", "5.50", 3, CHANGED)]

@@ -107,6 +107,21 @@ class Pipeline:
         """rejected_orders as (source, row number, reason, raw), in order."""
         return self.query("SELECT source, row_number, reason, raw FROM analytics.rejected_orders ORDER BY 1, 2")  # type: ignore[return-value]
 
+    def superseded(self) -> dict[tuple[str, str, str], tuple[int, str, int]]:
+        """The ledger's record of superseded rows as `{(day, winner, loser): (rows, amount, other customers)}`."""
+        rows = self.query("SELECT day, winner, loser, orders, amount, other_customer FROM ledger.superseded")
+        return {(str(day), *sources): (orders, str(amount), other) for day, *sources, orders, amount, other in rows}
+
+    def unpublished(self) -> list[tuple[Any, ...]]:
+        """The days on which daily_revenue shows another figure than the last published one; both in one snapshot."""
+        return self.query(
+            "SELECT coalesce(day, order_date), last.revenue, last.orders, mart.revenue, mart.order_count"
+            " FROM (SELECT DISTINCT ON (day) day, revenue, orders FROM ledger.published ORDER BY day, id DESC) last"
+            " FULL JOIN analytics.daily_revenue mart ON day = order_date"
+            " WHERE (coalesce(last.revenue, 0), coalesce(last.orders, 0))"
+            " IS DISTINCT FROM (coalesce(mart.revenue, 0), coalesce(mart.order_count, 0))"
+        )
+
     def orders(self, asset: str = "cleaned_orders") -> dict[str, tuple[str, str, str]]:
         """Clean orders as `{order_id: (customer, amount, time)}`."""
         frame = self.lake_frame(asset)

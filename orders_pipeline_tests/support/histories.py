@@ -357,6 +357,10 @@ class History(RuleBasedStateMachine):
         expected = {(one, other) for one in ids for other in ids if one != other and ids[one] & ids[other]}
         assert set(self.pipeline.query(SHARED_ORDERS)) == expected
 
+    @invariant()
+    def the_last_published_figures_are_those_that_the_table_shows(self) -> None:
+        assert self.pipeline.unpublished() == []
+
     def teardown(self) -> None:
         """Every history ends with a sync."""
         with self.stack:
@@ -441,6 +445,7 @@ class History(RuleBasedStateMachine):
         assert pipeline.revenue() == expected.revenue
         assert pipeline.spend() == expected.spend
         assert sorted(row[:3] for row in pipeline.rejected()) == expected.rejected
+        assert pipeline.superseded() == expected.superseded
         counted = pipeline.query("SELECT key, rows, clean_rows FROM ledger.landed_files WHERE active")
         assert {key: (rows, clean) for key, rows, clean in counted} == {
             key: (len(file.orders) + len(file.rejects), len(file.orders)) for key, file in self.oracle.active.items()

@@ -34,6 +34,10 @@ class Order:
     def day(self) -> date:
         return self.time.date()
 
+    @property
+    def source(self) -> str:
+        return self.rank[1].decode()
+
 
 @dataclass(frozen=True)
 class Reject:
@@ -56,12 +60,13 @@ class Readable:
 
 @dataclass(frozen=True)
 class Tables:
-    """All six tables. Both chains must hold the same clean orders."""
+    """All six tables, and what was superseded. Both chains must hold the same clean orders."""
 
     orders: dict[str, tuple[str, str, str]]  # order id: customer, amount, time
     revenue: dict[str, tuple[str, int]]  # day: revenue, orders
     spend: dict[tuple[str, str], str]  # day and customer: what was spent
     rejected: list[tuple[str, int, str]]  # source, row number, reason
+    superseded: dict[tuple[str, str, str], tuple[int, str, int]]  # day, winner, loser: rows, amount, other customers
 
 
 @dataclass
@@ -122,7 +127,24 @@ class Oracle:
                 for file in self.active.values()
                 for reject in file.rejects
             ),
+            superseded=self._superseded({order.order_id: order for order in winners}),
         )
+
+    def _superseded(self, winners: Mapping[str, Order]) -> dict[tuple[str, str, str], tuple[int, str, int]]:
+        lost: defaultdict[tuple[str, str, str], list[Order]] = defaultdict(list)
+        for file in self.active.values():
+            for order in file.orders:
+                winner = winners[order.order_id]
+                if order.rank != winner.rank and self.is_in_range(order.day):
+                    lost[str(order.day), winner.source, order.source].append(order)
+        return {
+            place: (
+                len(orders),
+                f"{sum(order.amount for order in orders):.2f}",
+                sum(order.customer != winners[order.order_id].customer for order in orders),
+            )
+            for place, orders in lost.items()
+        }
 
     def is_in_range(self, day: date) -> bool:
         """Whether a day is in the tables at all."""

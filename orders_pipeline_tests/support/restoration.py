@@ -85,6 +85,7 @@ class Restoration:
             self.pipeline.revenue(),
             self.pipeline.spend(),
             sorted(row[:3] for row in self.pipeline.rejected()),
+            self.pipeline.superseded(),
         )
         assert found == expected
         assert self.pipeline.orders("daily_orders") == expected.orders

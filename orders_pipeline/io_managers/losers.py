@@ -1,0 +1,38 @@
+"""Finds the rows that other versions of their orders replaced, on the days that a step built.
+
+Most days have none, and that is cheap to know: as many orders came out as there are clean rows. Only the other days are
+read again, part by part, so that memory stays bounded.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from orders_pipeline import transforms
+from orders_pipeline.landing import raw_objects
+from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.superseded import Superseded
+from orders_pipeline.storage.lake import Lake
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Some days, and the files they were built from: all that hold rows of them, and all that overlap with those."""
+
+    days: list[date]
+    holding: list[ActiveFile]
+    sharing: list[ActiveFile]
+
+
+def find(lake: Lake, origins: Iterable[Origin], orders: Mapping[date, int]) -> list[Superseded]:
+    """The superseded rows of days that were built from these files. `orders`: how many orders came out for each day."""
+    return [entry for origin in origins for entry in _of_part(lake, origin, orders)]
+
+
+def _of_part(lake: Lake, origin: Origin, orders: Mapping[date, int]) -> Iterator[Superseded]:
+    clean_rows = raw_objects.rows_by_day(lake, origin.holding)
+    days = {day for day in origin.days if clean_rows.get(day, 0) != orders[day]}
+    if days:
+        candidates = raw_objects.candidates(lake, days, origin.holding, origin.sharing)
+        found = transforms.superseded(candidates).collect(engine="streaming")
+        yield from (Superseded(**row) for row in found.iter_rows(named=True) if row["day"] in days)
