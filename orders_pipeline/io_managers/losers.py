@@ -4,7 +4,7 @@ Most days have none, and that is cheap to know: as many orders came out as there
 read again, part by part, so that memory stays bounded.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,15 +24,18 @@ class Origin:
     sharing: list[ActiveFile]
 
 
-def find(lake: Lake, origins: Iterable[Origin], orders: Mapping[date, int]) -> list[Superseded]:
+def find(lake: Lake, origins: Sequence[Origin], orders: Mapping[date, int]) -> list[Superseded]:
     """The superseded rows of days that were built from these files. `orders`: how many orders came out for each day."""
-    return [entry for origin in origins for entry in _of_part(lake, origin, orders)]
+    files = {file.raw.path: file for origin in origins for file in origin.holding}  # parts share files: each once
+    clean_rows = raw_objects.rows_by_day(lake, list(files.values()))
+    found: list[Superseded] = []
+    for origin in origins:
+        if days := {day for day in origin.days if clean_rows.get(day, 0) != orders[day]}:
+            found += _of_days(lake, days, origin)
+    return found
 
 
-def _of_part(lake: Lake, origin: Origin, orders: Mapping[date, int]) -> Iterator[Superseded]:
-    clean_rows = raw_objects.rows_by_day(lake, origin.holding)
-    days = {day for day in origin.days if clean_rows.get(day, 0) != orders[day]}
-    if days:
-        candidates = raw_objects.candidates(lake, days, origin.holding, origin.sharing)
-        found = transforms.superseded(candidates).collect(engine="streaming")
-        yield from (Superseded(**row) for row in found.iter_rows(named=True) if row["day"] in days)
+def _of_days(lake: Lake, days: set[date], origin: Origin) -> Iterator[Superseded]:
+    candidates = raw_objects.candidates(lake, days, origin.holding, origin.sharing)
+    found = transforms.superseded(candidates).collect(engine="streaming")
+    return (Superseded(**row) for row in found.iter_rows(named=True) if row["day"] in days)

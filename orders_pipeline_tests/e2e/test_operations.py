@@ -87,12 +87,14 @@ def test_what_is_no_file_of_orders_is_reported_no_longer(pipeline: Pipeline) -> 
 
 
 def test_of_a_wrong_day_files_and_rejects_are_found_and_a_file_is_taken_back(pipeline: Pipeline) -> None:
-    key = pipeline.land_rows(FILE, f"1,ann,1.50,{DAY}", f"2,bob,x,{DAY}")
+    key = pipeline.land_rows(FILE, f"1,ann,2.50,{DAY}", f"1,ann,1.50,{DAY}", f"2,bob,x,{DAY}")
     pipeline.sync()
-    files, rejects = sql(blocks("A day is wrong", "sql")[0])
+    files, rejects, published, superseded = sql(blocks("A day is wrong", "sql")[0])
 
-    assert [(file["key"], file["rows"], file["clean_rows"]) for file in files] == [(key, 2, 1)]
-    assert [(reject["row_number"], reject["reason"]) for reject in rejects] == [(3, "amount_not_decimal")]
+    assert [(file["key"], file["rows"], file["clean_rows"]) for file in files] == [(key, 3, 2)]
+    assert [(figure["revenue"], figure["orders"]) for figure in published] == [(1.5, 1)]
+    assert [(found["winner"], found["loser"], found["amount"]) for found in superseded] == [(key, key, 2.5)]
+    assert [(reject["row_number"], reject["reason"]) for reject in rejects] == [(4, "amount_not_decimal")]
     assert "Up to date" in shell(blocks("A day is wrong")[0])
     assert pipeline.revenue() == {}
 

@@ -28,12 +28,12 @@ def examined(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     """The ids of the candidates of each days that are read again."""
     examined: list[set[str]] = []
 
-    def superseded(rows: pl.LazyFrame) -> Any:
+    def examine(rows: pl.LazyFrame) -> Any:
         examined.append(set(rows.collect()["order_id"]))
         return compute(rows)
 
     compute = transforms.superseded
-    monkeypatch.setattr(transforms, "superseded", superseded)
+    monkeypatch.setattr(transforms, "superseded", examine)
     return examined
 
 
@@ -74,20 +74,14 @@ def test_only_days_with_more_rows_than_orders_are_read_again(pipeline: Pipeline,
     assert examined == [{"4"}]
 
 
-def test_rows_and_record_of_a_day_appear_together_or_not_at_all(
-    march: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_and_record_of_a_day_appear_together_or_not_at_all(march: Pipeline) -> None:
     before, built = march.superseded(), march.built("cleaned_orders")
     march.land_rows("c.csv", "3,ann,3.50,2026-03-06")
 
-    def fail(*_: object) -> None:
-        raise RuntimeError("the connection broke")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("orders_pipeline.ledger.superseded.replace", fail)
-        assert not march.run("s3_arrival").success
-
-    assert (march.superseded(), march.built("cleaned_orders")) == (before, built)
+    for table in ("ledger.built_days", "ledger.superseded"):
+        with march.failing_commits(table):
+            assert not march.run("s3_arrival").success
+        assert (march.superseded(), march.built("cleaned_orders")) == (before, built)
 
 
 def test_a_day_that_is_refused_records_nothing(march: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """Drives a whole pipeline of its own for one test: land, change the source table, run, look at the tables."""
 
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -92,6 +93,18 @@ class Pipeline:
         """The rows of a query."""
         with self.connect() as connection:
             return [tuple(row) for row in connection.execute(sa.text(query), values)]
+
+    @contextmanager
+    def failing_commits(self, table: str) -> Iterator[None]:
+        """Meanwhile each transaction that has inserted into a table fails when it commits, after all its statements."""
+        self.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE 'the connection broke'; END $$;"
+            f"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+        yield
+        self.execute("DROP FUNCTION refuse CASCADE")
 
     def revenue(self) -> dict[str, tuple[str, int]]:
         """daily_revenue as `{day: (revenue, orders)}`."""
