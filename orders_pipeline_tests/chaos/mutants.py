@@ -173,7 +173,7 @@ MUTANTS = [
     Mutant(
         "3 confluent",
         "between rows of the same time, their order decides",
-        of="transforms:latest",
+        of="transforms:_winners",
         old='order_by=["_rank", SOURCE, ROW_NUMBER]',
         new='order_by=["_rank"]',
         tests="test_transforms.py",
