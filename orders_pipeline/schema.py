@@ -27,7 +27,7 @@ ID_COLUMNS: Final = ("order_id", "customer_id")
 # Where a raw row comes from. The leading underscore separates these from the columns of files.
 SOURCE: Final = "_source"  # key of the landed file, or `table:orders/YYYY-MM-DD`
 ROW_NUMBER: Final = "_row_number"  # line of the file where the row begins; row of a Parquet file or table day
-LANDED_AT: Final = "_landed_at"  # LastModified of the file, UTC
+LANDED_AT: Final = "_landed_at"  # when the file's bytes landed, UTC: equal bytes that land again keep it
 PROBLEM: Final = "_problem"  # reason why the row could not be split into columns at all
 TEXT: Final = "_text"  # the row as text where PROBLEM is set
 
@@ -171,7 +171,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         *(Column(name, "text", f"`{name}` exactly as it came.", nullable=True) for name in ORDER_COLUMNS),
         Column(SOURCE, "text", "Key of the landed file, or day of the source table."),
         Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based.", rules=_FROM_ONE),
-        Column(LANDED_AT, "timestamptz", "LastModified of the file, UTC."),
+        Column(LANDED_AT, "timestamptz", "When the file's bytes landed, UTC: LastModified of the first upload."),
         Column(PROBLEM, "text", "Why the row could not be split into columns.", nullable=True),
         Column(TEXT, "text", "The row as CSV text, of a reject.", nullable=True),
         Column(REASON, "text", "Why the row is rejected; null for any other.", nullable=True),

@@ -159,10 +159,7 @@ def recovered(found: Recovered) -> None:
             " source table is there to decide. Restore the table, or land the day as a file"
         )
     if found.adopted:
-        console.print(
-            "Repeat any retraction that you made after the backup (`orders-pipeline retract KEY`). A file that landed"
-            " again with the same bytes as before ranks by its first landing."
-        )
+        console.print("Repeat any retraction that you made after the backup (`orders-pipeline retract KEY`).")
     console.print("Next: `orders-pipeline sync`.")
 
 

@@ -2,7 +2,6 @@
 overlap. Computed before the transaction, recorded in it."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -33,19 +32,20 @@ class Impact:
 
 
 def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Impact:
-    """The impact of files that become active. Each replaces the active version of its key."""
+    """The impact of files that become active. Each replaces the active version of its key. If both have the same raw
+    object, because their bytes are equal, nothing changes."""
     replaced = active.of_keys(connection, [(file.version.bucket, file.version.key) for file in coming])
-    rank_only = {file.raw.path for file in coming} & {file.raw.path for file in replaced}
-    fresh = [file for file in coming if file.raw.path not in rank_only]
-    leaving = [file for file in replaced if file.raw.path not in rank_only]
+    kept = {file.raw.path for file in coming} & {file.raw.path for file in replaced}  # equal bytes: nothing changes
+    fresh = [file for file in coming if file.raw.path not in kept]
+    leaving = [file for file in replaced if file.raw.path not in kept]
     gone = {file.raw.path for file in leaving}
     overlapping = [file for file in active.overlapping(connection, fresh) if file.raw.path not in gone]
-    partners = overlaps.partners(connection, replaced)
+    partners = overlaps.partners(connection, leaving)
     connection.rollback()  # no transaction stays open while the lake is read
     pairs = _pairs(lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
     partners += [file for file in overlapping if file.raw.path in paired]
-    return Impact(_changed_days(lake, [*coming, *replaced], partners, log), [*leaving, *fresh], pairs)
+    return Impact(_changed_days(lake, [*fresh, *leaving], partners, log), [*leaving, *fresh], pairs)
 
 
 def on_deactivate(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Impact:
@@ -75,15 +75,10 @@ def _changed_days(
 ) -> set[date]:
     """The days whose rows may change when these files, old and new versions, become active or stop being active.
 
-    These are the days of their rows, and of rows with the same order ids in their partners. If the old and the new
-    version have the same object, only its rank changes: that matters only for orders that other files hold too."""
-    times = Counter(file.raw.path for file in changed)
-    differing = [file for file in changed if times[file.raw.path] == 1]
-    renewed = list({file.raw.path: file for file in changed if times[file.raw.path] > 1}.values())
-    changed_days = {day for file in differing for day in file.raw.days}
+    These are the days of their rows, and of rows with the same order ids in their partners."""
+    changed_days = {day for file in changed for day in file.raw.days}
     try:
-        changed_days |= raw_objects.days_elsewhere(lake, differing, _beyond(changed_days, partners))
-        return changed_days | raw_objects.days_shared(lake, renewed, partners)
+        return changed_days | raw_objects.days_elsewhere(lake, changed, _beyond(changed_days, partners))
     except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         # An object is missing or damaged. Rather rebuild too many days than block new files until it is repaired.
         log.warning("The lake could not be read, so all days of overlapping files are stale: %s", error)

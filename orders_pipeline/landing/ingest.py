@@ -3,10 +3,10 @@ repeated."""
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -27,11 +27,12 @@ from orders_pipeline.errors import (
 from orders_pipeline.landing import raw_objects, schema_drift
 from orders_pipeline.landing.impact import on_activate, on_deactivate
 from orders_pipeline.landing.outages import error_message, is_outage, releasing_on_outage
+from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.ledger import active, archive, declarations, entries, files, retractions
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.locks import Lock, hold_exclusive
-from orders_pipeline.ledger.records import ActiveFile, RawObject
-from orders_pipeline.ledger.versions import FileVersion, Status, pending
+from orders_pipeline.ledger.records import ActiveFile, ranked_at
+from orders_pipeline.ledger.versions import TABLE, FileVersion, Status, pending
 from orders_pipeline.sources.declaration import Source, Sources
 from orders_pipeline.storage.lake import Lake
 
@@ -62,6 +63,19 @@ class Report:
         self.archived += other.archived
         self.changed += other.changed
         self.remarks += other.remarks
+
+
+@dataclass(frozen=True)
+class _Replaced:
+    """The active version of a key that lands again. `is_validated`: by the present rules, for the present time zone."""
+
+    file: ActiveFile
+    is_validated: bool
+
+    def is_good_for(self, version: FileVersion, content_hash: str | None, lake: Lake) -> bool:
+        """Whether the raw object is that of this version too."""
+        has_same_bytes = self.file.has_bytes_of(version, content_hash)
+        return self.is_validated and has_same_bytes and not lake.missing([self.file.raw.path])
 
 
 @dataclass(frozen=True)
@@ -160,18 +174,21 @@ class Ingest:
     def _take_batch(self, batch: Sequence[FileVersion], fetch: Fetch, confirm: Confirm | None) -> Report:
         with self.transaction():
             attempts = files.claim(self.connection, batch, self.run_id, self.sources)
-        known = self._known_bytes(batch)
-        outcomes: dict[FileVersion, RawObject | Exception] = {}
+        replaced = self._replaced(batch)
+        known = self._known_bytes(batch, replaced)
+        outcomes: dict[FileVersion, ActiveFile | Exception] = {}
 
-        def settle(version: FileVersion) -> RawObject | Exception:
+        def settle(version: FileVersion) -> ActiveFile | Exception:
             outcome = known.get(version) or _refusal(version, attempts[version])
-            return self._read(version, fetch) if outcome is None else _confirmed(version, outcome, confirm)
+            if outcome is not None:
+                return _confirmed(version, outcome, confirm)
+            return self._read(version, fetch, replaced.get((version.bucket, version.key)))
 
         with ThreadPoolExecutor(_THREADS) as threads:
             for version, outcome in zip(batch, threads.map(settle, batch), strict=True):
                 outcomes[version] = outcome
                 progress.report("files", len(outcomes), len(batch))
-        loaded = [ActiveFile(version, made) for version, made in outcomes.items() if isinstance(made, RawObject)]
+        loaded = [made for made in outcomes.values() if isinstance(made, ActiveFile)]
         failed = {version: error for version, error in outcomes.items() if isinstance(error, Exception)}
         last_attempts = [version for version in batch if attempts[version] >= MAX_ATTEMPTS]
         try:
@@ -181,23 +198,42 @@ class Ingest:
                 raise  # each file is tried again, alone
             return self._commit([], {batch[0]: error}, last_attempts)
 
-    def _known_bytes(self, batch: Iterable[FileVersion]) -> dict[FileVersion, RawObject]:
-        found = (
-            (version, active.same_bytes(self.connection, version, self.zone, self.source_of(version)))
-            for version in batch
-        )
-        known = {version: made for version, made in found if made is not None}
+    def _replaced(self, batch: Iterable[FileVersion]) -> dict[tuple[str, str], "_Replaced"]:
+        keys = [(version.bucket, version.key) for version in batch]
+        replaced = active.of_keys(self.connection, keys)
+        validated = {file.version for file in active.of_keys(self.connection, keys, zone=self.zone)}
         self.connection.rollback()
-        gone = set(self.lake.missing([made.path for made in known.values()]))
-        return {version: made for version, made in known.items() if made.path not in gone}
+        return {
+            (file.version.bucket, file.version.key): _Replaced(file, file.version in validated) for file in replaced
+        }
 
-    def _read(self, version: FileVersion, fetch: Fetch) -> RawObject | Exception:
-        """The raw object of a version, or the error. An error affects only its own file."""
+    def _known_bytes(
+        self, batch: Iterable[FileVersion], replaced: Mapping[tuple[str, str], "_Replaced"]
+    ) -> dict[FileVersion, ActiveFile]:
+        """The versions whose bytes are known without a download: the ETag and size are those of the active version."""
+        found = ((version, replaced.get((version.bucket, version.key))) for version in batch)
+        known = {
+            version: replace(one.file, version=version)
+            for version, one in found
+            if one and one.is_validated and one.file.has_bytes_of(version)
+        }
+        gone = set(self.lake.missing([file.raw.path for file in known.values()]))
+        return {version: file for version, file in known.items() if file.raw.path not in gone}
+
+    def _read(self, version: FileVersion, fetch: Fetch, replaced: "_Replaced | None") -> ActiveFile | Exception:
+        """A version with its raw object, or the error. An error affects only its own file. Bytes equal to those of the
+        active version keep its rank, and its raw object if that is still good."""
         try:
             with tempfile.TemporaryDirectory(prefix="orders-landing-") as spool:
                 file = Path(spool) / "file"
                 fetch(version, file)
-                return raw_objects.write_object(self.lake, file, version, self.zone, self.source_of(version))
+                # The fingerprint of a day of the source table covers more than its copy: which columns are an order's.
+                content_hash = None if version.bucket == TABLE else raw_objects.content_hash(file)
+                if replaced and replaced.is_good_for(version, content_hash, self.lake):
+                    return replace(replaced.file, version=version)
+                rank = ranked_at(version, content_hash, replaced.file if replaced else None)
+                origin = Origin.of(version, self.zone, self.source_of(version), content_hash, rank)
+                return raw_objects.write_object(self.lake, file, origin)
         except OSError as error:  # of the spool or the lake: the bytes of a file cause other errors
             return ServiceUnavailableError(f"No place to work: {error}") if error.errno is not None else error
         except pl.exceptions.PanicException as error:  # PanicException is not an Exception
@@ -262,7 +298,9 @@ def _refusal(version: FileVersion, attempts: int) -> Exception | None:
     return raw_objects.refusal(version)
 
 
-def _confirmed(version: FileVersion, outcome: RawObject | Exception, confirm: Confirm | None) -> RawObject | Exception:
+def _confirmed(
+    version: FileVersion, outcome: ActiveFile | Exception, confirm: Confirm | None
+) -> ActiveFile | Exception:
     """The outcome of a version that was not fetched; an error if S3 no longer holds it."""
     try:
         if confirm is not None:

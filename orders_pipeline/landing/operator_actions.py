@@ -12,10 +12,11 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import Ingest
+from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.landing.side_files import WHY
 from orders_pipeline.landing.source_table import WHOLE
 from orders_pipeline.ledger import active, files, retractions
-from orders_pipeline.ledger.records import ActiveFile, RawObject
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.retractions import Key, Removed
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 
@@ -84,8 +85,8 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
     to_read: list[FileVersion] = []
     for key in keys:
         made = {one.version: None if one.is_dismissed else _from_lake(ingest, one) for one in removed[key]}
-        back += [ActiveFile(version, raw_object) for version, raw_object in made.items() if raw_object is not None]
-        left = [version for version, raw_object in made.items() if raw_object is None]
+        back += [file for file in made.values() if file is not None]
+        left = [version for version, file in made.items() if file is None]
         if len(left) == len(made):
             for version in left:
                 _require_on_s3(s3, version)
@@ -141,18 +142,19 @@ def _require_on_s3(s3: "S3Resource", version: FileVersion) -> None:
         )
 
 
-def _from_lake(ingest: Ingest, one: Removed) -> RawObject | None:
-    """The raw object of a version, validated by the present rules and by the source it was read by: the next sync
+def _from_lake(ingest: Ingest, one: Removed) -> ActiveFile | None:
+    """A version with its raw object, validated by the present rules and by the source it was read by: the next sync
     applies another one. None: the lake no longer has it."""
-    made = active.same_bytes(ingest.connection, one.version, ingest.zone, ingest.source_of(one.version))
+    file = active.validated(ingest.connection, one.version, ingest.zone)
     ingest.connection.rollback()
-    if made is not None and not ingest.lake.missing([made.path]):
-        return made
     if one.path is None or ingest.lake.missing([one.path]):
         return None
     try:
         source = raw_objects.source_of(ingest.lake, one.path)
-        return raw_objects.revalidate(ingest.lake, one.path, one.version, ingest.zone, source)
+        if file is not None:
+            return file.read_by(source)
+        origin = Origin.of(one.version, ingest.zone, source, one.content_hash, one.ranked_at)
+        return raw_objects.revalidate(ingest.lake, one.path, origin)
     except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", one.version.key, error)
         return None

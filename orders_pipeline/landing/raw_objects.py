@@ -1,7 +1,9 @@
 """Raw objects: write landed files to the lake, and read them back."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -18,10 +20,9 @@ from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.tally import Tally, unused
-from orders_pipeline.ledger.records import ActiveFile, RawObject
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import (
-    CODE_VERSIONS,
     COUNTS,
     CURRENCY,
     DAY,
@@ -69,47 +70,55 @@ def refusal(version: FileVersion) -> QuarantineError | None:
     return reading.beyond("file_bytes", f"The file has {version.size:,} bytes")
 
 
-def write_object(lake: Lake, file: Path, version: FileVersion, zone: str, source: Source = PLAIN) -> RawObject:
-    """Write a downloaded file to the lake as a raw object. `source`: how its sender writes.
+def content_hash(file: Path) -> str:
+    """The SHA-256 of a downloaded file's bytes."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def write_object(lake: Lake, file: Path, origin: Origin) -> ActiveFile:
+    """Write a downloaded file to the lake as a raw object, validated for the time zone and the source of its origin.
 
     Raises:
         QuarantineError: its bytes cannot be read as orders; no object is left behind.
     """
+    source = origin.source
     tally, reading = Tally(source), read_settings().reading.of_source(source)
 
     def write(target: Path) -> None:
-        batches = (validation.validate(batch, zone, source) for batch in read_rows(file, reading))
-        _write(target, batches, _origin(version, zone, source), tally)
+        batches = (validation.validate(batch, origin.zone, source) for batch in read_rows(file, reading))
+        _write(target, batches, origin, tally)
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
             raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file, reading)))
-        if version.bucket != TABLE and not source.deletes:
+        if origin.version.bucket != TABLE and not source.deletes:
             tally.deletions.refuse(partial(place_of_rows, file, reading))
 
-    return tally.made(lake.write("raw_orders", write))
+    return _made(lake.write("raw_orders", write), tally, origin)
 
 
-def revalidate(lake: Lake, path: str, version: FileVersion, zone: str, source: Source = PLAIN) -> RawObject:
-    """Write a new object with the rows of an old one, validated by the present rules and declaration.
+def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
+    """Write a new object with the rows of an old one, validated by the present rules for the time zone and the source
+    of the new object's origin.
 
     Raises:
         QuarantineError: the rows have no column that the source names.
     """
-    tally = Tally(source)
+    tally = Tally(origin.source)
 
     def write(target: Path) -> None:
         rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
-        batches = (validation.validate(part, zone, source) for part in _parts(rows))
-        _write(target, batches, _origin(version, zone, source), tally)
+        batches = (validation.validate(part, origin.zone, origin.source) for part in _parts(rows))
+        _write(target, batches, origin, tally)
 
-    return tally.made(lake.write("raw_orders", write))
+    return _made(lake.write("raw_orders", write), tally, origin)
 
 
-def rescan(lake: Lake, path: str) -> RawObject:
+def rescan(lake: Lake, path: str, origin: Origin) -> ActiveFile:
     """Read an object of the lake from end to end, for what the ledger records about its rows."""
-    tally = Tally(source_of(lake, path))
+    tally = Tally(origin.source)
     for part in _parts(lake.scan([path])):
         tally.add(part)
-    return tally.made(path)
+    return _made(path, tally, origin)
 
 
 def source_of(lake: Lake, path: str) -> Source:
@@ -196,16 +205,6 @@ def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[A
     return found
 
 
-def days_shared(lake: Lake, files: Sequence[ActiveFile], others: Sequence[ActiveFile]) -> set[date]:
-    """The days of all rows whose order id is in one of the files and in another file too."""
-    all_files = list({file.raw.path: file for file in [*files, *others]}.values())
-    if not files or len(all_files) == 1:
-        return set()
-    by_order = ids(lake, all_files).group_by("order_id").agg(pl.col("object").n_unique().alias("files"))
-    shared = ids(lake, files).join(by_order.filter(pl.col("files") > 1), on="order_id", how="semi")
-    return _days(clean_rows(lake, all_files).join(shared, on="order_id", how="semi"))
-
-
 def _with_outcome(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Rows with the outcome that earlier releases did not store."""
     earlier = pl.when(pl.col(REASON).is_null()).then(pl.lit(COUNTS)).otherwise(pl.lit(REJECTED))
@@ -225,7 +224,7 @@ def _rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
         {
             _OBJECT: [Path(file.raw.path).name for file in files],
             SOURCE: [file.version.key for file in files],
-            LANDED_AT: [file.landed_at for file in files],
+            LANDED_AT: [file.ranked_at for file in files],
         },
         schema={_OBJECT: pl.String(), **_FROM_LEDGER},
     )
@@ -250,14 +249,14 @@ def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     return (rows.slice(start, _ROWS_AT_ONCE).collect() for start in range(0, max(height, 1), _ROWS_AT_ONCE))
 
 
-def _write(target: Path, batches: Iterable[Any], origin: dict[str, str], tally: Tally) -> None:
+def _write(target: Path, batches: Iterable[Any], origin: Origin, tally: Tally) -> None:
     writer: pq.ParquetWriter | None = None
     try:
         for batch in batches:
             tally.add(batch)
             rows = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
             if writer is None:
-                schema = rows.schema.with_metadata(origin)
+                schema = rows.schema.with_metadata(origin.as_metadata())
                 writer = pq.ParquetWriter(target, schema, compression="lz4", use_dictionary=_REPEATING)
             writer.write_table(rows)
     finally:
@@ -266,5 +265,5 @@ def _write(target: Path, batches: Iterable[Any], origin: dict[str, str], tally: 
                 writer.close()
 
 
-def _origin(version: FileVersion, zone: str, source: Source) -> dict[str, str]:
-    return Origin(version, CODE_VERSIONS["raw_orders"], zone, source).as_metadata()
+def _made(path: str, tally: Tally, origin: Origin) -> ActiveFile:
+    return ActiveFile(origin.version, replace(tally.made(path), content_hash=origin.content_hash), origin.ranked_at)

@@ -20,7 +20,7 @@ from orders_pipeline.landing.outages import releasing_on_outage
 from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.ledger import active, builds, declarations, entries, files
 from orders_pipeline.ledger.declarations import Declaration
-from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.records import ActiveFile, ranked_at
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
@@ -49,6 +49,14 @@ class Copy:
     def is_current_for(self, zone: str) -> bool:
         """Whether its rows were validated by the present rules, for this time zone."""
         return self.origin.is_current_for(zone)
+
+    def is_of(self, file: ActiveFile) -> bool:
+        """Whether it was made of the bytes of this file, or of a version with equal bytes."""
+        return file.has_bytes_of(self.version, self.origin.content_hash)
+
+    def made_for(self, file: ActiveFile) -> "Copy":
+        """The same object for a file with equal bytes."""
+        return replace(self, origin=replace(self.origin, version=file.version, ranked_at=file.ranked_at))
 
 
 @dataclass
@@ -86,9 +94,15 @@ def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
         return found
 
 
-def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersion | None, zone: str) -> list[Copy]:
+def to_adopt(
+    copies: Iterable[Copy],
+    history: Sequence[Entry],
+    listed: FileVersion | None,
+    zone: str,
+    active_file: ActiveFile | None = None,
+) -> list[Copy]:
     """The copies of one key that should become active, the best first. None, if the ledger is right as it is, or if the
-    next sync loads the same version from S3.
+    next sync loads the same version from S3 with the same rank. `active_file`: the active version of the key.
 
     A copy should become active if the ledger has not seen its version, and has seen no newer one. A copy of the latest
     version should, if the backup shows that version as failing, archived or quarantined: that an object exists means
@@ -112,6 +126,7 @@ def to_adopt(copies: Iterable[Copy], history: Sequence[Entry], listed: FileVersi
         and listed == found[0].version
         and not listed.may_be_archived  # S3 may refuse to return it, and the lake has it
         and bool(pending([(listed, latest)]))
+        and found[0].origin.ranked_at == ranked_at(listed, found[0].origin.content_hash, active_file)
     )
     return [] if is_taken_by_sync else found
 
@@ -135,17 +150,17 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
             found.stale[asset] = sorted(day_of[path] for path in gone)
     connection.commit()
 
-    choices: dict[Key, list[tuple[FileVersion, Copy]]] = {}
+    choices: dict[Key, list[Copy]] = {}
+    active_of = {_key(file.version): file for file in active_files}
     for key, of_key in copies.items():
         if key[0] != TABLE:
-            best = to_adopt(of_key, histories[key], listed.get(key), zone)
-            choices[key] = [(copy.version, copy) for copy in best]
+            choices[key] = to_adopt(of_key, histories[key], listed.get(key), zone, active_of.get(key))
         elif not has_table and {copy.version for copy in of_key} - {entry.version for entry in histories[key]}:
             found.table_days.append(key[1])
-    without_object = {_key(file.version): file.version for file in active_files if file.raw.path not in objects}
-    for key, version in without_object.items():
+    without_object = {key: file.version for key, file in active_of.items() if file.raw.path not in objects}
+    for key in without_object:
         if not choices.get(key):
-            choices[key] = [(version, copy) for copy in copies.get(key, []) if _have_same_bytes(copy.version, version)]
+            choices[key] = [copy.made_for(active_of[key]) for copy in copies.get(key, []) if copy.is_of(active_of[key])]
     _adopt(ingest, list(choices.values()), found)
 
     for key in without_object.keys() - {_key(version) for version in found.adopted}:
@@ -179,16 +194,18 @@ def _copies(lake: Lake, names: Sequence[str], found: Recovered) -> dict[Key, lis
     return dict(copies)
 
 
-def _adopt(ingest: Ingest, choices: Sequence[list[tuple[FileVersion, Copy]]], found: Recovered) -> None:
+def _adopt(ingest: Ingest, choices: Sequence[list[Copy]], found: Recovered) -> None:
     """Make the first undamaged copy of each choice active. Each is read completely, and revalidated if outdated."""
 
-    def first_undamaged(choice: list[tuple[FileVersion, Copy]]) -> ActiveFile | None:
-        for version, copy in choice:
+    def first_undamaged(choice: list[Copy]) -> ActiveFile | None:
+        for copy in choice:
             try:
                 if copy.is_current_for(ingest.zone):
-                    return ActiveFile(version, raw_objects.rescan(ingest.lake, copy.path))
-                source = copy.origin.source  # the next sync applies another one, if it holds now
-                return ActiveFile(version, raw_objects.revalidate(ingest.lake, copy.path, version, ingest.zone, source))
+                    return raw_objects.rescan(ingest.lake, copy.path, copy.origin)
+                # By the source it was read by: if another one holds now, the next sync applies it.
+                source, content_hash = copy.origin.source, copy.origin.content_hash
+                origin = Origin.of(copy.version, ingest.zone, source, content_hash, copy.origin.ranked_at)
+                return raw_objects.revalidate(ingest.lake, copy.path, origin)
             except raw_objects.DAMAGE as error:
                 ingest.log.warning("%s cannot be read: %s", copy.path, error)
                 found.damaged.append(copy.path)
@@ -213,7 +230,3 @@ def _has_table(settings: Settings) -> bool:
 
 def _key(version: FileVersion) -> Key:
     return version.bucket, version.key
-
-
-def _have_same_bytes(one: FileVersion, other: FileVersion) -> bool:
-    return (one.etag, one.size) == (other.etag, other.size)

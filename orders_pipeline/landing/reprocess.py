@@ -6,13 +6,13 @@ reprocessed keeps counting as it was read before, and is quarantined with advice
 counts nowhere that is built from then on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.ingest import Ingest, Report, batched
-from orders_pipeline.landing.provenance import origin_of
+from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.source_table import is_frozen
 from orders_pipeline.ledger import active, entries, files
 from orders_pipeline.ledger.records import ActiveFile
@@ -77,10 +77,11 @@ def _revalidated(ingest: Ingest, file: ActiveFile) -> _Outcome:
     path, source = file.raw.path, ingest.source_of(file.version)
     if ingest.lake.missing([path]):
         return _NeedsBytes(object_is_missing=True)
+    origin = Origin.of(file.version, ingest.zone, source, file.raw.content_hash, file.ranked_at)
     try:
         if raw_objects.source_of(ingest.lake, path).bytes_hash != source.bytes_hash:
             return _NeedsBytes(object_is_missing=False)
-        return ActiveFile(file.version, raw_objects.revalidate(ingest.lake, path, file.version, ingest.zone, source))
+        return raw_objects.revalidate(ingest.lake, path, origin)
     except raw_objects.DAMAGE as error:
         ingest.log.warning("The object of %s cannot be read: %s", file.version.key, error)
         return _NeedsBytes(object_is_missing=True)
@@ -127,12 +128,13 @@ def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int
 def _keep(ingest: Ingest, file: ActiveFile, error: QuarantineError) -> str:
     """Quarantine a file that the present declaration cannot read, and let its rows count as another one read them."""
     path, message = file.raw.path, f"{error} Its rows count as they were read before."
-    origin = origin_of(ingest.lake.metadata(path))
-    before = raw_objects.source_of(ingest.lake, path)
-    made = replace(file.raw, bytes_hash=before.bytes_hash, rows_hash=before.rows_hash)
-    if origin is None or not origin.is_current_for(ingest.zone):
-        made = raw_objects.revalidate(ingest.lake, path, file.version, ingest.zone, before)
-    ingest.count([ActiveFile(file.version, made)])
+    origin, before = origin_of(ingest.lake.metadata(path)), raw_objects.source_of(ingest.lake, path)
+    if origin is not None and origin.is_current_for(ingest.zone):
+        kept = file.read_by(before)
+    else:
+        again = Origin.of(file.version, ingest.zone, before, file.raw.content_hash, file.ranked_at)
+        kept = raw_objects.revalidate(ingest.lake, path, again)
+    ingest.count([kept])
     with ingest.transaction():
         files.settle(
             ingest.connection,

@@ -10,17 +10,21 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.models import built_files, landed_files
-from orders_pipeline.ledger.records import ActiveFile, RawObject, active_file, pairs
+from orders_pipeline.ledger.records import ActiveFile, active_file, is_version, pairs
 from orders_pipeline.ledger.versions import LOST, FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
-from orders_pipeline.sources.declaration import Source, Sources
+from orders_pipeline.sources.declaration import Sources
 
 _t: Final = landed_files.c
 
 
-def of_keys(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[ActiveFile]:
-    """The active versions of (bucket, key) pairs."""
+def of_keys(connection: Connection, keys: Iterable[tuple[str, str]], *, zone: str | None = None) -> list[ActiveFile]:
+    """The active versions of (bucket, key) pairs. `zone`: only loaded ones whose raw object the present rules made for
+    this time zone, by the source that holds."""
     query = sa.select(landed_files).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(pairs(keys)))
+    if zone is not None:
+        is_redeclared = declarations.is_redeclared(_t, declarations.current(connection))
+        query = query.where(*_is_validated_for(zone), _t.status == Status.LOADED, ~is_redeclared)
     return [active_file(row) for row in connection.execute(query)]
 
 
@@ -42,27 +46,15 @@ def latest_of_source(connection: Connection, bucket: str, source: str, limit: in
     return [active_file(row) for row in connection.execute(query)]
 
 
-def same_bytes(connection: Connection, version: FileVersion, zone: str, source: Source) -> RawObject | None:
-    """The object of an earlier version with the same key and bytes, if the present rules, source and time zone made
-    it."""
-    query = (
-        sa.select(landed_files)
-        .where(
-            _t.bucket == version.bucket,
-            _t.key == version.key,
-            _t.etag == version.etag,
-            _t.size == version.size,
-            _t.path.is_not(None),
-            _t.rules == CODE_VERSIONS["raw_orders"],
-            _t.zone == zone,
-            _t.bytes_hash.is_not_distinct_from(source.bytes_hash),
-            _t.rows_hash.is_not_distinct_from(source.rows_hash),
-        )
-        .order_by(_t.id.desc())
-        .limit(1)
-    )
+def validated(connection: Connection, version: FileVersion, zone: str) -> ActiveFile | None:
+    """A version that was active before, with its raw object, if the present rules made that for this time zone."""
+    query = sa.select(landed_files).where(*is_version(version), _t.path.is_not(None), *_is_validated_for(zone))
     row = connection.execute(query).one_or_none()
-    return None if row is None else active_file(row).raw
+    return None if row is None else active_file(row)
+
+
+def _is_validated_for(zone: str) -> list[sa.ColumnElement[bool]]:
+    return [_t.rules == CODE_VERSIONS["raw_orders"], _t.zone == zone]
 
 
 def outdated(connection: Connection, zone: str, *statuses: Status) -> list[ActiveFile]:

@@ -167,6 +167,8 @@ def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, ru
                 first_short_id=raw.ids and raw.ids.first_short,
                 last_short_id=raw.ids and raw.ids.last_short,
                 path=raw.path,
+                content_hash=raw.content_hash,
+                ranked_at=file.ranked_at,
                 rules=CODE_VERSIONS["raw_orders"],
                 zone=zone,
                 run_id=run_id,
@@ -211,15 +213,10 @@ def reread(connection: Connection, bucket: str, key: str) -> bool:
     found = connection.execute(
         sa.update(landed_files)
         .where(_t.id == _newest(bucket, key), _t.active)
-        .values(status=Status.FAILING, reason="retry", message=TO_READ, attempts=0, next_attempt=sa.func.now())
-        .returning(_t.path)
+        .values(status=Status.FAILING, reason="retry", message=TO_READ, attempts=0, next_attempt=sa.func.now(), rules=0)
+        .returning(_t.id)
     )
-    path = found.scalar_one_or_none()
-    # Earlier versions with the same bytes share the object. They must not be reused either.
-    connection.execute(
-        sa.update(landed_files).where(_t.bucket == bucket, _t.key == key, _t.path == path).values(rules=0)
-    )
-    return path is not None
+    return found.one_or_none() is not None
 
 
 def _newest(bucket: str, key: str) -> sa.ScalarSelect[int]:

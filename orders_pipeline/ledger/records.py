@@ -1,7 +1,7 @@
 """What other modules know of a row of `landed_files`: its version, its range of ids, its object."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Row
 
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.versions import FileVersion
+from orders_pipeline.sources.declaration import Source
 
 IDENTITY: Final = ("bucket", "key", "etag", "size", "last_modified")
 
@@ -51,6 +52,7 @@ class RawObject:
     currencies: tuple[str, ...] = ()
     bytes_hash: str | None = None
     rows_hash: str | None = None
+    content_hash: str | None = None  # of the file's bytes. None: a day of the source table, or read by release 0.2
 
     @property
     def rejects(self) -> int:
@@ -65,14 +67,29 @@ class RawObject:
 
 @dataclass(frozen=True)
 class ActiveFile:
-    """The active version of a key, and its raw object."""
+    """The active version of a key, its raw object, and the time by which its rows rank if they have no `updated_at`."""
 
     version: FileVersion
     raw: RawObject
+    ranked_at: datetime
 
-    @property
-    def landed_at(self) -> datetime:
-        return self.version.last_modified
+    def read_by(self, source: Source) -> "ActiveFile":
+        """The same file, recorded as read by this source."""
+        return replace(self, raw=replace(self.raw, bytes_hash=source.bytes_hash, rows_hash=source.rows_hash))
+
+    def has_bytes_of(self, version: FileVersion, content_hash: str | None = None) -> bool:
+        """Whether a version of the same key has the same bytes, as far as is known: a copy in place, another KMS key or
+        another storage class changes the ETag, and only the hash shows that the bytes are the same."""
+        if version.size != self.version.size:
+            return False
+        return version.etag == self.version.etag or (content_hash is not None and content_hash == self.raw.content_hash)
+
+
+def ranked_at(version: FileVersion, content_hash: str | None, replaced: ActiveFile | None) -> datetime:
+    """The time by which a version ranks. Equal bytes keep the rank of the active version that they replace."""
+    if replaced is not None and replaced.has_bytes_of(version, content_hash):
+        return replaced.ranked_at
+    return version.last_modified
 
 
 def version_of(row: Row[Any]) -> FileVersion:
@@ -94,8 +111,15 @@ def active_file(row: Row[Any]) -> ActiveFile:
         currencies=tuple(row.currencies or ()),
         bytes_hash=row.bytes_hash,
         rows_hash=row.rows_hash,
+        content_hash=row.content_hash,
     )
-    return ActiveFile(version_of(row), raw)
+    return ActiveFile(version_of(row), raw, rank_of(row))
+
+
+def rank_of(row: Row[Any]) -> datetime:
+    """The time by which the version that a row describes ranks. Release 0.2 records none."""
+    time: datetime = row.ranked_at or row.last_modified
+    return time.astimezone(UTC)
 
 
 def identity(version: FileVersion) -> dict[str, Any]:

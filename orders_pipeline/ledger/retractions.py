@@ -3,6 +3,7 @@ archived."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.files import TO_READ
 from orders_pipeline.ledger.models import landed_files
-from orders_pipeline.ledger.records import is_version, version_of
+from orders_pipeline.ledger.records import is_version, rank_of, version_of
 from orders_pipeline.ledger.versions import FileVersion, Status
 
 Key = tuple[str, str]  # bucket and key
@@ -25,11 +26,14 @@ _t: Final = landed_files.c
 
 @dataclass(frozen=True)
 class Removed:
-    """A version that was retracted or dismissed. `path`: its raw object, if it has one."""
+    """A version that was retracted or dismissed. `path`: its raw object, if it has one. `ranked_at`: its rank while it
+    was active."""
 
     version: FileVersion
     path: str | None
     is_dismissed: bool
+    content_hash: str | None
+    ranked_at: datetime
 
 
 def retract(connection: Connection, bucket: str, key: str, message: str) -> None:
@@ -84,7 +88,8 @@ def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Re
     query = sa.select(rows).where(rows.c.is_removed, rows.c.is_last, ~rows.c.counts).order_by(rows.c.id)
     found: dict[Key, list[Removed]] = {}
     for row in connection.execute(query):
-        removed_one = Removed(version_of(row), row.path, row.reason == _DISMISSED)
+        is_dismissed = row.reason == _DISMISSED
+        removed_one = Removed(version_of(row), row.path, is_dismissed, row.content_hash, rank_of(row))
         found.setdefault((row.bucket, row.key), []).append(removed_one)
     return found
 

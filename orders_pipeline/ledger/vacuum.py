@@ -38,7 +38,7 @@ def vacuum(engine: Engine, lake: Lake, age: timedelta) -> Vacuumed:
         connection.commit()
         old = unnamed_objects.c.marked_at <= sa.func.now() - sa.bindparam("age", age, sa.Interval)
         expired = sorted(connection.execute(sa.select(unnamed_objects.c.path).where(old)).scalars())
-        # So that replaced versions with the same bytes cannot reuse a deleted object.
+        # So that no version that was replaced or retracted names a deleted object.
         connection.execute(
             sa.update(landed_files)
             .where(landed_files.c.path.in_(expired), landed_files.c.active.is_(False))

@@ -62,10 +62,10 @@ def _sync_by_newer_rules() -> None:
 def _sync_dying() -> None:
     """One file makes whatever reads it crash."""
 
-    def make_object(lake: Any, file: Path, version: Any, zone: str, *, original: Any = raw_objects.write_object) -> Any:
-        if version.key.endswith("/c.csv"):
+    def make_object(lake: Any, file: Path, origin: Any, *, original: Any = raw_objects.write_object) -> Any:
+        if origin.version.key.endswith("/c.csv"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return original(lake, file, version, zone)
+        return original(lake, file, origin)
 
     with mock.patch.object(raw_objects, "write_object", make_object):
         _sync()

@@ -12,6 +12,7 @@ from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.landing.recovery import Copy, to_adopt
 from orders_pipeline.ledger.versions import Entry, FileVersion, Status
 from orders_pipeline.sensors import s3_arrival_sensor
+from orders_pipeline.sources.declaration import PLAIN
 from orders_pipeline.storage.s3 import is_archived
 from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import HEADER, Pipeline, check_results
@@ -250,7 +251,7 @@ def test_an_archived_file_whose_object_the_lake_lost_is_set_aside_with_its_reaso
 def test_a_recovery_adopts_what_s3_has_archived_and_the_lake_still_has(may_be_archived: bool) -> None:
     version = FileVersion("b", "landing/a", "e", 1, LANDED)
     listed = FileVersion("b", "landing/a", "e", 1, LANDED, may_be_archived=may_be_archived)
-    copy = Copy("raw_orders/1.parquet", Origin(version, 1, "UTC"))
+    copy = Copy("raw_orders/1.parquet", Origin(version, 1, "UTC", PLAIN, None, LANDED))
     seen = Entry(version, Status.IGNORED, 0, due=True, is_archived=True)
 
     assert to_adopt([copy], [seen], listed, "UTC") == ([copy] if may_be_archived else [])

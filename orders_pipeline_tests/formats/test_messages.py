@@ -10,6 +10,7 @@ import pytest
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing import raw_objects
+from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.storage.lake import FolderLake
 from orders_pipeline_tests.support import driver
@@ -24,7 +25,8 @@ def message_of(tmp_path: Path, content: str) -> str | None:
     file.write_text(content)
     version = FileVersion("bucket", "a.csv", "etag", len(content), datetime(2026, 3, 5, tzinfo=UTC))
     try:
-        raw_objects.write_object(FolderLake(str(tmp_path / "lake")), file, version, "UTC")
+        origin = Origin.of(version, "UTC", None, version.last_modified)
+        raw_objects.write_object(FolderLake(str(tmp_path / "lake")), file, origin)
     except QuarantineError as error:
         return str(error)
     return None

@@ -8,6 +8,7 @@ from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.recovery import Copy, to_adopt
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
+from orders_pipeline.sources.declaration import PLAIN, Source
 
 NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
 
@@ -17,7 +18,7 @@ def version(etag: str, seconds: int, key: str = "landing/a.csv") -> FileVersion:
 
 
 def copy(of: FileVersion, path: str = "", rules: int = CODE_VERSIONS["raw_orders"]) -> Copy:
-    return Copy(path or of.etag, Origin(of, rules, "UTC"))
+    return Copy(path or of.etag, Origin(of, rules, "UTC", PLAIN, None, of.last_modified))
 
 
 def entry(of: FileVersion, status: Status = Status.LOADED) -> Entry:
@@ -74,7 +75,11 @@ def test_of_several_copies_of_a_version_one_validated_by_todays_rules_is_preferr
 
 def test_an_object_says_what_it_was_made_of_and_others_say_nothing() -> None:
     table_day = FileVersion(TABLE, "table:orders/none", "3:4", 3, datetime(1, 1, 1, tzinfo=UTC))
-    for origin in (Origin(NEW, 1, "UTC"), Origin(table_day, 2, "Europe/Berlin")):
+    declared = Source(columns={"amount": "Total"}, keep={"Status": ("paid",)})
+    for origin in (
+        Origin(NEW, 1, "UTC", declared, "hash", NOON),
+        Origin(table_day, 2, "Europe/Berlin", PLAIN, None, table_day.last_modified),
+    ):
         assert origin_of(origin.as_metadata()) == origin
     for said in ({}, {"orders": "{"}, {"orders": "[]"}, {"orders": "{}"}, {"orders": '{"last_modified": "soon"}'}):
         assert origin_of(said) is None

@@ -8,9 +8,9 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
+from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.landed import statuses
 
@@ -22,8 +22,8 @@ def test_an_unknown_error_is_tried_again_a_bounded_number_of_times(
 ) -> None:
     tried = []
 
-    def fail(_lake: object, _file: Path, version: FileVersion, _zone: str) -> None:
-        tried.append(version.key)
+    def fail(_lake: object, _file: Path, origin: Origin) -> None:
+        tried.append(origin.version.key)
         raise RuntimeError("boom")
 
     key = pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")

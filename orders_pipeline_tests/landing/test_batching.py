@@ -13,6 +13,7 @@ from orders_pipeline.ledger.records import ActiveFile, RawObject
 from orders_pipeline.ledger.versions import FileVersion
 
 DAY = date(2026, 3, 4)
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 WEIGHTS = {
     "nothing": ([], []),
     "what fits exactly": ([2, 2, 4], [[2, 2], [4]]),
@@ -57,8 +58,8 @@ def test_the_ids_of_every_changed_file_are_looked_for_elsewhere(
     monkeypatch.setattr(raw_objects, "_IDS_AT_ONCE", 2)
     monkeypatch.setattr(raw_objects, "clean_rows", clean_rows)
     lake: Any = SimpleNamespace()
-    changed = [ActiveFile(version(n, 1), RawObject(f"{n}", c, c, (DAY,), None)) for n, c in enumerate(counts)]
-    other = ActiveFile(version(99, 1), RawObject("other", 1, 1, (DAY,), None))
+    changed = [ActiveFile(version(n, 1), RawObject(f"{n}", c, c, (DAY,), None), NOON) for n, c in enumerate(counts)]
+    other = ActiveFile(version(99, 1), RawObject("other", 1, 1, (DAY,), None), NOON)
 
     assert raw_objects.days_elsewhere(lake, changed, [other]) == ({DAY} if changed else set())
 

@@ -15,7 +15,7 @@ def test_a_key_in_another_bucket_is_another_file(
 ) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,,1.00,2026-03-04")
     pipeline.sync()
-    pipeline.execute("UPDATE ledger.landed_files SET last_modified = last_modified - interval '1 minute'")
+    pipeline.execute("UPDATE ledger.landed_files SET ranked_at = ranked_at - interval '1 minute'")
     monkeypatch.setenv("ORDERS_S3_BUCKET", new_bucket(services))
     pipeline.land_rows("a.csv", "1,ann,3.00,2026-03-05", "2,,5.00,2026-03-05")
     pipeline.sync()

@@ -15,28 +15,6 @@ def test_the_same_bytes_under_another_key_count_once(pipeline: Pipeline) -> None
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
 
 
-def test_renewed_bytes_win_again_where_another_file_had_won(pipeline: Pipeline) -> None:
-    # z.csv is the later one, whether or not both landed within one second: then the key decides.
-    pipeline.land_rows("a.csv", "1,ann,9.00,2026-03-05")
-    pipeline.land_rows("z.csv", "1,ann,1.00,2026-03-04", "2,ann,1.00,2026-03-08")
-    pipeline.sync()
-    pipeline.execute(
-        "UPDATE ledger.landed_files SET last_modified = last_modified - interval '2 day' WHERE key LIKE '%z.csv'"
-    )
-    pipeline.execute(
-        "UPDATE ledger.landed_files SET last_modified = last_modified - interval '1 day' WHERE key LIKE '%a.csv'"
-    )
-    pipeline.execute("UPDATE ledger.order_days SET version = version + 1")
-    # Both are pending now; only a.csv is taken, so that it is the later one.
-    config = {"ops": {"raw_orders": {"config": {"s3_keys": ["landing/a.csv"]}}}}
-    assert pipeline.run("s3_arrival", config=config).success
-    assert pipeline.revenue() == {"2026-03-05": ("9.00", 1), "2026-03-08": ("1.00", 1)}
-
-    pipeline.sync()
-
-    assert pipeline.revenue() == {"2026-03-04": ("1.00", 1), "2026-03-08": ("1.00", 1)}
-
-
 def test_an_order_that_moves_to_another_day_leaves_the_old_one(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04", "2,bob,2.00,2026-03-04")
     pipeline.sync()

@@ -29,6 +29,16 @@ def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
+def put_in_parts(key: str, content: bytes) -> None:
+    """Put an object, by its whole key, as a multipart upload. Its ETag is another than after a plain upload, as
+    it is after a copy in place with another storage class or another key of encryption."""
+    client, place = s3.client(), {"Bucket": s3.bucket, "Key": key}
+    upload = client.create_multipart_upload(**place)["UploadId"]
+    part = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=content)
+    parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
+    client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)
+
+
 @dataclass
 class Pipeline:
     """The pipeline that the environment of the running test describes."""

@@ -16,7 +16,7 @@ from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -39,7 +39,7 @@ from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
-from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped
+from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped, put_in_parts
 from orders_pipeline_tests.support.oracle import Oracle, Readable, is_table, latest, read, touched
 from orders_pipeline_tests.support.places import new_bucket, new_database, variables
 from orders_pipeline_tests.support.seed import SEED_VARIABLE
@@ -131,6 +131,14 @@ SHARED_ORDERS: Final = """
 """
 
 
+class Landed(NamedTuple):
+    """An object as S3 holds it. Equal bytes have another ETag if they came in parts."""
+
+    content: bytes
+    landed_at: datetime
+    etag: str
+
+
 class History(RuleBasedStateMachine):
     """A pipeline, and beside it the oracle and a model of which days are stale; the three must agree at every step."""
 
@@ -139,7 +147,8 @@ class History(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.environment = self.stack.enter_context(pytest.MonkeyPatch.context())
         self.pipeline = self.stack.enter_context(fresh_pipeline(services, template, self.environment))
-        self.landed: dict[str, tuple[bytes, datetime]] = {}  # what S3 holds
+        self.landed: dict[str, Landed] = {}  # what S3 holds
+        self.earlier: dict[str, bytes] = {}  # what a key held before it held other bytes
         self.table: str | None = None
         self.retried: set[str] = set()
         self.stale: dict[str, set[date]] = {asset: set() for asset in BY_DAY}
@@ -174,17 +183,38 @@ class History(RuleBasedStateMachine):
         self._put(f"{s3.prefix}{key}", b"order_id,customer_id,amount,order_date\n")
 
     @precondition(lambda self: self.landed)
-    @rule(data=st.data(), what=st.sampled_from(["again", "repair", "rename", "remove"]), to=KEYS)
-    def move_bytes(self, data: st.DataObject, what: str, to: str) -> None:
-        """Land the same bytes again, or those that counted before something unreadable came; rename; remove."""
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(["again", "repair", "return", "rename", "remove"]),
+        to=KEYS,
+        in_parts=st.booleans(),
+        at_once=st.booleans(),
+    )
+    def move_bytes(self, data: st.DataObject, what: str, to: str, in_parts: bool, at_once: bool) -> None:
+        """Land the same bytes again, those that counted before something unreadable came, or those before the present
+        ones; rename; remove."""
         key = self._some(data, self.landed)
-        content = self.landed[key][0]
+        content = self.landed[key].content
         if what in ("rename", "remove"):
             self._remove(key)
         if what == "repair" and key in self.oracle.active:
             content = self.oracle.active[key].content
-        if what != "remove":
-            self._put(f"{s3.prefix}{to}" if what == "rename" else key, content)
+        if what == "return":
+            content = self.earlier.get(key, content)
+        if what == "remove":
+            return
+        target = f"{s3.prefix}{to}" if what == "rename" else key
+        self._put(target, content, in_parts=in_parts and bool(content))
+        if at_once:
+            self._arrive([target])
+
+    @precondition(lambda self: self.landed)
+    @rule(data=st.data())
+    def copy_in_place(self, data: st.DataObject) -> None:
+        """As a change of the storage class or of the key of encryption does it: the ETag is another, not the bytes."""
+        key = self._some(data, self.landed)
+        if content := self.landed[key].content:
+            self._put(key, content, in_parts=not self.landed[key].etag.endswith("-1"))
 
     @precondition(lambda self: self.oracle.active)
     @rule(data=st.data())
@@ -392,7 +422,7 @@ class History(RuleBasedStateMachine):
 
     def _quarantined(self) -> list[str]:
         zone = self.oracle.zone
-        return [key for key, seen in self.oracle.seen.items() if seen[0] and read(key, *seen, zone) is None]
+        return [key for key, seen in self.oracle.seen.items() if seen[0] and read(key, *seen[:2], zone) is None]
 
     def _touch_all(self, before: dict[str, Readable]) -> None:
         for versions in (before, self.oracle.active):
@@ -466,11 +496,17 @@ class History(RuleBasedStateMachine):
         context = dg.build_sensor_context(instance=self.pipeline.instance, definitions=defs, resources=resources)
         return list(sensor.evaluate_tick(context).run_requests or [])
 
-    def _put(self, key: str, content: bytes) -> None:
-        s3.client().put_object(Bucket=s3.bucket, Key=key, Body=content)
-        landed_at = s3.client().head_object(Bucket=s3.bucket, Key=key)["LastModified"].astimezone(UTC)
-        self.landed[key] = content, landed_at
-        note(f"{key} landed at {landed_at}")
+    def _put(self, key: str, content: bytes, *, in_parts: bool = False) -> None:
+        if in_parts:
+            put_in_parts(key, content)
+        else:
+            s3.client().put_object(Bucket=s3.bucket, Key=key, Body=content)
+        head = s3.client().head_object(Bucket=s3.bucket, Key=key)
+        landed = Landed(content, head["LastModified"].astimezone(UTC), head["ETag"].strip('"'))
+        if key in self.landed and self.landed[key].content != content:
+            self.earlier[key] = self.landed[key].content
+        self.landed[key] = landed
+        note(f"{key} landed at {landed.landed_at}, its ETag {landed.etag}")
 
     def _remove(self, key: str) -> None:
         s3.client().delete_object(Bucket=s3.bucket, Key=key)

@@ -53,7 +53,7 @@ class Readable:
     """The rows of a version that could be read."""
 
     content: bytes
-    landed_at: datetime
+    ranked_at: datetime  # what orders without `updated_at` rank by
     orders: tuple[Order, ...] = ()
     rejects: tuple[Reject, ...] = ()
 
@@ -77,20 +77,22 @@ class Oracle:
     start: date
     today: date
     active: dict[str, Readable] = field(default_factory=dict)
-    seen: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
+    seen: dict[str, tuple[bytes, datetime, str]] = field(default_factory=dict)
 
-    def see(self, key: str, content: bytes, landed_at: datetime) -> None:
-        """Look at what a key holds."""
-        if not self.is_news(key, content, landed_at):
+    def see(self, key: str, content: bytes, landed_at: datetime, etag: str = "") -> None:
+        """Look at what a key holds. The bytes that count already rank as before, whenever they landed again."""
+        if not self.is_news(key, content, landed_at, etag):
             return
-        self.seen[key] = content, landed_at
-        readable = read(key, content, landed_at, self.zone)
+        self.seen[key] = content, landed_at, etag
+        counts = self.active.get(key)
+        ranked_at = counts.ranked_at if counts and counts.content == content else landed_at
+        readable = read(key, content, ranked_at, self.zone)
         if readable is not None:
             self.active[key] = readable
 
-    def is_news(self, key: str, content: bytes, landed_at: datetime) -> bool:
+    def is_news(self, key: str, content: bytes, landed_at: datetime, etag: str = "") -> bool:
         """Whether a version differs from the last one seen of its key."""
-        return self.seen.get(key) != (content, landed_at)
+        return self.seen.get(key) != (content, landed_at, etag)
 
     def see_table(self, days: Mapping[str, bytes]) -> None:
         """Look at the source table, each of its days (by key) as a CSV file. A day that is gone counts no more."""
@@ -103,7 +105,7 @@ class Oracle:
         """Read again all that counts, in another time zone."""
         self.zone, self.today = zone, today
         for key, file in self.active.items():
-            self.active[key] = read(key, file.content, file.landed_at, zone) or file
+            self.active[key] = read(key, file.content, file.ranked_at, zone) or file
 
     def retract(self, key: str) -> None:
         """Let a key contribute nothing until another version of it is seen."""
@@ -152,7 +154,7 @@ class Oracle:
 
 
 def latest(orders: Iterable[Order]) -> list[Order]:
-    """The version of each order that counts: the greatest of (updated_at or LastModified, key bytewise, row)."""
+    """The version of each order that counts: the greatest of (updated_at or rank of the file, key bytewise, row)."""
     winners: dict[str, Order] = {}
     for order in orders:
         if order.order_id not in winners or winners[order.order_id].rank < order.rank:
@@ -163,22 +165,14 @@ def latest(orders: Iterable[Order]) -> list[Order]:
 def touched(before: Mapping[str, Readable], after: Mapping[str, Readable]) -> set[date]:
     """The days that must be rebuilt, and no other, when one set of versions takes the place of another.
 
-    They are the days of the versions that changed, of all other rows with an order id of these, and, where only the
-    rank of a version changed (its bytes landed again), those of the orders that another file holds too."""
-    keys = before.keys() | after.keys()
-    changed = {key for key in keys if _content(before, key) != _content(after, key)}
-    renewed = {key for key in keys - changed if before[key].landed_at != after[key].landed_at}
+    They are the days of the versions whose bytes changed, and of all other rows with an order id of these."""
+    changed = {key for key in before.keys() | after.keys() if _content(before, key) != _content(after, key)}
     rows = {(key, order) for files in (before, after) for key, file in files.items() for order in file.orders}
-    holders: defaultdict[str, set[str]] = defaultdict(set)
-    for key, order in rows:
-        holders[order.order_id].add(key)
-    ids = {
-        order.order_id for key, order in rows if key in changed or (key in renewed and len(holders[order.order_id]) > 1)
-    }
+    ids = {order.order_id for key, order in rows if key in changed}
     return {order.day for _, order in rows if order.order_id in ids}
 
 
-def read(key: str, content: bytes, landed_at: datetime, zone: ZoneInfo) -> Readable | None:
+def read(key: str, content: bytes, ranked_at: datetime, zone: ZoneInfo) -> Readable | None:
     """The rows of a CSV file, perhaps gzipped; None where nothing can be read, so that nothing is replaced."""
     try:
         text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode()
@@ -202,10 +196,10 @@ def read(key: str, content: bytes, landed_at: datetime, zone: ZoneInfo) -> Reada
                 fields["customer_id"],
                 Decimal(fields["amount"].strip()),
                 _wall_clock(fields["order_date"], zone),
-                (landed_at if is_missing(updated_at) else _instant(updated_at, zone), key.encode(), number),
+                (ranked_at if is_missing(updated_at) else _instant(updated_at, zone), key.encode(), number),
             )
         )
-    return Readable(content, landed_at, tuple(orders), tuple(rejects))
+    return Readable(content, ranked_at, tuple(orders), tuple(rejects))
 
 
 def reason_against(header: list[str], row: list[str]) -> str | None:

@@ -52,7 +52,7 @@ class Restoration:
             days[f"table:orders/{day}"] += (",".join(map(str, fields)) + "\n").encode()
         self.oracle.see_table(days)
         assert set(days.values()) <= {file.content for file in self.oracle.active.values()}
-        assert all(file.landed_at == NEVER for key, file in self.oracle.active.items() if key in days)
+        assert all(file.ranked_at == NEVER for key, file in self.oracle.active.items() if key in days)
 
     def expire(self, *keys: str) -> None:
         """Files leave the landing zone, as by a lifecycle rule."""
@@ -89,11 +89,9 @@ class Restoration:
         )
         assert found == expected
         assert self.pipeline.orders("daily_orders") == expected.orders
-        counted = self.pipeline.query(
-            "SELECT key, rows, clean_rows, last_modified FROM ledger.landed_files WHERE active"
-        )
+        counted = self.pipeline.query("SELECT key, rows, clean_rows, ranked_at FROM ledger.landed_files WHERE active")
         assert {key: tuple(rest) for key, *rest in counted} == {
-            key: (len(file.orders) + len(file.rejects), len(file.orders), file.landed_at)
+            key: (len(file.orders) + len(file.rejects), len(file.orders), file.ranked_at)
             for key, file in self.oracle.active.items()
         }
 
