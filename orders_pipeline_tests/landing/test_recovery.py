@@ -1,13 +1,15 @@
 """`orders-pipeline recover`: a ledger from an older backup, completed from the lake to the cent."""
 
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from orders_pipeline.definitions import s3
+from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline_tests.support.command import call
-from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.driver import HEADER, Pipeline, put_in_parts
 from orders_pipeline_tests.support.places import client_of
 from orders_pipeline_tests.support.restoration import DAY, Restoration, after_the_backup, before_the_backup, keys
 
@@ -152,6 +154,86 @@ def test_an_s3_that_does_not_answer_changes_nothing(
 
     assert call("recover").exit_code == 2
     assert restoration.pipeline.query("SELECT * FROM ledger.landed_files") == before
+
+
+def rank_of(pipeline: Pipeline, key: str) -> datetime:
+    ((ranked_at,),) = pipeline.query("SELECT ranked_at FROM ledger.landed_files WHERE active AND key = :key", key=key)
+    assert isinstance(ranked_at, datetime)
+    return ranked_at
+
+
+def rank_earlier(pipeline: Pipeline, key: str) -> datetime:
+    """As if the bytes of a file had first landed a day before."""
+    change = "UPDATE ledger.landed_files SET ranked_at = ranked_at - interval '1 day' WHERE key = :key AND active"
+    pipeline.execute(change, key=key)
+    return rank_of(pipeline, key)
+
+
+@pytest.mark.parametrize("expires", [True, False], ids=["only the lake has it", "S3 has it too"])
+def test_a_recovered_file_has_the_rank_of_its_object(
+    restoration: Restoration, stack: ExitStack, monkeypatch: pytest.MonkeyPatch, expires: bool
+) -> None:
+    pipeline = restoration.pipeline
+    backup = stack.enter_context(restoration.backup())
+    key = restoration.land("z.csv", f"1,ann,1.00,{DAY}")
+    restoration.land("a.csv", f"1,ann,2.00,{DAY}")
+    pipeline.sync()
+    rank = rank_earlier(pipeline, key)
+    monkeypatch.setenv("ORDERS_TIMEZONE", "Asia/Kolkata")  # the objects are made anew
+    assert pipeline.sync().is_complete
+    assert pipeline.revenue() == {DAY: ("2.00", 1)}
+    if expires:
+        restoration.expire("z.csv")
+
+    monkeypatch.setenv("ORDERS_DATABASE_URL", backup)
+
+    assert keys(call("recover").output) == [key]
+    assert pipeline.sync().is_complete
+    assert rank_of(pipeline, key) == rank
+    assert pipeline.revenue() == {DAY: ("2.00", 1)}
+
+
+def test_bytes_that_came_back_after_the_backup_rank_as_they_did_then(
+    restoration: Restoration, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup has these bytes as those that count, and nothing else is left of the version between."""
+    pipeline = restoration.pipeline
+    key = restoration.land("a.csv", f"1,ann,1.00,{DAY}")
+    pipeline.sync()
+    rank_earlier(pipeline, key)
+    backup = stack.enter_context(restoration.backup())
+    restoration.land("a.csv", f"1,ann,2.00,{DAY}")
+    pipeline.sync()
+    put_in_parts(key, f"{HEADER}\n1,ann,1.00,{DAY}\n".encode())
+    pipeline.sync()
+    rank = rank_of(pipeline, key)
+    restoration.lose_what_counts_no_more()
+
+    monkeypatch.setenv("ORDERS_DATABASE_URL", backup)
+
+    assert keys(call("recover").output) == [key]
+    assert pipeline.sync().is_complete
+    assert rank_of(pipeline, key) == rank
+
+
+def test_another_object_with_the_same_bytes_changes_no_rank(
+    restoration: Restoration, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = restoration.pipeline
+    key = restoration.land("a.csv", f"1,ann,1.00,{DAY}")
+    pipeline.sync()
+    backup = stack.enter_context(restoration.backup())
+    with monkeypatch.context() as newer:
+        newer.setitem(CODE_VERSIONS, "raw_orders", CODE_VERSIONS["raw_orders"] + 1)
+        pipeline.sync()
+    restoration.lose_what_counts_no_more()
+    restoration.expire("a.csv")
+
+    monkeypatch.setenv("ORDERS_DATABASE_URL", backup)
+    rank = rank_earlier(pipeline, key)
+
+    assert keys(call("recover").output) == [key]
+    assert rank_of(pipeline, key) == rank
 
 
 def test_a_recovered_file_is_safe_from_a_vacuum_that_had_marked_it(
