@@ -66,7 +66,9 @@ def superseded(rows: Any, zone: str = "UTC") -> Any:
     repeated = _counted(versions).filter(nw.col("_versions") > 1)
     place = {SOURCE: "winner", ROW_NUMBER: "_winners_row", LANDED_AT: "_winner_landed_at"}
     winners = _winners(repeated).select(
-        "order_id", _winners_customer=nw.col("customer_id"), **{name: nw.col(column) for column, name in place.items()}
+        "order_id",
+        _winners_customer=nw.when(nw.col(OUTCOME) == COUNTS).then(nw.col("customer_id")),
+        **{name: nw.col(column) for column, name in place.items()},
     )
     pairs = repeated.join(winners, on="order_id", how="inner")  # type: ignore[arg-type]  # both are of one kind
     is_other = nw.any_horizontal(*(nw.col(a) != nw.col(b) for a, b in place.items()), ignore_nulls=True)

@@ -35,12 +35,14 @@ from hypothesis.stateful import (
 
 from orders_pipeline import run_tags
 from orders_pipeline.definitions import defs, postgres, s3
+from orders_pipeline.landing.declare import apply
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
+from orders_pipeline.settings import read_settings
 from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped, put_in_parts
-from orders_pipeline_tests.support.oracle import Oracle, Readable, is_table, latest, read, touched
+from orders_pipeline_tests.support.oracle import Declared, Oracle, Readable, is_table, latest, touched
 from orders_pipeline_tests.support.places import new_bucket, new_database, variables
 from orders_pipeline_tests.support.seed import SEED_VARIABLE
 
@@ -79,6 +81,7 @@ COLUMNS: Final = {
     "amount": AMOUNTS,
     "order_date": TIMES,
     "updated_at": UPDATES,
+    "kind": st.sampled_from(["sold", "sold", " sold", "gone", "draft", ""]),
 }
 
 
@@ -98,12 +101,19 @@ def rows(draw: st.DrawFn, columns: list[str]) -> list[str]:
 def contents(draw: st.DrawFn) -> bytes:
     """A file that can be read."""
     columns = draw(st.permutations(["order_id", "customer_id", "amount", "order_date"]))
-    columns = [*columns, *draw(st.sampled_from([[], ["updated_at"], ["updated_at", "note"]]))]
+    more = [["kind"], ["updated_at", "kind"], ["updated_at", "kind"], ["kind", "updated_at", "note"], ["updated_at"]]
+    columns = [*columns, *draw(st.sampled_from(more))]
     lines = draw(st.lists(st.one_of(rows(columns), rows(columns), rows(columns), st.just([])), min_size=3, max_size=6))
     content = _csv([columns, *lines], end=draw(st.sampled_from(["\n", "\r\n"])))
     return gzipped(content) if draw(st.integers(0, 5)) == 5 else content
 
 
+DECLARATIONS: Final = [
+    None,
+    Declared("deletes", "kind", frozenset({"gone"})),
+    Declared("drop", "kind", frozenset({"draft", ""})),
+    Declared("keep", "kind", frozenset({"sold"})),
+]
 ZONES: Final = st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"])
 UNREADABLE: Final = st.sampled_from(
     [
@@ -180,7 +190,7 @@ class History(RuleBasedStateMachine):
     @rule(key=KEYS)
     def take_back(self, key: str) -> None:
         """A header alone: readable, and without rows."""
-        self._put(f"{s3.prefix}{key}", b"order_id,customer_id,amount,order_date\n")
+        self._put(f"{s3.prefix}{key}", b"order_id,customer_id,amount,order_date,kind\n")
 
     @precondition(lambda self: self.landed)
     @rule(
@@ -359,6 +369,20 @@ class History(RuleBasedStateMachine):
         self._touch_all(before)
         self.sync()
 
+    @rule(declared=st.sampled_from(DECLARATIONS))
+    def declare(self, declared: Declared | None) -> None:
+        """All files are read by another declaration; at once, as no day is built from those that are yet to be."""
+        if declared == self.oracle.declared:
+            return
+        toml = "" if declared is None else _toml(declared)
+        apply(postgres.ledger(), s3, read_settings(), toml, "a history")
+        self.oracle.declare(declared)
+        self._observe([])
+        before = dict(self.oracle.active)
+        self.oracle.revalidate()
+        self._touch(before)
+        self.sync()
+
     @rule()
     def vacuum(self) -> None:
         """With no age at all: whatever the ledger does not name is gone at once."""
@@ -421,12 +445,11 @@ class History(RuleBasedStateMachine):
         return days
 
     def _quarantined(self) -> list[str]:
-        zone = self.oracle.zone
-        return [key for key, seen in self.oracle.seen.items() if seen[0] and read(key, *seen[:2], zone) is None]
+        return [key for key, seen in self.oracle.seen.items() if seen[0] and self.oracle.is_unreadable(key)]
 
     def _touch_all(self, before: dict[str, Readable]) -> None:
         for versions in (before, self.oracle.active):
-            self._touch_days({order.day for file in versions.values() for order in file.orders})
+            self._touch_days({order.day for file in versions.values() for order in file.clean})
 
     def _touch_days(self, days: set[date]) -> None:
         days = {day for day in days if self.oracle.is_in_range(day)}
@@ -476,12 +499,13 @@ class History(RuleBasedStateMachine):
         assert pipeline.spend() == expected.spend
         assert sorted(row[:3] for row in pipeline.rejected()) == expected.rejected
         assert pipeline.superseded() == expected.superseded
-        counted = pipeline.query("SELECT key, rows, clean_rows FROM ledger.landed_files WHERE active")
-        assert {key: (rows, clean) for key, rows, clean in counted} == {
-            key: (len(file.orders) + len(file.rejects), len(file.orders)) for key, file in self.oracle.active.items()
+        counted = pipeline.query("SELECT key, rows, clean_rows, void_rows FROM ledger.landed_files WHERE active")
+        assert {key: outcomes for key, *outcomes in counted} == {
+            key: _outcomes(file) for key, file in self.oracle.active.items()
         }
         winners = latest(order for file in self.oracle.active.values() for order in file.orders)
-        places = {(order.rank[1].decode(), order.rank[2]) for order in winners if self.oracle.is_in_range(order.day)}
+        counting = [order for order in winners if not order.is_void and self.oracle.is_in_range(order.day)]
+        places = {(order.source, order.rank[2]) for order in counting}
         for asset in ("cleaned_orders", "daily_orders"):
             assert {(row["_source"], row["_row_number"]) for row in pipeline.lake_frame(asset).to_dicts()} == places
         status = pipeline.status()
@@ -536,6 +560,19 @@ class History(RuleBasedStateMachine):
     @staticmethod
     def _some(data: st.DataObject, keys: Collection[str]) -> str:
         return data.draw(st.sampled_from(sorted(keys)))
+
+
+def _outcomes(file: Readable) -> list[int]:
+    """How many rows a file has, how many of them are clean, and how many void."""
+    rows = len(file.orders) + len(file.rejects) + file.without_id
+    return [rows, len(file.clean), len(file.orders) - len(file.clean) + file.without_id]
+
+
+def _toml(declared: Declared) -> str:
+    """The declaration of a source for all files."""
+    values = ", ".join(f"'{value}'" for value in sorted(declared.values))
+    condition = f"{declared.how} = {{ {declared.column} = [{values}] }}"
+    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}\n"
 
 
 def _today(zone: str) -> date:

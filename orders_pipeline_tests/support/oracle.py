@@ -22,13 +22,15 @@ Rank = tuple[datetime, bytes, int]
 
 @dataclass(frozen=True)
 class Order:
-    """A clean row: what it says, and how it ranks among the versions of its order."""
+    """A clean or void row: what it says, and how it ranks among the versions of its order. If a void row ranks highest,
+    there is no order."""
 
     order_id: str
     customer: str
     amount: Decimal
     time: datetime  # wall clock of the business day's time zone
     rank: Rank
+    is_void: bool = False  # then it has no customer, amount and time
 
     @property
     def day(self) -> date:
@@ -49,6 +51,19 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What a source says by one of its columns: `deletes` or `drop` the rows with these values, or `keep` no others."""
+
+    how: str
+    column: str
+    values: frozenset[str]
+
+    def is_void(self, value: str) -> bool:
+        """Whether a row with this value is void."""
+        return (value.strip() in self.values) is (self.how != "keep")
+
+
+@dataclass(frozen=True)
 class Readable:
     """The rows of a version that could be read."""
 
@@ -56,6 +71,12 @@ class Readable:
     ranked_at: datetime  # what orders without `updated_at` rank by
     orders: tuple[Order, ...] = ()
     rejects: tuple[Reject, ...] = ()
+    declared: "Declared | None" = None  # by which it was read
+    without_id: int = 0  # rows that are dropped and have no id: they have no effect
+
+    @property
+    def clean(self) -> list[Order]:
+        return [order for order in self.orders if not order.is_void]
 
 
 @dataclass(frozen=True)
@@ -78,6 +99,7 @@ class Oracle:
     today: date
     active: dict[str, Readable] = field(default_factory=dict)
     seen: dict[str, tuple[bytes, datetime, str]] = field(default_factory=dict)
+    declared: Declared | None = None
 
     def see(self, key: str, content: bytes, landed_at: datetime, etag: str = "") -> None:
         """Look at what a key holds. The bytes that count already rank as before, whenever they landed again."""
@@ -86,7 +108,7 @@ class Oracle:
         self.seen[key] = content, landed_at, etag
         counts = self.active.get(key)
         ranked_at = counts.ranked_at if counts and counts.content == content else landed_at
-        readable = read(key, content, ranked_at, self.zone)
+        readable = read(key, content, ranked_at, self.zone, self._declared_for(key))
         if readable is not None:
             self.active[key] = readable
 
@@ -105,7 +127,32 @@ class Oracle:
         """Read again all that counts, in another time zone."""
         self.zone, self.today = zone, today
         for key, file in self.active.items():
-            self.active[key] = read(key, file.content, file.ranked_at, zone) or file
+            by_new, by_old = (
+                read(key, file.content, file.ranked_at, zone, declared)
+                for declared in (self._declared_for(key), file.declared)
+            )
+            self.active[key] = by_new or by_old or file
+
+    def declare(self, declared: Declared | None) -> None:
+        """Let a declaration hold from now on. What could not be read is news again."""
+        for key in [key for key, seen in self.seen.items() if not is_table(key) and self.is_unreadable(key)]:
+            if self.seen[key][0]:
+                del self.seen[key]
+        self.declared = declared
+
+    def revalidate(self) -> None:
+        """Read again all that counts, by the declaration that holds. What it cannot read counts as before."""
+        for key, file in self.active.items():
+            if file.declared != self._declared_for(key):
+                self.active[key] = read(key, file.content, file.ranked_at, self.zone, self.declared) or file
+
+    def is_unreadable(self, key: str) -> bool:
+        """Whether the version of a key that was seen last cannot be read."""
+        content, landed_at, _ = self.seen[key]
+        return read(key, content, landed_at, self.zone, self._declared_for(key)) is None
+
+    def _declared_for(self, key: str) -> Declared | None:
+        return None if is_table(key) else self.declared
 
     def retract(self, key: str) -> None:
         """Let a key contribute nothing until another version of it is seen."""
@@ -114,7 +161,7 @@ class Oracle:
     def tables(self) -> Tables:
         """What the tables hold once nothing is pending."""
         winners = latest(order for file in self.active.values() for order in file.orders)
-        placed = [order for order in winners if self.is_in_range(order.day)]
+        placed = [order for order in winners if not order.is_void and self.is_in_range(order.day)]
         amounts: defaultdict[str, list[Decimal]] = defaultdict(list)
         spends: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for order in placed:
@@ -135,7 +182,7 @@ class Oracle:
     def _superseded(self, winners: Mapping[str, Order]) -> dict[tuple[str, str, str], tuple[int, str, int]]:
         lost: defaultdict[tuple[str, str, str], list[Order]] = defaultdict(list)
         for file in self.active.values():
-            for order in file.orders:
+            for order in file.clean:
                 winner = winners[order.order_id]
                 if order.rank != winner.rank and self.is_in_range(order.day):
                     lost[str(order.day), winner.source, order.source].append(order)
@@ -143,7 +190,7 @@ class Oracle:
             place: (
                 len(orders),
                 f"{sum(order.amount for order in orders):.2f}",
-                sum(order.customer != winners[order.order_id].customer for order in orders),
+                sum(_has_other_customer(order, winners[order.order_id]) for order in orders),
             )
             for place, orders in lost.items()
         }
@@ -154,7 +201,7 @@ class Oracle:
 
 
 def latest(orders: Iterable[Order]) -> list[Order]:
-    """The version of each order that counts: the greatest of (updated_at or rank of the file, key bytewise, row)."""
+    """The version of each order that decides: the greatest of (updated_at or rank of the file, key bytewise, row)."""
     winners: dict[str, Order] = {}
     for order in orders:
         if order.order_id not in winners or winners[order.order_id].rank < order.rank:
@@ -165,14 +212,17 @@ def latest(orders: Iterable[Order]) -> list[Order]:
 def touched(before: Mapping[str, Readable], after: Mapping[str, Readable]) -> set[date]:
     """The days that must be rebuilt, and no other, when one set of versions takes the place of another.
 
-    They are the days of the versions whose bytes changed, and of all other rows with an order id of these."""
-    changed = {key for key in before.keys() | after.keys() if _content(before, key) != _content(after, key)}
+    They are the days of the versions whose bytes changed, or the declaration by which they are read, and of all other
+    rows with an order id of these."""
+    changed = {key for key in before.keys() | after.keys() if _reading(before, key) != _reading(after, key)}
     rows = {(key, order) for files in (before, after) for key, file in files.items() for order in file.orders}
     ids = {order.order_id for key, order in rows if key in changed}
-    return {order.day for _, order in rows if order.order_id in ids}
+    return {order.day for _, order in rows if order.order_id in ids and not order.is_void}
 
 
-def read(key: str, content: bytes, ranked_at: datetime, zone: ZoneInfo) -> Readable | None:
+def read(
+    key: str, content: bytes, ranked_at: datetime, zone: ZoneInfo, declared: Declared | None = None
+) -> Readable | None:
     """The rows of a CSV file, perhaps gzipped; None where nothing can be read, so that nothing is replaced."""
     try:
         text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode()
@@ -183,23 +233,42 @@ def read(key: str, content: bytes, ranked_at: datetime, zone: ZoneInfo) -> Reada
     if not lines or not set(REQUIRED) <= set(lines[0][1]):
         return None
     header = lines[0][1]
-    orders, rejects = [], []
+    if declared and declared.column not in header:
+        return None
+    orders, rejects, without_id = [], [], 0
     for number, row in lines[1:]:
-        if reason := reason_against(header, row):
+        fields = dict(zip(header, row, strict=False))
+        is_void = declared is not None and len(row) == len(header) and declared.is_void(fields[declared.column])
+        is_delete = declared is not None and declared.how == "deletes"
+        if reason := reason_against_void(fields, is_delete) if is_void else reason_against(header, row):
             rejects.append(Reject(key, number, reason))
             continue
-        fields = dict(zip(header, row, strict=True))
+        if is_void and is_missing(fields["order_id"]):
+            without_id += 1
+            continue
         updated_at = fields.get("updated_at", "")
+        rank = (ranked_at if is_missing(updated_at) else _instant(updated_at, zone), key.encode(), number)
+        if is_void:
+            orders.append(Order(fields["order_id"], "", Decimal(0), NEVER.replace(tzinfo=None), rank, is_void=True))
+            continue
         orders.append(
             Order(
                 fields["order_id"],
                 fields["customer_id"],
                 Decimal(fields["amount"].strip()),
                 _wall_clock(fields["order_date"], zone),
-                (ranked_at if is_missing(updated_at) else _instant(updated_at, zone), key.encode(), number),
+                rank,
             )
         )
-    return Readable(content, ranked_at, tuple(orders), tuple(rejects))
+    return Readable(content, ranked_at, tuple(orders), tuple(rejects), declared, without_id)
+
+
+def reason_against_void(fields: Mapping[str, str], is_delete: bool) -> str | None:
+    """Why a row that deletes or is dropped is rejected; None: it is not."""
+    if is_delete and is_missing(fields["order_id"]):
+        return "order_id_missing"
+    updated_at = fields.get("updated_at", "")
+    return None if is_missing(updated_at) or _is_time(updated_at) else "updated_at_unreadable"
 
 
 def reason_against(header: list[str], row: list[str]) -> str | None:
@@ -254,5 +323,9 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
     return (time.replace(tzinfo=zone) if time.tzinfo is None else time).astimezone(UTC)
 
 
-def _content(files: Mapping[str, Readable], key: str) -> bytes | None:
-    return files[key].content if key in files else None
+def _reading(files: Mapping[str, Readable], key: str) -> tuple[bytes, Declared | None] | None:
+    return (files[key].content, files[key].declared) if key in files else None
+
+
+def _has_other_customer(order: Order, winner: Order) -> bool:
+    return not winner.is_void and order.customer != winner.customer
