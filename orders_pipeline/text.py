@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Final
 
+EXAMPLES: Final = 5  # as many as a check names
 _EXAMPLES: Final = 3
 _LISTED_SPANS: Final = 6
 
@@ -11,6 +12,12 @@ _LISTED_SPANS: Final = 6
 def printable(text: str) -> str:
     """The text with escapes for what would break a line, turn its direction, or be obeyed by a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def examples(values: Iterable[object], separator: str = ", ") -> str:
+    """The first few values in one line, or "none"."""
+    listed = [printable(str(value)) for value in values]
+    return separator.join(listed[:EXAMPLES]) + (f"{separator}..." if len(listed) > EXAMPLES else "") or "none"
 
 
 def shortened(names: Sequence[str]) -> str:

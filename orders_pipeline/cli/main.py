@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orders_pipeline.cli.commands import corrections, development, everyday, maintenance, sources, worker
+from orders_pipeline.cli.commands import corrections, development, everyday, findings, maintenance, sources, worker
 from orders_pipeline.cli.exit_status import ERROR
 from orders_pipeline.errors import OrdersPipelineError
 
@@ -54,6 +54,8 @@ for _command in (
     everyday.land,
     everyday.status,
     everyday.sync,
+    findings.accept,
+    findings.findings,
     maintenance.migrate,
     maintenance.recover,
     maintenance.vacuum,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from orders_pipeline import progress as reports
+from orders_pipeline.cli.commands.findings import money_at_stake
 from orders_pipeline.cli.status import FileStatus, PipelineStatus
 from orders_pipeline.cli.sync import Synced
 from orders_pipeline.cli.terminal import console, escape, progress, say
@@ -245,6 +246,10 @@ def status(found: PipelineStatus) -> None:
     for reason, count in totals["rejected_by_reason"].items():
         console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")
     console.print(f"  revenue   {totals['revenue']:,} on {totals['days']:,} days")
+    if found.findings:
+        stake = money_at_stake(found.findings)
+        worth = "" if stake is None else f", {stake:,} at stake where known"
+        console.print(f"  findings  {len(found.findings)} open{worth}: `orders-pipeline findings` lists them")
     _notices(found.notices)
 
 

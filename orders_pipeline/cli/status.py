@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import reports
+from orders_pipeline.ledger.findings import Recorded, open_findings
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Status
 from orders_pipeline.quality import reject_rate
@@ -42,6 +43,7 @@ class PipelineStatus:
     high_reject_rate: list[Rejected]  # loaded files that `few_rows_are_rejected` names, worst first
     side_files: int  # in the landing zone, and left out
     notices: list[str]  # for your information, as sentences: no work
+    findings: list[Recorded]  # that are open, the oldest first
     source_table_pending: bool  # the last query of it failed
     source_table_error: str | None
     outdated_files: int  # validated by older rules, or for another time zone
@@ -79,6 +81,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
         high_reject_rate=reject_rate.above(connection, settings.max_reject_share)[1],
         side_files=found.side_files,
         notices=found.notices,
+        findings=open_findings(connection),
         source_table_pending=found.table_error is not None,
         source_table_error=found.table_error,
         outdated_files=len(left.reprocess),

@@ -24,6 +24,7 @@ class Lock(IntEnum):
     INGEST = 2  # exclusive: the set of active files changes in one place at a time
     UNPARTITIONED_RUN = 3  # shared by runs of the unpartitioned chain
     PARTITIONED_RUN = 4  # shared by runs of the partitioned chain
+    FINDINGS = 5  # exclusive, for a moment: findings are recorded and accepted in one place at a time
 
 
 @contextmanager
@@ -70,6 +71,11 @@ def hold_run_lock(engine: Engine, run_id: str) -> Iterator[None]:
     finally:
         ended.set()
         keeper.join(_SECONDS)
+
+
+def hold_until_commit(transaction: Connection, lock: Lock) -> None:
+    """Wait for a lock, and hold it until the transaction ends."""
+    transaction.execute(sa.select(sa.func.pg_advisory_xact_lock(_SPACE, int(lock))))
 
 
 def is_held(connection: Connection, lock: Lock) -> bool:

@@ -172,6 +172,8 @@ findings: Final = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("amount", _MONEY),
     sa.Column("since", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    # When the last examination that found it began, so that an older one, recorded later, does not settle it.
+    sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("settled_at", sa.DateTime(timezone=True)),
     sa.Column("accepted_at", sa.DateTime(timezone=True)),
     sa.Column("accepted_by", sa.Text),

@@ -17,7 +17,7 @@ _t: Final = landed_files.c
 @dataclass(frozen=True)
 class UnloadedFile:
     """A version that is not loaded, and why. `attempts`: how often it was tried; outages do not count. `still_counts`:
-    whether the last readable version of its key is active."""
+    whether the last readable version of its key is active. `amount`: what that is worth, None if unknown."""
 
     version: FileVersion
     status: Status
@@ -25,6 +25,7 @@ class UnloadedFile:
     message: str
     attempts: int
     still_counts: bool
+    amount: Decimal | None
 
 
 def unloaded(connection: Connection, *, ignored: bool = False) -> tuple[int, list[UnloadedFile]]:
@@ -32,14 +33,22 @@ def unloaded(connection: Connection, *, ignored: bool = False) -> tuple[int, lis
     active. `ignored`: also all other ignored versions."""
     latest = latest_of_keys(landed_files)
     total = connection.execute(sa.select(sa.func.count()).select_from(latest)).scalar_one()
-    still_counts = sa.exists().where(_t.bucket == latest.c.bucket, _t.key == latest.c.key, _t.active)
+    of_key = _t.bucket == latest.c.bucket, _t.key == latest.c.key, _t.active
+    still_counts = sa.exists().where(*of_key)
+    amount = sa.select(_t.clean_amount).where(*of_key).scalar_subquery()
     bad = latest.c.status.in_([Status.QUARANTINED, Status.FAILING])
     replaces_nothing = sa.and_(still_counts, latest.c.reason.is_distinct_from(ARCHIVED))
     empty = sa.and_(latest.c.status == Status.IGNORED, sa.or_(replaces_nothing, sa.literal(ignored)))
-    query = sa.select(latest, still_counts.label("still_counts")).where(sa.or_(bad, empty))
+    query = sa.select(latest, still_counts.label("still_counts"), amount.label("amount")).where(sa.or_(bad, empty))
     return total, [
         UnloadedFile(
-            version_of(r), Status(r.status), r.reason or "", r.message or r.reason or "", r.attempts, r.still_counts
+            version_of(r),
+            Status(r.status),
+            r.reason or "",
+            r.message or r.reason or "",
+            r.attempts,
+            r.still_counts,
+            r.amount,
         )
         for r in connection.execute(query.order_by(latest.c.key))
     ]

@@ -9,7 +9,7 @@ A day with revenue of zero or less has no logarithm. It is left out of the histo
 odd itself if that weekday usually has revenue.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from typing import Final
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.ledger import builds
+from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.quality.scope import Scope
 from orders_pipeline.tables import revenue as revenue_table
@@ -58,25 +59,33 @@ class Odd:
             found = f"{self.revenue:,.2f}, where {usual.expected:,.2f} is usual"
         return f"{self.day} ({weekday}) {found} (plausible: {usual.low:,.2f} to {usual.high:,.2f})"
 
+    def finding(self) -> Finding:
+        """The day with this revenue is odd; the money at stake is what it has more or less than usual."""
+        return Finding(str(self.day), str(self.revenue), str(self), self.revenue - self.usual.expected)
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """The days that were compared, the odd ones among them, and the number of days that could not be compared."""
+    """The days that were compared, the odd ones among them, and the number of days that could not be compared.
+    `examined`: the subjects on which the findings say all there is to say."""
 
     compared: list[date]
     odd: list[Odd]
     skipped: int
+    examined: set[str]
 
 
-def find(engine: Engine, scope: Scope, calendar: Calendar) -> Comparison:
-    """Compare the finished days among the recent ones and those that this run built."""
+def find(engine: Engine, scope: Scope, calendar: Calendar, again: Collection[date]) -> Comparison:
+    """Compare the finished days among the recent ones, those that this run built, and those to compare `again`."""
     recent = [calendar.today - timedelta(days=ago) for ago in range(1, _RECENT_DAYS + 1)]
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         built = builds.days_of_run(snapshot, "daily_revenue", scope.run_id)
-        finished = sorted(day for day in {*built, *recent} if calendar.start <= day < calendar.today)
+        finished = sorted(day for day in {*built, *recent, *again} if calendar.start <= day < calendar.today)
         known = revenue_table.of_days(snapshot, days_needed(finished))
     compared, odd = compare(known, finished)
-    return Comparison(compared, odd, len(finished) - len(compared))
+    out_of_range = set(again) - set(finished)  # no table is kept for these days any more
+    examined = {str(day) for day in {*compared, *out_of_range}}
+    return Comparison(compared, odd, len(finished) - len(compared), examined)
 
 
 def days_needed(days: Iterable[date]) -> set[date]:

@@ -1,7 +1,8 @@
 """Is every row accounted for? Computed from the raw rows, independently of the tables: a row is lost if it is the
 latest of its order and in no table."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,8 +15,10 @@ from sqlalchemy.engine import Connection, Engine
 from orders_pipeline import validation
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, builds, overlaps, staleness
+from orders_pipeline.ledger.findings import Examination, Finding, of_file
+from orders_pipeline.ledger.models import built_files
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.ledger.staleness import Calendar, DueDays
+from orders_pipeline.ledger.staleness import Blocked, Calendar, DueDays
 from orders_pipeline.quality.scope import Scope
 from orders_pipeline.schema import (
     AMOUNT,
@@ -31,58 +34,108 @@ from orders_pipeline.schema import (
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables.batching import batches
 from orders_pipeline.tables.missing_objects import require_objects
+from orders_pipeline.text import examples, printable
 
-EXAMPLES: Final = 5  # as many as a check names
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with the orders of a day: how many are lost, what they are worth in the shop's currency and their
+    ids, and how many are in the table, but in no file."""
+
+    day: date
+    lost: int
+    amount: Decimal
+    order_ids: Sequence[str]
+    foreign: int
+
+    def finding(self) -> Finding:
+        """So many orders of the day are lost, or in no file."""
+        clauses = []
+        if self.lost:
+            clauses.append(
+                f"{self.lost} rows worth {self.amount} on {self.day} are neither clean nor superseded"
+                f" (orders {examples(self.order_ids)})"
+            )
+        if self.foreign:
+            when = "" if self.lost else f", on {self.day}"
+            clauses.append(f"{self.foreign} clean orders are in no file, or void{when}")
+        fingerprint = f"{self.lost} {self.amount} {self.foreign}"
+        return Finding(str(self.day), fingerprint, " and ".join(clauses), self.amount if self.lost else None)
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Where the clean rows of some days ended up. Amounts are in the shop's currency."""
+    """Where the clean rows of some days ended up. `problems`: the days on which something is wrong."""
 
     read: int
     clean: int
-    lost: int
-    lost_amount: Decimal
-    lost_days: frozenset[date]
-    foreign: int  # in the table, but in no file, or void by a later row
-    examples: list[str]
+    problems: Sequence[Problem]
 
     def __add__(self, other: "Orders") -> "Orders":
         """The sum of both."""
         return Orders(
             read=self.read + other.read,
             clean=self.clean + other.clean,
-            lost=self.lost + other.lost,
-            lost_amount=self.lost_amount + other.lost_amount,
-            lost_days=self.lost_days | other.lost_days,
-            foreign=self.foreign + other.foreign,
-            examples=[*self.examples, *other.examples][:EXAMPLES],
+            problems=[*self.problems, *other.problems],
         )
 
 
-NONE: Final = Orders(0, 0, 0, Decimal(0), frozenset(), 0, [])
+NONE: Final = Orders(0, 0, [])
 
 
 @dataclass(frozen=True)
 class Rejects:
-    """The number of files whose rejects were compared, and the keys of those whose rejects are not all listed."""
+    """The rejects of a file: their number when it landed, and how many of them are listed."""
 
-    compared: int
-    wrong: list[str]
+    bucket: str
+    key: str
+    found: int
+    listed: int
+
+    @property
+    def subject(self) -> str:
+        """Not only the file: that its object is missing is another finding."""
+        return f"rejects of {of_file(self.bucket, self.key)}"
+
+    def finding(self) -> Finding:
+        """Not all of them are listed, or too many."""
+        message = f"{self.listed} of the {self.found} rejects of {printable(self.key)} are listed"
+        return Finding(self.subject, f"{self.listed} of {self.found}", message)
 
 
 @dataclass(frozen=True)
 class Completeness:
-    """Which orders and rejects are accounted for. `days`: those that were compared. Stale days were not."""
+    """Which orders and rejects are accounted for. `days`: those that were compared. Stale days were not. `missing`: the
+    files without which stale days cannot be built. `examined`: the subjects on which the findings say all there is to
+    say."""
 
     orders: Orders
-    rejects: Rejects
+    rejects: Sequence[Rejects]
     days: Sequence[date]
     stale: DueDays
+    missing: Sequence[ActiveFile]
+    examined: set[str]
+
+    def unbuildable(self, keys: Collection[str]) -> dict[date, Blocked]:
+        """The stale days that cannot be built without these files."""
+        named = {
+            day: Blocked(found.by, tuple(name for name in found.names if name in keys))
+            for day, found in self.stale.unrecoverable.items()
+        }
+        return {day: found for day, found in named.items() if found.names}
+
+    def findings(self) -> list[Finding]:
+        """What is not accounted for, by day or file."""
+        return [
+            *(problem.finding() for problem in self.orders.problems),
+            *(file.finding() for file in self.rejects if file.listed != file.found),
+            *(_missing(file) for file in self.missing),
+        ]
 
 
-def compare(engine: Engine, lake: Lake, scope: Scope, calendar: Calendar) -> Completeness:
+def compare(engine: Engine, lake: Lake, scope: Scope, calendar: Calendar, again: Examination) -> Completeness:
     """Account for the rows of the days and files that the run built; if it built none, or covers everything: of all.
+    The subjects of `again` are compared in any case.
 
     Raises:
         MissingInputError: objects of cleaned_orders are missing.
@@ -95,22 +148,29 @@ def compare(engine: Engine, lake: Lake, scope: Scope, calendar: Calendar) -> Com
         # Includes days that are not built: this must find a day that is missing from the ledger.
         known = set(builds.all_days(snapshot, "cleaned_orders", calendar)) | active.days_held(snapshot)
         everything = [day for day in known if calendar.start <= day <= calendar.today]
-        selected = scope.built_by_run(snapshot, "cleaned_orders") or everything
-        compared = sorted(set(selected) - {*stale.stale} - unreadable)
+        selected = {
+            *(scope.built_by_run(snapshot, "cleaned_orders") or everything),
+            *again.days.intersection(everything),
+        }
+        compared = sorted(selected - {*stale.stale} - unreadable)
         paths = builds.paths(snapshot, "cleaned_orders", compared)
         sources = []
         for batch in batches(compared, active.expected_rows(snapshot, compared)):
             holding = active.holding(snapshot, batch)
             sources.append((batch, holding, overlaps.partners(snapshot, holding)))
-        rejects = of_rejects(snapshot, scope.run_id)
-        if scope.everything or not rejects.compared:
-            rejects = of_rejects(snapshot, None)
+        if scope.everything or not _listed_rejects(snapshot, scope.run_id):
+            rejects, outdated = of_rejects(snapshot, None, again.subjects)
+        else:
+            rejects, outdated = of_rejects(snapshot, scope.run_id, again.subjects)
+        missing = _files_missing(snapshot, stale)
     require_objects(engine, lake, "cleaned_orders", paths)
     orders = NONE
     for batch, holding, overlapping in sources:
         built = [paths[day] for day in batch if day in paths]
         orders += of_orders(lake, batch, holding, overlapping, built, calendar.zone)
-    return Completeness(orders, rejects, compared, stale)
+    waiting = {*map(str, stale.stale), *map(str, unreadable), *(file.subject for file in outdated)}
+    examined = {*map(str, compared), *(file.subject for file in rejects), *(again.subjects - waiting)}
+    return Completeness(orders, rejects, compared, stale, missing, examined)
 
 
 def of_orders(
@@ -133,9 +193,11 @@ def of_orders(
     left = due.join(clean, on=place, how="anti").collect(engine="streaming")
     counts = pl.collect_all([due.select(pl.len()), clean.select(pl.len())], engine="streaming")
     read, kept = (int(count.item()) for count in counts)
-    foreign = 0
+    foreign = Counter[date]()
     if kept != read - left.height:
-        foreign = clean.join(due, on=place, how="anti").select(pl.len()).collect(engine="streaming").item()
+        dated = lake.scan(clean_paths).select(*place, day=pl.col("order_date").dt.date()).with_columns(numbered)
+        strange = dated.join(due, on=place, how="anti").select("day").collect(engine="streaming")
+        foreign.update(strange["day"].to_list())
     every = raw_objects.versions(lake, files)
     voided = every.filter(pl.col(OUTCOME) == VOID).select("order_id").collect(engine="streaming")
     wanted = pl.concat([left.select("order_id"), voided]).unique()
@@ -145,36 +207,73 @@ def of_orders(
     newest = newest.collect(engine="streaming").lazy()
     if voided.height:
         ended = due.join(newest.filter(pl.col(OUTCOME) == VOID), on="order_id", how="semi")
-        foreign += clean.join(ended, on=place, how="semi").select(pl.len()).collect(engine="streaming").item()
+        foreign.update(ended.join(clean, on=place, how="semi").select(DAY).collect(engine="streaming")[DAY].to_list())
     lost = _ranked(left.lazy(), zone).join(newest, on=["order_id", *place], how="semi").collect()
     return Orders(
         read=read,
-        clean=kept - foreign,
-        lost=lost.height,
-        lost_amount=sum(lost[AMOUNT].to_list(), Decimal(0)),
-        lost_days=frozenset(lost[DAY]),
-        foreign=foreign,
-        examples=lost["order_id"].head(EXAMPLES).to_list(),
+        clean=kept - sum(foreign.values()),
+        problems=_problems(lost, foreign),
     )
 
 
-def of_rejects(connection: Connection, run_id: str | None) -> Rejects:
-    """Compare the number of rejects that are listed for each file with the number found when it landed.
+def of_rejects(
+    connection: Connection, run_id: str | None, again: Collection[str]
+) -> tuple[list[Rejects], list[Rejects]]:
+    """The number of rejects that are listed for each file, and the number found when it landed.
 
-    `run_id`: only files that this run listed."""
+    `run_id`: only files that this run listed, and the subjects of `again`. The second list: files that have changed
+    since their rejects were listed, which therefore cannot be compared."""
     query = sa.text(
         """
-        SELECT file.key, file.rows - file.clean_rows - coalesce(file.void_rows, 0) = count(listed.row_number) AS agrees
+        SELECT file.path = built.path AS is_current, file.bucket, file.key,
+            file.rows - file.clean_rows - coalesce(file.void_rows, 0) AS found, count(listed.row_number) AS listed
         FROM ledger.built_files built
         JOIN ledger.landed_files file ON file.active AND file.bucket = built.bucket AND file.key = built.key
-            AND file.path = built.path
         LEFT JOIN analytics.rejected_orders listed ON listed.bucket = file.bucket AND listed.source = file.key
-        WHERE built.asset = 'rejected_orders' AND (CAST(:run_id AS text) IS NULL OR built.run_id = :run_id)
-        GROUP BY file.id
+        WHERE built.asset = 'rejected_orders' AND (CAST(:run_id AS text) IS NULL OR built.run_id = :run_id
+            OR 'rejects of ' || file.bucket || '/' || file.key = ANY(CAST(:again AS text[])))
+        GROUP BY file.id, built.path
+        ORDER BY file.key
         """
     )
-    rows = connection.execute(query, {"run_id": run_id}).all()
-    return Rejects(len(rows), sorted(row.key for row in rows if not row.agrees))
+    current, outdated = list[Rejects](), list[Rejects]()
+    for is_current, *of_file_ in connection.execute(query, {"run_id": run_id, "again": list(again)}):
+        (current if is_current else outdated).append(Rejects(*of_file_))
+    return current, outdated
+
+
+def _listed_rejects(connection: Connection, run_id: str) -> bool:
+    """Whether a run listed the rejects of any file."""
+    of_run = built_files.c.asset == "rejected_orders", built_files.c.run_id == run_id
+    return bool(connection.execute(sa.select(sa.exists().where(*of_run))).scalar_one())
+
+
+def _files_missing(connection: Connection, stale: DueDays) -> list[ActiveFile]:
+    """The files without which stale days cannot be built."""
+    keys = {key for blocked in stale.unrecoverable.values() for key in blocked.names}
+    return [file for file in active.unrecoverable(connection) if file.version.key in keys]
+
+
+def _missing(file: ActiveFile) -> Finding:
+    version = file.version
+    message = f"the object of {printable(version.key)} is missing from the lake"
+    return Finding(of_file(version.bucket, version.key), file.raw.path, message)
+
+
+def _problems(lost: pl.DataFrame, foreign: Mapping[date, int]) -> list[Problem]:
+    """The days on which orders are lost, or in no file, in order."""
+    by_day = {day: rows for (day,), rows in lost.partition_by(DAY, as_dict=True).items()}
+    return [
+        Problem(
+            day=day,
+            lost=rows.height,
+            amount=sum(rows[AMOUNT].to_list(), Decimal(0)),
+            order_ids=rows["order_id"].to_list(),
+            foreign=foreign.get(day, 0),
+        )
+        for day in sorted({*by_day, *foreign})
+        for rows in [by_day.get(day, lost.clear())]
+    ]
 
 
 def _ranked(rows: pl.LazyFrame, zone: str) -> pl.LazyFrame:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.ledger import builds
+from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.ledger.models import daily_revenue, daily_revenue_partitioned, reconciled_days
 from orders_pipeline.quality.scope import Scope
 
@@ -54,6 +55,12 @@ class Difference:
     counted: int | None  # orders in daily_revenue
     orders: int  # orders in daily_orders
 
+    def finding(self) -> Finding:
+        """The day has these figures."""
+        figures = f"{self.revenue} ({self.counted} orders) against {self.spend} ({self.orders})"
+        difference = (self.revenue or Decimal(0)) - (self.spend or Decimal(0))
+        return Finding(str(self.day), figures, f"{self.day}: {figures}", difference)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -62,6 +69,11 @@ class Comparison:
     comparable: int
     compared: Sequence[BuiltByBoth]
     differing: Sequence[Difference]
+
+    @property
+    def examined(self) -> set[str]:
+        """The subjects on which the findings say all there is to say."""
+        return {str(day.day) for day in self.compared}
 
 
 def compare_and_record(engine: Engine, scope: Scope) -> Comparison:

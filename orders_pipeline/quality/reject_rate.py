@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import declarations
+from orders_pipeline.ledger.findings import Finding, of_file
 from orders_pipeline.ledger.models import rejected_orders
 from orders_pipeline.ledger.records import pairs
 from orders_pipeline.schema import UNREADABLE_FILE_ROWS
@@ -25,6 +26,14 @@ class Rejected:
     rows: int
     rejected: int
     reasons: tuple[tuple[str, int], ...]
+    bucket: str
+    etag: str
+    amount: Decimal | None  # of the rejects that have a readable one
+
+    def finding(self) -> Finding:
+        """These bytes have this many rejects."""
+        fingerprint = f"{self.etag} {self.rejected} of {self.rows}"
+        return Finding(of_file(self.bucket, self.key), fingerprint, str(self), self.amount)
 
     def __str__(self) -> str:
         why = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons) or "not listed yet"
@@ -52,7 +61,7 @@ def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
     compared = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
     query = sa.text(
         """
-        SELECT bucket, key, rows, rows - versions AS rejected
+        SELECT bucket, key, rows, rows - versions AS rejected, etag, rejected_amount
         FROM (SELECT *, clean_rows + coalesce(void_rows, 0) AS versions FROM ledger.landed_files WHERE active) file
         WHERE rows > versions
         """
@@ -64,10 +73,19 @@ def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
         limit = share if declared is None else declared
         return rejected > rows * (max(limit, _HALF) if rows < UNREADABLE_FILE_ROWS else limit)
 
-    found = [row for row in connection.execute(query) if row.rejected == row.rows or is_above(*row)]
+    found = [row for row in connection.execute(query) if row.rejected == row.rows or is_above(*row[:4])]
     reasons = _reasons(connection, [(row.bucket, row.key) for row in found])
     rejected = [
-        Rejected(row.key, row.rows, row.rejected, tuple(reasons.get((row.bucket, row.key), ()))) for row in found
+        Rejected(
+            row.key,
+            row.rows,
+            row.rejected,
+            tuple(reasons.get((row.bucket, row.key), ())),
+            row.bucket,
+            row.etag,
+            row.rejected_amount,
+        )
+        for row in found
     ]
     worst = sorted(rejected, key=lambda file: (-file.rejected / file.rows, -file.rejected, file.key))
     return int(compared.scalar_one()), worst

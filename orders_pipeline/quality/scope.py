@@ -1,6 +1,6 @@
 """Which days of a table a check compares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,9 +15,11 @@ from orders_pipeline.tables.missing_objects import require_objects
 
 @dataclass(frozen=True)
 class Built:
-    """The built days of a table that a check compares. `stale`: the stale days among those that the run covers."""
+    """The built days of a table that a check compares. `again`: those that the run does not cover. `stale`: the stale
+    days among those that it does."""
 
     paths: Mapping[date, str]
+    again: frozenset[date]
     rows: int
     stale: Sequence[date]
 
@@ -30,8 +32,8 @@ class Scope:
     requested: Sequence[date]
     everything: bool
 
-    def built(self, engine: Engine, lake: Lake, asset: str, calendar: Calendar) -> Built:
-        """The days of a table in the lake to compare.
+    def built(self, engine: Engine, lake: Lake, asset: str, calendar: Calendar, again: Collection[date]) -> Built:
+        """The days of a table in the lake to compare. `again`: also these, if they are built.
 
         Raises:
             MissingInputError: objects of these days are missing.
@@ -39,12 +41,18 @@ class Scope:
         requested = self.requested if asset in PARTITIONED else ()
         with engine.connect() as connection:
             selected = self._select(connection, asset, requested, calendar)
-            paths = builds.paths(connection, asset, selected)
-            rows = builds.row_counts(connection, asset, selected)
+            compared = {*selected, *again}
+            paths = builds.paths(connection, asset, compared)
+            rows = builds.row_counts(connection, asset, compared)
             stale = staleness.due_days(connection, asset, calendar)
         if paths:
             require_objects(engine, lake, asset, paths)
-        return Built(paths, sum(rows.values()), (stale.among(requested) if requested else stale).stale)
+        return Built(
+            paths=paths,
+            again=frozenset(paths.keys() - set(selected)),
+            rows=sum(rows.values()),
+            stale=(stale.among(requested) if requested else stale).stale,
+        )
 
     def built_by_run(self, connection: Connection, asset: str) -> list[date]:
         """The days of a table that the run built; none if its checks compare all days."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Final
 
 import polars as pl
@@ -10,31 +11,46 @@ from sqlalchemy.engine import Engine
 
 from orders_pipeline import repeated_ids
 from orders_pipeline.ledger import builds
+from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.quality.scope import Built
 from orders_pipeline.storage.lake import Lake
+from orders_pipeline.text import examples
 
 _HASHES_AT_ONCE: Final = 10_000_000
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """The orders that occur more than once, and their days."""
+    """The rows of a day whose order occurs more than once, on this day or another one: their ids, and what they are
+    worth in total."""
 
+    day: date
     order_ids: Sequence[str]
-    days: Sequence[date]
+    amount: Decimal
+
+    def finding(self) -> Finding:
+        """The day has these rows."""
+        ids = sorted(set(self.order_ids))
+        message = f"{len(ids)} orders occur more than once, on {self.day}, for example {examples(ids)}"
+        return Finding(str(self.day), f"{len(self.order_ids)} {self.amount}", message, self.amount)
 
 
-def find(lake: Lake, built: Built) -> Repeated:
-    """The orders that occur more than once on these days."""
-    orders = lake.scan(list(built.paths.values())).select("order_id", day=pl.col("order_date").dt.date())
+def find(lake: Lake, built: Built) -> list[Repeated]:
+    """The days among these with orders that occur more than once, in order."""
+    orders = lake.scan(list(built.paths.values())).select("order_id", "amount", day=pl.col("order_date").dt.date())
     found = repeated(orders, built.rows)
-    return Repeated(found["order_id"].unique().to_list(), sorted(found["day"].unique()))
+    return [
+        Repeated(day, rows["order_id"].to_list(), sum(rows["amount"].to_list(), Decimal(0)))
+        for (day,), rows in sorted(found.partition_by("day", as_dict=True).items())
+    ]
 
 
-def block(engine: Engine, found: Repeated) -> None:
-    """Keep the days of repeated orders from being read downstream."""
-    with engine.begin() as transaction:
-        builds.block(transaction, "cleaned_orders", found.days, "order_ids_are_unique")
+def block(engine: Engine, found: Sequence[Repeated]) -> None:
+    """Keep the days of repeated orders from being read downstream, until they are rebuilt. Accepting the finding does
+    not change that: the day would count an order twice, which is wrong, whoever knows about it."""
+    if found:
+        with engine.begin() as transaction:
+            builds.block(transaction, "cleaned_orders", [repeated.day for repeated in found], "order_ids_are_unique")
 
 
 def repeated(orders: pl.LazyFrame, count: int) -> pl.DataFrame:

@@ -5,22 +5,59 @@ from typing import Any, Final
 
 import dagster as dg
 
+from orders_pipeline import text
+from orders_pipeline.ledger.findings import Recorded, Standing
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.quality.anomalies import Odd
-from orders_pipeline.quality.completeness import EXAMPLES
 from orders_pipeline.quality.reject_rate import Rejected
-from orders_pipeline.text import printable
 
 _LISTED_FILES: Final = 500
 _LISTED_DAYS: Final = 100
+_LISTED_FINDINGS: Final = 100
 
 Table = dict[str, dg.TableMetadataValue]
 
 
 def examples(values: Iterable[object], separator: str = ", ") -> str:
-    """The first few values in one line, or "none"."""
-    listed = [_one_line(str(value)) for value in values]
-    return separator.join(listed[:EXAMPLES]) + (f"{separator}..." if len(listed) > EXAMPLES else "") or "none"
+    """The first few values in one line, or "none", with escapes for what would begin a tag in Markdown."""
+    return text.examples(values, separator).replace("<", "&lt;")
+
+
+def messages(found: Sequence[Recorded], separator: str = ", ") -> str:
+    """What the first few findings say, in one line."""
+    return examples((one.message for one in found), separator)
+
+
+def how_to_accept(standing: Standing) -> str:
+    """The command that accepts the open findings, of which there is at least one, and how many are accepted."""
+    ids = " ".join(str(one.id) for one in standing.open[: text.EXAMPLES])
+    listed = (
+        "" if len(standing.open) <= text.EXAMPLES else f" (`orders-pipeline findings` lists all {len(standing.open)})"
+    )
+    command = f"To accept what is as it should be: `orders-pipeline accept {ids}`{listed}."
+    return command + (f" Accepted already: {standing.accepted}." if standing.accepted else "")
+
+
+def apart_from(standing: Standing) -> str:
+    """What a statement does not hold of: the accepted findings."""
+    if not standing.accepted:
+        return ""
+    return f"Apart from {standing.accepted} accepted finding{'' if standing.accepted == 1 else 's'}: "
+
+
+def open_findings(found: Sequence[Recorded]) -> Table:
+    """The findings that are open, whichever run found them."""
+    rows = [
+        {
+            "id": one.id,
+            "since": f"{one.since:%Y-%m-%d}",
+            "subject": one.subject,
+            "money": "" if one.amount is None else f"{one.amount:,}",
+            "message": one.message,
+        }
+        for one in found[:_LISTED_FINDINGS]
+    ]
+    return _table("Findings", rows)
 
 
 def set_aside_files(found: Sequence[UnloadedFile]) -> Table:
@@ -68,8 +105,3 @@ def odd_days(found: Sequence[Odd]) -> Table:
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     return {name: dg.MetadataValue.table([dg.TableRecord(row) for row in rows])} if rows else {}
-
-
-def _one_line(text: str) -> str:
-    """A key or an id, with escapes for what would break a line or begin a tag in Markdown."""
-    return printable(text).replace("<", "&lt;")

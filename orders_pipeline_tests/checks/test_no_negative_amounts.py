@@ -9,6 +9,7 @@ def test_negative_amounts_warn_with_examples(pipeline: Pipeline) -> None:
     pipeline.run("s3_arrival")
 
     bad = check_results(day_run(pipeline, "2026-03-04"))["no_negative_amounts"]
+    pipeline.execute("UPDATE ledger.findings SET accepted_at = now()")
     good = check_results(day_run(pipeline, "2026-03-05"))["no_negative_amounts"]
 
     assert (bad.passed, bad.severity) == (False, WARN)

@@ -13,6 +13,8 @@ COMMANDS = {
     "land",
     "sync",
     "status",
+    "findings",
+    "accept",
     "retry",
     "retract",
     "rebuild",

@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("amount", _MONEY),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True)),
         sa.Column("accepted_at", sa.DateTime(timezone=True)),
         sa.Column("accepted_by", sa.Text),
