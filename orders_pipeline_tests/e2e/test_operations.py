@@ -52,6 +52,17 @@ def test_every_command_of_the_runbook_exists() -> None:
     assert set(re.findall(r"orders-pipeline (\w+)", RUNBOOK)) <= set(main.commands)
 
 
+@pytest.mark.parametrize("number", [0, 1], ids=["one", "all of a check"])
+def test_returns_are_accepted(pipeline: Pipeline, number: int) -> None:
+    pipeline.land_rows(FILE, f"1,ann,-1.50,{DAY}")
+    assert "no_negative_amounts" in pipeline.sync().failed_checks
+    assert len(pipeline.status().findings) == 1
+
+    assert "Accepted: 1, 1 orders on" in shell(blocks("A check failed")[number])
+
+    assert pipeline.status().findings == []
+
+
 def test_a_quarantined_file_is_corrected(pipeline: Pipeline) -> None:
     pipeline.land(FILE, "nonsense\n")
     pipeline.sync()
