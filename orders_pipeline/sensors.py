@@ -94,7 +94,9 @@ def stale_days_sensor(
         left = backlog(survey.of_ledger(connection, read_settings(), PARTITIONED_DAYS, TABLE))
     requests, waiting = [], []
     if left.reprocess:
-        waiting.append(f"{_files(left.reprocess)} to reprocess; s3_arrival_sensor requests that run.")
+        waiting.append(
+            f"{_files(left.reprocess)} to reprocess first, which s3_arrival_sensor requests. Their days wait."
+        )
     for first, last in left.ranges():
         items = [item for day, items in left.build_partitioned.items() if first <= day <= last for item in items]
         work = _fingerprint(context, items)

@@ -52,15 +52,17 @@ def test_the_source_table_is_asked_when_its_next_attempt_is_due(due: bool) -> No
     assert left.everything == ([TABLE_DAY] if due else [])
 
 
-def test_nothing_is_built_before_files_are_reprocessed() -> None:
-    stale = Known(days=days(*UNPARTITIONED_DAYS, *PARTITIONED_DAYS, due=(DAY,)), stale_rejects=["a file"])
-    assert (len(backlog(stale).build), list(backlog(stale).build_partitioned)) == (3, [DAY])
+def test_only_the_days_of_files_that_are_to_be_reprocessed_wait() -> None:
+    waiting = {NEXT: Blocked(Blocker.OUTDATED_FILE, ("a.csv",))}
+    stale = days("cleaned_orders", "daily_orders", due=(DAY,), blocked=waiting)
 
-    left = backlog(replace(stale, outdated=[FILE], zone="UTC"))
+    left = backlog(Known(outdated=[FILE], zone="UTC", days=stale))
 
     assert left.everything == [("reprocess", FILE, "UTC")]
-    assert (left.build, left.build_partitioned, left.ranges()) == ([], {}, [])
-    assert left
+    assert left.build == [("cleaned_orders", DAY, "1")]
+    assert list(left.build_partitioned) == [DAY]
+    assert left.stale == {"cleaned_orders": [DAY, NEXT], "daily_orders": [DAY, NEXT]}
+    assert left.unrecoverable == {}
 
 
 def test_another_zone_is_other_work() -> None:

@@ -242,10 +242,19 @@ def status(found: PipelineStatus) -> None:
     console.print(
         f"  rows      {totals['rows']:,} read = {totals['clean_orders']:,} clean + {totals['rejected_rows']:,} rejected"
         f" + {totals['superseded_or_out_of_range']:,} superseded or out of range"
+        + (f" + {totals['void_rows']:,} void" if totals["void_rows"] else "")
     )
     for reason, count in totals["rejected_by_reason"].items():
         console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")
     console.print(f"  revenue   {totals['revenue']:,} on {totals['days']:,} days")
+    replaced = totals["clean_amount"] - totals["revenue"]
+    elsewhere = {
+        "superseded or out of range": replaced,
+        "void": totals["void_amount"],
+        "rejected, where readable": totals["rejected_amount"],
+    }
+    if named := [f"{amount:,} {what}" for what, amount in elsewhere.items() if amount]:
+        console.print(f"    not in it: {', '.join(named)}")
     if found.findings:
         stake = money_at_stake(found.findings)
         worth = "" if stake is None else f", {stake:,} at stake where known"

@@ -4,6 +4,8 @@ Dropping only that row would keep the order alive: another row, here or in anoth
 delete is refused as a whole.
 """
 
+import json
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -33,7 +35,7 @@ class Deletions:
     """Finds the rows of a file that delete orders, batch by batch."""
 
     def __init__(self) -> None:
-        self._first: dict[str, int] = {}  # by column, the first row that deletes
+        self._first: dict[str, tuple[int, str]] = {}  # by column, the first row that deletes, and its value there
         self._no_operations: set[str] = set()
 
     def add(self, batch: pl.DataFrame) -> None:
@@ -42,13 +44,13 @@ class Deletions:
             if column not in (*_FLAGS, *_TIMES, *_OPERATIONS, *_COMMON):
                 continue
             flag = pl.col(name).str.strip_chars().str.to_lowercase()
-            values = batch.select(ROW_NUMBER, flag=flag).filter(~pl.col("flag").is_in(_NOTHING))
+            values = batch.select(ROW_NUMBER, name, flag=flag).filter(~pl.col("flag").is_in(_NOTHING))
             if column in _COMMON and not values["flag"].is_in((*_DELETE, *_OTHERS)).all():
                 self._no_operations.add(name)
             if column not in _TIMES:
                 values = values.filter(pl.col("flag").is_in(_TRUE if column in _FLAGS else _DELETE))
             if values.height:
-                self._first.setdefault(name, values[ROW_NUMBER][0])
+                self._first.setdefault(name, (values[ROW_NUMBER][0], values[name][0].strip()))
 
     def refuse(self, place: Callable[[], str]) -> None:
         """Refuse a log that deletes orders. `place` returns what a row number refers to, `line` or `row`.
@@ -56,14 +58,23 @@ class Deletions:
         Raises:
             QuarantineError: a row deletes its order.
         """
-        found = {name: number for name, number in self._first.items() if name not in self._no_operations}
-        for name, number in found.items():
+        found = {name: first for name, first in self._first.items() if name not in self._no_operations}
+        for name, (number, value) in found.items():
+            column = _written(name)
             raise QuarantineError(
                 "format_unsupported",
-                f"The file is a log of changes: its column {_written(name)} marks {place()} {number} as deleted. Such a"
-                " file does not show which orders are left. Upload a full export of the table instead; or, if the"
-                " column means something else, rename it.",
+                f"The file is a log of changes: its column {column} marks {place()} {number} as deleted. Declare a"
+                f" source for it with {_condition(column, value)} (docs/sources.md), or upload a full export of the"
+                " table instead. If the column means something else, rename it.",
             )
+
+
+def _condition(column: str, value: str) -> str:
+    """What to declare for a column. A time of deletion has no fixed values: only rows without one are kept."""
+    key = json.dumps(column) if re.search(r"[^\w-]", column, re.ASCII) else column
+    if column.casefold() in _TIMES:
+        return f'`keep = {{ {key} = [""] }}`'
+    return f"`deletes = {{ {key} = [{json.dumps(value, ensure_ascii=False)}] }}`"
 
 
 def _written(name: str) -> str:

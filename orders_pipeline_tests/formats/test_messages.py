@@ -12,6 +12,7 @@ from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.provenance import Origin
 from orders_pipeline.ledger.versions import FileVersion
+from orders_pipeline.sources.declaration import PLAIN
 from orders_pipeline.storage.lake import FolderLake
 from orders_pipeline_tests.support import driver
 
@@ -25,7 +26,7 @@ def message_of(tmp_path: Path, content: str) -> str | None:
     file.write_text(content)
     version = FileVersion("bucket", "a.csv", "etag", len(content), datetime(2026, 3, 5, tzinfo=UTC))
     try:
-        origin = Origin.of(version, "UTC", None, version.last_modified)
+        origin = Origin.of(version, "UTC", PLAIN, None, version.last_modified)
         raw_objects.write_object(FolderLake(str(tmp_path / "lake")), file, origin)
     except QuarantineError as error:
         return str(error)
@@ -151,7 +152,8 @@ def test_an_operation_that_is_none_or_a_rare_one_hides_no_deletion(tmp_path: Pat
     message = message_of(tmp_path, f"{HEADER.strip()},{column}\n1,a,1,2026-03-04,{other}\n2,a,1,2026-03-04,D\n") or ""
 
     assert f"column {column} marks line 3 as deleted" in message
-    assert "if the column means something else, rename it" in message
+    assert "If the column means something else, rename it" in message
+    assert f"`deletes = {{ {column} = [" in message
 
 
 @pytest.mark.parametrize("column", ["__op", "header__change_oper", "_change_type", "METADATA$ACTION"])

@@ -1,5 +1,5 @@
-"""Small inputs in the shape of real exports and public reports, landed with nothing declared: each ends in the right
-figure, or in a clear word that names what is wrong. What a declaration is needed for is not here."""
+"""Small inputs in the shape of real exports and public reports. With nothing declared, each ends in the right figure
+or in a clear message that names what is wrong; with the declaration that fits, in the right figure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 
 from orders_pipeline.cli.status import FileStatus
 from orders_pipeline.ledger.versions import Status
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import Pipeline
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
@@ -69,6 +70,26 @@ SET_ASIDE = {
     "debezium.jsonl": SetAside("column_missing", ("Debezium",)),
     "mongo.jsonl": SetAside("format_unsupported", ("MongoDB", "mongoexport")),
 }
+# By file: the fields of its source, and what then counts.
+DECLARED = {
+    "dms_cdc.csv": ('deletes = { Op = ["D"] }', Loaded("10.00", 1)),
+    "flattened_deleted.jsonl": ('deletes = { __deleted = ["true"] }', Loaded("0", 0, ("not_an_object",))),
+    "status.csv": ('keep = { Status = ["paid"] }', Loaded("10.00", 1)),
+    "currencies.csv": (
+        'currency = "EUR"\ncurrency_column = "currency"',
+        Loaded("10.00", 1, ("currency_other", "currency_other")),
+    ),
+    "woocommerce.csv": (
+        'columns = { order_id = "Order ID", customer_id = "Customer ID", amount = "Total Amount", '
+        'order_date = "Date Created" }\nkeep = { Status = ["processing", "completed"] }',
+        Loaded("1183.93", 1),
+    ),
+    "stripe.csv": (
+        'columns = { order_id = "id", customer_id = "Customer ID", amount = "Amount", order_date = "Created (UTC)" }\n'
+        'drop = { Status = ["Failed"] }',
+        Loaded("170.00", 2),
+    ),
+}
 ALIASES = "orderId=order_id,total=amount,Name=order_id"
 
 
@@ -102,6 +123,29 @@ def test_an_order_that_a_change_log_deletes_does_not_count(pipeline: Pipeline) -
     pipeline.sync()
 
     assert not {"DM-2", "FD-1"} & pipeline.orders().keys()
+
+
+def test_each_export_counts_as_its_declaration_says_whether_that_comes_before_or_after_it(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    sources = [
+        f'[[source]]\nname = "source-{number}"\nkeys = "landing/*/{name}"\n{fields}\n'
+        for number, (name, (fields, _)) in enumerate(DECLARED.items())
+    ]
+    declaration = tmp_path / "sources.toml"
+    declaration.write_text("\n".join(sources))
+    before, after = list(DECLARED)[::2], list(DECLARED)[1::2]
+    keys = {name: pipeline.land(f"{Path(name).stem}/{name}", (CASES / name).read_bytes()) for name in before}
+    pipeline.sync()
+    call("sources", "apply", str(declaration))
+    keys |= {name: pipeline.land(f"{Path(name).stem}/{name}", (CASES / name).read_bytes()) for name in after}
+
+    assert pipeline.sync().is_complete
+
+    assert {name: _found(pipeline, keys[name]) for name in DECLARED} == {
+        name: expected for name, (_, expected) in DECLARED.items()
+    }
+    assert pipeline.status().quarantined == []
 
 
 def _told(file: FileStatus | None, expected: SetAside) -> SetAside | str:

@@ -39,15 +39,17 @@ def test_the_sensors_alone_bring_both_chains_up_to_date(pipeline: Pipeline) -> N
     assert sorted(pipeline.spend()) == [("2026-03-04", "ann"), ("2026-03-06", "ann")]
 
 
-def test_the_partitioned_chain_waits_until_files_are_reprocessed(pipeline: Pipeline) -> None:
+def test_days_of_files_that_are_to_be_reprocessed_wait(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    pipeline.land_rows("b.csv", "2,ann,1.00,2026-03-06")
     assert run_all(pipeline, s3_arrival_sensor) == 1
-    pipeline.execute("UPDATE ledger.landed_files SET rules = 0")
+    pipeline.execute("UPDATE ledger.landed_files SET rules = 0 WHERE key LIKE '%a.csv'")
 
+    assert run_all(pipeline, stale_days_sensor) == 1
+    assert sorted(pipeline.spend()) == [("2026-03-06", "ann")]
     evaluated = tick(pipeline, stale_days_sensor)
-
     assert evaluated.run_requests == []
-    assert "1 file to reprocess first" in evaluated.skip_message
+    assert "1 file to reprocess" in evaluated.skip_message
     assert run_all(pipeline, s3_arrival_sensor) == 1
     assert run_all(pipeline, stale_days_sensor) == 1
 

@@ -512,6 +512,10 @@ class History(RuleBasedStateMachine):
         assert status.is_current
         assert status.totals["clean_orders"] == len(expected.orders)
         assert status.totals["rejected_rows"] == len(expected.rejected)
+        clean = [order for file in self.oracle.active.values() for order in file.clean]
+        assert status.totals["clean_amount"] == sum(order.amount for order in clean)
+        outside = sum(order.amount for order in clean if not self.oracle.is_in_range(order.day))
+        assert status.totals["revenue"] + status.totals["superseded_amount"] + outside == status.totals["clean_amount"]
 
     # The services
 
