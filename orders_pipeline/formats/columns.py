@@ -1,5 +1,6 @@
 """Match the columns of a file to those of an order, and name the other columns."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from typing import Final
@@ -75,13 +76,7 @@ def required(names: Sequence[str], written: Sequence[str], reading: Reading) -> 
         raise QuarantineError(
             "column_missing", f"No column {', '.join(declared)}. Found: {found}. {other_names(reading)}"
         )
-    there = {_bare(name).casefold() for name in [*written, *(reading.columns.get(name, "") for name in names)]}
-    if absent := [name for name in reading.needed if _bare(name).casefold() not in there]:
-        raise QuarantineError(
-            "column_missing",
-            f"No column {', '.join(absent)}, whose values decide which rows count. Correct the file, or the source"
-            f" {reading.source!r} (`orders-pipeline sources apply`).",
-        )
+    _require_needed(names, written, reading)
     for column in ORDER_COLUMNS:
         if names.count(column) > 1:
             raise _twice(
@@ -99,6 +94,21 @@ def required(names: Sequence[str], written: Sequence[str], reading: Reading) -> 
         spellings = (f"{name}_{number}" for number in count(2))
         unique[name if name not in unique else next(free for free in spellings if free not in unique)] = None
     return list(unique)
+
+
+def _require_needed(names: Sequence[str], written: Sequence[str], reading: Reading) -> None:
+    """Check that each column that decides which rows count is there once. JSON files name an order's columns, however
+    they are written."""
+    mapped = [reading.columns[name] for name in names if name in reading.columns and name in written]
+    there = Counter(_bare(name).casefold() for name in {*written, *mapped})
+    for name in reading.needed:
+        found = there[_bare(name).casefold()]
+        if found != 1:
+            raise QuarantineError(
+                "column_twice" if found else "column_missing",
+                f"{'More than one' if found else 'No'} column {name}, whose values decide which rows count. Correct the"
+                f" file, or the source {reading.source!r} (`orders-pipeline sources apply`).",
+            )
 
 
 def _twice(column: str, written: Sequence[str]) -> QuarantineError:

@@ -83,8 +83,8 @@ class MartsIOManager(dg.ConfigurableIOManager):
                     whole |= by_day
         accepted += replace_days(whole)
         if build.asset == "daily_revenue":
-            describe_changes(context, changes)
             draw_revenue(context, engine, build.calendar.today)
+            describe_changes(context, changes)
         describe_days(context, engine, build, loaded.made, accepted)
 
 

@@ -1,7 +1,7 @@
 """Files that are a log of changes, as database replication writes them. A row in them may delete an order.
 
 Dropping only that row would keep the order alive: another row, here or in another file, inserted it. So a log with a
-delete is refused as a whole.
+delete is refused as a whole, unless a source declares what the row means.
 """
 
 import json
@@ -12,7 +12,8 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.schema import NULL_TEXTS, ROW_NUMBER
+from orders_pipeline.schema import COUNTS, NULL_TEXTS, OUTCOME, REJECTED, ROW_NUMBER
+from orders_pipeline.sources.declaration import Source
 
 # Columns that tools add, in lower case. Their values are compared in lower case too.
 # Debezium's flattened events; Fivetran; Hudi; PeerDB; Datastream.
@@ -32,9 +33,10 @@ _NOTHING: Final = tuple(text.lower() for text in NULL_TEXTS)
 
 
 class Deletions:
-    """Finds the rows of a file that delete orders, batch by batch."""
+    """Finds the rows of a file that delete orders, and that its source does not declare to, batch by batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Source) -> None:
+        self._declared = {name.strip().casefold() for name in source.condition_columns}
         self._first: dict[str, tuple[int, str]] = {}  # by column, the first row that deletes, and its value there
         self._no_operations: set[str] = set()
 
@@ -44,11 +46,14 @@ class Deletions:
             if column not in (*_FLAGS, *_TIMES, *_OPERATIONS, *_COMMON):
                 continue
             flag = pl.col(name).str.strip_chars().str.to_lowercase()
-            values = batch.select(ROW_NUMBER, name, flag=flag).filter(~pl.col("flag").is_in(_NOTHING))
+            values = batch.select(ROW_NUMBER, OUTCOME, name, flag=flag).filter(~pl.col("flag").is_in(_NOTHING))
             if column in _COMMON and not values["flag"].is_in((*_DELETE, *_OTHERS)).all():
                 self._no_operations.add(name)
             if column not in _TIMES:
                 values = values.filter(pl.col("flag").is_in(_TRUE if column in _FLAGS else _DELETE))
+            # A row that a source declares to be a delete is void, or rejected if it cannot be one.
+            outcomes = (COUNTS,) if column in self._declared else (COUNTS, REJECTED)
+            values = values.filter(pl.col(OUTCOME).is_in(outcomes))
             if values.height:
                 self._first.setdefault(name, (values[ROW_NUMBER][0], values[name][0].strip()))
 

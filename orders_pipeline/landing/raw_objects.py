@@ -90,7 +90,7 @@ def write_object(lake: Lake, file: Path, origin: Origin) -> ActiveFile:
         _write(target, batches, origin, tally)
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
             raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file, reading)))
-        if origin.version.bucket != TABLE and not source.deletes:
+        if origin.version.bucket != TABLE:
             tally.deletions.refuse(partial(place_of_rows, file, reading))
 
     return _made(lake.write("raw_orders", write), tally, origin)
@@ -101,7 +101,7 @@ def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
     of the new object's origin.
 
     Raises:
-        QuarantineError: the rows have no column that the source names.
+        QuarantineError: the rows have no column that the source names, or delete orders and no source declares it.
     """
     tally = Tally(origin.source)
 
@@ -109,6 +109,8 @@ def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
         rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
         batches = (validation.validate(part, origin.zone, origin.source) for part in _parts(rows))
         _write(target, batches, origin, tally)
+        if origin.version.bucket != TABLE:
+            tally.deletions.refuse(lambda: "row")
 
     return _made(lake.write("raw_orders", write), tally, origin)
 

@@ -25,7 +25,7 @@ class Tally:
     def __init__(self, source: Source) -> None:
         self.rows = 0
         self.unreadable = Unreadable()
-        self.deletions = Deletions()
+        self.deletions = Deletions(source)
         self._source = source
         self._clean_rows = self._void_rows = 0
         self._amounts = dict.fromkeys((COUNTS, VOID, REJECTED), _NOTHING)

@@ -35,7 +35,11 @@ def claim(
     claim. If the process dies, its claims are retried after a backoff. Returns the number of attempts of each.
     `sources`: by which they are going to be read."""
     statement = insert(landed_files)
-    attempt = _t.attempts + 1
+    declared = statement.excluded
+    is_declared_otherwise = sa.or_(
+        _t.bytes_hash.is_distinct_from(declared.bytes_hash), _t.rows_hash.is_distinct_from(declared.rows_hash)
+    )
+    attempt = sa.case((is_declared_otherwise, 1), else_=_t.attempts + 1)  # what failed before may not fail now
     rows = [
         {
             **identity(version),
@@ -59,8 +63,8 @@ def claim(
                 "attempts": attempt,
                 "next_attempt": sa.func.now() + _backoff(attempt),
                 "run_id": run_id,
-                "bytes_hash": statement.excluded.bytes_hash,
-                "rows_hash": statement.excluded.rows_hash,
+                "bytes_hash": declared.bytes_hash,
+                "rows_hash": declared.rows_hash,
             },
         )
         .returning(landed_files)

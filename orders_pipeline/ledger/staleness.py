@@ -125,7 +125,13 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
     query = (
         sa.select(day, input_column, why, *blockers.values())
         .select_from(joined.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
-        .where(day.between(calendar.start, calendar.today), _upstream(asset, current), why.is_not(None))
+        .where(
+            day.between(calendar.start, calendar.today),
+            _upstream(asset, current),
+            # An upstream day of another time zone is rebuilt first, and makes this one stale then.
+            sa.true() if reads_raw(asset) else current.c.zone == calendar.zone,
+            why.is_not(None),
+        )
         .order_by(day)
     )
     due: dict[date, Due] = {}

@@ -13,7 +13,7 @@ import pytest
 
 from orders_pipeline import run_tags
 from orders_pipeline.definitions import postgres, s3
-from orders_pipeline.ledger import days, findings
+from orders_pipeline.ledger import findings, staleness
 from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.settings import Settings
 from orders_pipeline_tests.support.driver import Pipeline, check_results
@@ -109,7 +109,7 @@ def once_more(order_id: str, run: Run) -> Run:
 def rebuilt(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
     """DAY is built again."""
     with postgres.ledger().begin() as transaction:
-        days.bump_versions(transaction, [date.fromisoformat(DAY)])
+        staleness.bump_versions(transaction, [date.fromisoformat(DAY)])
     return pipeline.run("s3_arrival")
 
 
@@ -186,6 +186,7 @@ CASES = {
         wrong=empty_over_loaded,
         otherwise=lambda p: nonsense(p, "nonsense\n"),
         mended=lambda p: arrival(p, "a.csv", f"1,ann,1.00,{DAY}"),
+        amounts=("1.00", "1.00"),
     ),
     "archived": Case(
         "landed_files_are_readable",
@@ -200,6 +201,7 @@ CASES = {
         wrong=lambda p: arrival(p, "a.csv", f"1,,1.00,{DAY}"),
         otherwise=lambda p: arrival(p, "a.csv", f"1,,1.00,{DAY}", f"2,,1.00,{DAY}"),
         mended=lambda p: arrival(p, "a.csv", f"1,ann,1.00,{DAY}"),
+        amounts=("1.00", "2.00"),
     ),
     "odd": Case(
         "revenue_is_plausible",

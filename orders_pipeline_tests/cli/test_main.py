@@ -20,6 +20,7 @@ COMMANDS = {
     "rebuild",
     "vacuum",
     "recover",
+    "sources",
     "stop",
     "migrate",
     "worker",

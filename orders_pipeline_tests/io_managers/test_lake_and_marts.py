@@ -180,7 +180,7 @@ def test_a_materialization_shows_what_a_person_wants_to_know(pipeline: Pipeline)
     assert shown["cleaned_orders"]["Days"].value == "2026-03-04"
     assert shown["cleaned_orders"]["dagster/uri"].value.endswith("/lake/cleaned_orders")
     assert "(<data:image/svg+xml," in shown["daily_revenue"]["Revenue"].value
-    assert list(shown["daily_revenue"])[:4] == ["Revenue", "Last two weeks", "Days rebuilt", "Reason"]
+    assert list(shown["daily_revenue"])[:4] == ["Revenue", "Last two weeks", "Changed figures", "Days rebuilt"]
     for asset in ("cleaned_orders", "daily_revenue", "rejected_orders"):
         assert shown[asset][DURATION].value >= 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from orders_pipeline import transforms
 from orders_pipeline.definitions import postgres
-from orders_pipeline.ledger import days
+from orders_pipeline.ledger import builds
 from orders_pipeline_tests.support.driver import Pipeline, shown_of
 
 A, B = "landing/a.csv", "landing/b.csv"
@@ -87,7 +87,7 @@ def test_rows_and_record_of_a_day_appear_together_or_not_at_all(march: Pipeline)
 def test_a_day_that_is_refused_records_nothing(march: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Something newer is there, of which this build knows nothing."""
     march.land_rows("c.csv", "3,ann,3.50,2026-03-06", "2,ann,2.50,2026-03-05")
-    commit = days.commit_build
+    commit = builds.commit_build
 
     def overtaken(connection: Any, build: Any, *rest: Any) -> list[date]:
         if build.asset == "cleaned_orders":
@@ -96,7 +96,7 @@ def test_a_day_that_is_refused_records_nothing(march: Pipeline, monkeypatch: pyt
                 other.exec_driver_sql("UPDATE ledger.built_days SET input = '99' WHERE day = %(day)s", newer)
         return commit(connection, build, *rest)
 
-    monkeypatch.setattr(days, "commit_build", overtaken)
+    monkeypatch.setattr(builds, "commit_build", overtaken)
     shown = shown_of(march.run("s3_arrival"))["cleaned_orders", None]
 
     assert march.superseded() == {

@@ -51,12 +51,13 @@ def test_the_ids_of_every_changed_file_are_looked_for_elsewhere(
     rows = pl.LazyFrame({"order_id": ["1"], raw_objects.DAY: [DAY]})
     asked: list[list[str]] = []
 
-    def clean_rows(_lake: object, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    def read(_lake: object, files: Sequence[ActiveFile]) -> pl.LazyFrame:
         asked.append([file.raw.path for file in files])
         return rows
 
     monkeypatch.setattr(raw_objects, "_IDS_AT_ONCE", 2)
-    monkeypatch.setattr(raw_objects, "clean_rows", clean_rows)
+    monkeypatch.setattr(raw_objects, "clean_rows", read)
+    monkeypatch.setattr(raw_objects, "versions", read)
     lake: Any = SimpleNamespace()
     changed = [ActiveFile(version(n, 1), RawObject(f"{n}", c, c, (DAY,), None), NOON) for n, c in enumerate(counts)]
     other = ActiveFile(version(99, 1), RawObject("other", 1, 1, (DAY,), None), NOON)

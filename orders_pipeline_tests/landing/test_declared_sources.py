@@ -1,5 +1,6 @@
 """Declared sources: rows that delete or are dropped, other columns, and what a change reaches of what was loaded."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -280,6 +281,50 @@ def test_only_days_of_redeclared_files_wait_for_them(pipeline: Pipeline, tmp_pat
     assert [str(day) for day in pipeline.stale("daily_orders")] == [DAY]
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {NEXT: ("1.00", 1)}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("Op", "D"), ("__deleted", "true"), ("_sdc_deleted_at", "2026-03-05T10:00:00Z"), ("_change_type", "delete")],
+)
+def test_what_the_message_about_a_change_log_says_can_be_declared(
+    pipeline: Pipeline, tmp_path: Path, column: str, value: str
+) -> None:
+    pipeline.land_rows("a.csv", f",1,ann,5.00,{DAY}", f"{value},1,ann,5.00,{DAY}", header=f"{column},{HEADER}")
+    pipeline.sync()
+    (refused,) = pipeline.status().quarantined
+    (fields,) = re.findall(r"`((?:deletes|keep) = [^`]+)`", refused.message)
+
+    apply(tmp_path, fields)
+
+    assert pipeline.sync().is_complete
+    assert pipeline.status().quarantined == []
+    assert pipeline.revenue() == {}
+
+
+def test_a_change_log_whose_declaration_is_gone_keeps_counting_as_declared(pipeline: Pipeline, tmp_path: Path) -> None:
+    apply(tmp_path, CDC)
+    pipeline.land_rows("a.csv", f"I,1,ann,5.00,{DAY}", f"I,2,ann,1.00,{DAY}", "D,1,,,", header=f"Op,{HEADER}")
+    pipeline.sync()
+
+    apply_toml(tmp_path, "")
+
+    assert pipeline.sync().is_complete
+    assert pipeline.revenue() == {DAY: ("1.00", 1)}
+    assert [file.reason for file in pipeline.status().quarantined] == ["format_unsupported"]
+
+
+def test_a_file_may_be_declared_anew_as_often_as_it_takes(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.land_rows("a.csv", f"1,ann,5.00,{DAY}", header="a,b,c,d")
+    for name in "efghijkl":
+        apply(tmp_path, f'columns = {{ order_id = "{name}" }}')
+        pipeline.sync()
+        assert [file.reason for file in pipeline.status().quarantined] == ["column_missing"]
+
+    apply(tmp_path, 'columns = { order_id = "a", customer_id = "b", amount = "c", order_date = "d" }')
+    pipeline.sync()
+
+    assert pipeline.revenue() == {DAY: ("5.00", 1)}
 
 
 # The source table
