@@ -12,6 +12,7 @@ from orders_pipeline.formats.options import LIMITS
 from orders_pipeline.ledger.models import metadata
 from orders_pipeline.schema import QUARANTINES, REASONS, TABLES, UNREADABLE_REASONS
 from orders_pipeline.settings import Settings
+from orders_pipeline_tests.support.recipes import TITLES, apply, copy_package, recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
@@ -125,6 +126,12 @@ def test_links_and_modules_that_documents_name_exist() -> None:
             ], f"{path.name}: {module}"
         for test in re.findall(r"`((?:\w+/)?test_\w+)`", text):
             assert (ROOT / "orders_pipeline_tests" / f"{test}.py").exists(), f"{path.name}: {test}"
+
+
+def test_the_changes_of_the_extending_page_apply_to_the_code_one_after_another(tmp_path: Path) -> None:
+    copy_package(tmp_path)
+
+    assert all([apply(recipe(title), tmp_path) for title in TITLES])
 
 
 def test_the_hooks_before_a_commit_are_the_linters_of_make_lint() -> None:
