@@ -131,7 +131,7 @@ def test_links_and_modules_that_documents_name_exist() -> None:
 def test_the_changes_of_the_extending_page_apply_to_the_code_one_after_another(tmp_path: Path) -> None:
     copy_package(tmp_path)
 
-    assert all([apply(recipe(title), tmp_path) for title in TITLES])
+    assert all(apply(recipe(title), tmp_path) for title in TITLES)
 
 
 def test_the_hooks_before_a_commit_are_the_linters_of_make_lint() -> None:
