@@ -148,7 +148,7 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
     return _result(
         standing,
         failing=" ".join(sentences),
-        passing=f"All {found.total} files that landed are settled.",
+        passing=f"All {found.total} files that landed are loaded or ignored.",
         metadata=set_aside_files(found.set_aside),
     )
 
@@ -157,7 +157,7 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
 def no_order_is_lost(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, s3: S3Resource
 ) -> dg.AssetCheckResult:
-    """Every row of every file is clean, rejected, superseded or out of range, and so is its amount."""
+    """Every row of every file is clean, void, rejected, superseded or out of range, and so is its amount."""
     engine = postgres.ledger()
     examination = findings.examine(engine, "no_order_is_lost")
     found = completeness.compare(engine, s3.lake(), _scope(context), _calendar(), examination)

@@ -229,7 +229,7 @@ CASES = {
         mended=edited("6.00", elsewhere),
         amounts=("1.00", "-2.00"),
     ),
-    "orders dropped": Case(
+    "orders lost": Case(
         "no_order_is_lost",
         DAY,
         wrong=without("3", morning),

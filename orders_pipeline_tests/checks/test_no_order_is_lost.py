@@ -1,4 +1,4 @@
-"""The check no_order_is_lost: every row is clean, rejected, superseded or out of range, and so is its amount."""
+"""The check no_order_is_lost: every row is clean, void, rejected, superseded or out of range, and so is its amount."""
 
 import polars as pl
 
