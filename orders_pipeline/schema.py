@@ -103,8 +103,9 @@ UNREADABLE_FILE_ROWS: Final = 20
 
 # Why a file is quarantined. These codes never change either. The message that goes with one has the details.
 QUARANTINES: Final = {
-    "column_missing": "a column of an order is missing; the message lists what was found",
-    "column_twice": "two columns are the same column of an order: both by its name, or both by an alias",
+    "column_missing": "a column of an order, or one that its source names, is missing; the message names it",
+    "column_twice": "two columns are the same column of an order, both by its name or both by an alias; or the same one"
+    " that its source names",
     "column_type": "a Parquet column of an order has a type that is no single value",
     "compressed_twice": "the file is compressed, and what is in it is too",
     "compression_broken": "the file is cut short, damaged, or has something after its compressed end",
@@ -123,8 +124,8 @@ QUARANTINES: Final = {
     "lost": "its object is missing from the lake, and the file cannot be read from S3 again; days that depend on it"
     " keep their last published values",
     "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",
-    "original_gone": "another declaration holds for it, and it cannot be read again, since it is gone from S3 or"
-    " archived; its rows count as they were read before",
+    "original_gone": "another declaration applies to it, and it cannot be read again, since it is gone from S3,"
+    " archived or frozen; its rows count as they were read before",
     "parquet_unreadable": "it begins as Parquet and is cut short, damaged, at odds with its own counts of rows, or"
     " built to take too much memory",
     "row_too_long": "a row is far longer than its longest fields may be: a quote or a line end is missing",
@@ -163,14 +164,14 @@ CLEAN_COLUMNS: Final = (
     Column("amount", "decimal(18,2)", f"What the order is worth, {_CURRENCY}; negative for a return."),
     Column("order_date", "timestamp", f"When the order was placed, wall clock {_ZONE_OF_DAYS}."),
     Column(SOURCE, "text", "Key of the landed file, or day of the source table, that the order was taken from."),
-    Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based.", rules=_FROM_ONE),
+    Column(ROW_NUMBER, "bigint", "Where in the file or table the row begins, 1-based.", rules=_FROM_ONE),
 )
 
 TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "raw_orders": (
         *(Column(name, "text", f"`{name}` exactly as it came.", nullable=True) for name in ORDER_COLUMNS),
         Column(SOURCE, "text", "Key of the landed file, or day of the source table."),
-        Column(ROW_NUMBER, "bigint", "Where in the source the row begins, 1-based.", rules=_FROM_ONE),
+        Column(ROW_NUMBER, "bigint", "Where in the file or table the row begins, 1-based.", rules=_FROM_ONE),
         Column(LANDED_AT, "timestamptz", "When the file's bytes landed, UTC: LastModified of the first upload."),
         Column(PROBLEM, "text", "Why the row could not be split into columns.", nullable=True),
         Column(TEXT, "text", "The row as CSV text, of a reject.", nullable=True),
@@ -186,7 +187,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "daily_orders": CLEAN_COLUMNS,
     "rejected_orders": (
         Column("source", "text", "Key of the landed file, or day of the source table."),
-        Column("row_number", "bigint", "Where in the source the row begins, 1-based.", rules=_FROM_ONE),
+        Column("row_number", "bigint", "Where in the file or table the row begins, 1-based.", rules=_FROM_ONE),
         Column("reason", "text", "Why it was rejected: a fixed code.", rules=(f"one of {', '.join(REASONS)}",)),
         Column("raw", "text", "The row as CSV text; cut where it is long. May hold personal data."),
         Column("bucket", "text", "S3 bucket of the file; empty for the source table."),
