@@ -43,9 +43,9 @@ def clean(raw: Any, zone: str = "UTC") -> Any:
 
 def latest(versions: Frame) -> Frame:
     """Of clean and void rows, the one of each order_id with the highest rank: (`updated_at` or else landing time,
-    source, row number).
+    key, row number).
 
-    Sources compare bytewise. The winner depends on the rows alone, never on the order in which they arrived.
+    Keys compare by bytes. The winner depends on the rows alone, never on the order in which they arrived.
     """
     counted = _counted(versions)
     repeated = counted.filter(nw.col("_versions") > 1)  # few: only these need a rank
@@ -53,14 +53,14 @@ def latest(versions: Frame) -> Frame:
 
 
 def superseded(rows: Any, zone: str = "UTC") -> Any:
-    """The clean rows that another version of their order replaced, counted by business day and by source.
+    """The clean rows that another version of their order replaced, counted by business day and by file.
 
     Takes the same rows as `clean`.
 
     Returns:
-        `day` of the superseded rows; `winner` and `loser`: the sources of the versions that counts and that does not,
-        maybe the same one; `orders`: how many rows; their `amount` decimal(38,2); `other_customer`: how many of them
-        name another customer than the winner. A void row may win, and names none.
+        `day` of the superseded rows; `winner` and `loser`: the keys of the files of the version that wins and of the
+        one that does not, maybe the same one; `orders`: how many rows; their `amount` decimal(38,2); `other_customer`:
+        how many of them name another customer than the winner. A void row may win, and names none.
     """
     versions = validated(rows, zone).filter(nw.col(OUTCOME) != REJECTED)
     repeated = _counted(versions).filter(nw.col("_versions") > 1)

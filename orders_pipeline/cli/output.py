@@ -186,7 +186,7 @@ def declared(change: Change, *, is_applied: bool) -> None:
 
 
 def declaration(history: Sequence[Declaration]) -> None:
-    """The declaration that holds, as TOML."""
+    """The declaration that applies, as TOML."""
     if not history:
         console.print("# No source is declared. See docs/sources.md.")
         return

@@ -227,7 +227,7 @@ class Ingest:
             with tempfile.TemporaryDirectory(prefix="orders-landing-") as spool:
                 file = Path(spool) / "file"
                 fetch(version, file)
-                # The fingerprint of a day of the source table covers more than its copy: which columns are an order's.
+                # The ETag of a day of the source table covers more than its copy: which columns are an order's.
                 content_hash = None if version.bucket == TABLE else raw_objects.content_hash(file)
                 if replaced and replaced.is_good_for(version, content_hash, self.lake):
                     return replace(replaced.file, version=version)

@@ -99,7 +99,7 @@ def _reread(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes) -> str:
         return _give_up(ingest, file, needs)
     if needs.object_is_missing:
         return f"The object of {version.key} is missing from the lake. The file is read again."
-    return f"Another declaration holds for {version.key} ({source.name}). The file is read again."
+    return f"Another declaration applies to {version.key} ({source.name}). The file is read again."
 
 
 def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int | None = None) -> str:
@@ -108,7 +108,7 @@ def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int
     if not needs.object_is_missing:
         error = QuarantineError(
             "original_gone",
-            f"Another declaration holds for {key}, and it cannot be read again: it is gone, archived or frozen. Upload"
+            f"Another declaration applies to {key}, and it cannot be read again: it is gone, archived or frozen. Upload"
             " it again under the same key; or restore it and run `orders-pipeline retry KEY`.",
         )
         return _keep(ingest, file, error)

@@ -1,7 +1,7 @@
-"""The source table: each of its days is handled like a file, with its fingerprint as the ETag.
+"""The source table: each of its days is handled like a file, with a hash of its rows as the ETag.
 
-Postgres computes the fingerprints, and only days that changed are copied. Updates and deletes are found without an
-`updated_at` column: every change of an order changes the fingerprint of its day.
+Postgres computes the hashes, and only days that changed are copied. Updates and deletes are found without an
+`updated_at` column: every change of an order changes the hash of its day.
 """
 
 import csv

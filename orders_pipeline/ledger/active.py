@@ -20,7 +20,7 @@ _t: Final = landed_files.c
 
 def of_keys(connection: Connection, keys: Iterable[tuple[str, str]], *, zone: str | None = None) -> list[ActiveFile]:
     """The active versions of (bucket, key) pairs. `zone`: only loaded ones whose raw object the present rules made for
-    this time zone, by the source that holds."""
+    this time zone, by the source that applies."""
     query = sa.select(landed_files).where(_t.active, sa.tuple_(_t.bucket, _t.key).in_(pairs(keys)))
     if zone is not None:
         is_redeclared = declarations.is_redeclared(_t, declarations.current(connection))

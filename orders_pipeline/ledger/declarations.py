@@ -26,7 +26,7 @@ class Declaration:
 
 
 def current(connection: Connection) -> Sources:
-    """The sources that hold.
+    """The sources that apply.
 
     Raises:
         SourcesError: a newer release applied them, with fields that this one does not know.
@@ -62,7 +62,7 @@ def redeclared(version: Any, sources: Sources) -> tuple[sa.ColumnElement[bool], 
 
 
 def _expected(version: Any, sources: Sources, hash_of: Callable[[Source], str | None]) -> sa.ColumnElement[Any]:
-    """The hash that holds for a version. The order of the patterns is that of `Sources.of_key`."""
+    """The hash that applies to a version. The order of the patterns is that of `Sources.of_key`."""
     by_pattern = [
         (version.key.like(patterns.like(source.keys or ""), escape="\\"), sa.literal(hash_of(source), sa.Text))
         for source in sources.by_keys

@@ -33,7 +33,7 @@ landed_files: Final = sa.Table(
     sa.Column("rows", sa.BigInteger),
     sa.Column("clean_rows", sa.BigInteger),
     sa.Column("days", ARRAY(sa.Date)),
-    # The range of its order ids, bytewise and shorter-first. The second separates files with rising numbers.
+    # Its smallest and largest order ids, by bytes and by length. The second separates files with rising numbers.
     sa.Column("first_id", _BYTEWISE),
     sa.Column("last_id", _BYTEWISE),
     sa.Column("first_short_id", _BYTEWISE),

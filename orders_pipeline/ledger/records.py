@@ -19,7 +19,7 @@ IDENTITY: Final = ("bucket", "key", "etag", "size", "last_modified")
 
 @dataclass(frozen=True)
 class IdRange:
-    """The range of order ids of a file's clean rows, bytewise and shorter-first."""
+    """The smallest and largest order ids of a file's clean and void rows, by bytes and by length."""
 
     first: str
     last: str

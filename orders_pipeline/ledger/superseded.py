@@ -13,8 +13,8 @@ from orders_pipeline.ledger.models import superseded
 
 @dataclass(frozen=True)
 class Superseded:
-    """Rows of one source and day that versions from one source replaced: how many, what they were worth in the currency
-    of the source, and how many name another customer than the version that counts."""
+    """Rows of a file and day that versions from one file replaced: how many, what they were worth in the currency of
+    their source, and how many name another customer than the version that wins. `winner`, `loser`: keys of files."""
 
     day: date
     winner: str

@@ -45,7 +45,7 @@ class FileVersion:
 class Entry:
     """The latest version of a key in the ledger. `due`: a failing or archived version may be tried now. `is_lost`: it
     is unrecoverable, and no later attempt to read it failed. `counts`: this or an older version is active.
-    `is_redeclared`: another declaration holds for it than when it was last tried."""
+    `is_redeclared`: another declaration applies to it than when it was last tried."""
 
     version: FileVersion
     status: Status
@@ -67,7 +67,7 @@ def is_side_file(key: str, prefix: str) -> bool:
 def pending(listed: Iterable[tuple[FileVersion, Entry | None]]) -> list[FileVersion]:
     """The pending versions of a listing that comes with the latest entry of each key: versions that differ from that
     entry, failing and archived ones whose next attempt is due, unrecoverable ones that S3 has, and quarantined ones for
-    which another declaration holds now. Side files are left out unless their key has an active version."""
+    which another declaration applies now. Side files are left out unless their key has an active version."""
     return [version for version, entry in listed if _is_pending(version, entry)]
 
 

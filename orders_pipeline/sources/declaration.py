@@ -166,7 +166,7 @@ class Sources:
 
     @cached_property
     def by_keys(self) -> list[Source]:
-        """The sources of keys. The first one whose pattern fits a key holds."""
+        """The sources of keys. The first one whose pattern fits a key applies."""
         of_keys = [source for source in self.declared if source.keys is not None]
         return sorted(of_keys, key=lambda source: -patterns.literals(source.keys or ""))
 

@@ -21,7 +21,7 @@ def like(pattern: str) -> str:
 
 
 def literals(pattern: str) -> int:
-    """How many characters of a key the pattern names. Of several patterns that fit a key, the one with most holds."""
+    """How many characters of a key the pattern names. Of several patterns that fit a key, the one with most applies."""
     return len(pattern) - pattern.count("*")
 
 

@@ -150,28 +150,28 @@ def of_changes(changes: Sequence["Change"]) -> dict[str, Any]:
 
 
 def of_superseded(found: Iterable["Superseded"]) -> dict[str, Any]:
-    """How many rows other versions replaced, what those were worth, and which source replaced which, the largest
+    """How many rows other versions replaced, what those were worth, and which file replaced which, the largest
     amounts first."""
     rows: Counter[tuple[str, str]] = Counter()
     other_customer: Counter[tuple[str, str]] = Counter()
     amounts: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for entry in found:
-        sources = entry.winner, entry.loser
-        rows[sources] += entry.orders
-        other_customer[sources] += entry.other_customer
-        amounts[sources] += entry.amount
-    largest = sorted(rows, key=lambda sources: (-abs(amounts[sources]), sources))
+        keys = entry.winner, entry.loser
+        rows[keys] += entry.orders
+        other_customer[keys] += entry.other_customer
+        amounts[keys] += entry.amount
+    largest = sorted(rows, key=lambda keys: (-abs(amounts[keys]), keys))
     records = [
         dg.TableRecord(
             {
-                "winner": sources[0],
-                "loser": sources[1],
-                "rows": rows[sources],
-                "amount": f"{amounts[sources]:,}",
-                "other customer": other_customer[sources],
+                "winner": keys[0],
+                "loser": keys[1],
+                "rows": rows[keys],
+                "amount": f"{amounts[keys]:,}",
+                "other customer": other_customer[keys],
             }
         )
-        for sources in largest[:_LISTED_WINNERS]
+        for keys in largest[:_LISTED_WINNERS]
     ]
     return {
         "Superseded rows": rows.total(),

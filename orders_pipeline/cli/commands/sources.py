@@ -40,7 +40,7 @@ def apply(file: Path, dry_run: bool, by: str) -> None:
 
 @sources.command()
 def show() -> None:
-    """Print the declaration that holds, as it was applied."""
+    """Print the declaration that applies, as it was written."""
     from orders_pipeline.cli import output
     from orders_pipeline.definitions import postgres
     from orders_pipeline.ledger import declarations
