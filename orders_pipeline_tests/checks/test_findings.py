@@ -186,7 +186,7 @@ CASES = {
         wrong=empty_over_loaded,
         otherwise=lambda p: nonsense(p, "nonsense\n"),
         mended=lambda p: arrival(p, "a.csv", f"1,ann,1.00,{DAY}"),
-        amounts=("1.00", "1.00"),
+        amounts=("1.00", "1.00"),  # of the version that still counts
     ),
     "archived": Case(
         "landed_files_are_readable",
