@@ -26,7 +26,8 @@ class Known:
     failing: Sequence[Entry] = ()  # the ledger's entries that wait for their next attempt
     vanished: Sequence[str] = ()  # keys of failing and archived files that a complete listing does not show
     reported_side_files: Sequence[str] = ()  # left out, and yet the ledger still reports them
-    outdated: Sequence[FileVersion] = ()  # active files validated by older rules, or for another zone
+    redeclared_table: Sequence[FileVersion] = ()  # its quarantined days for which another declaration holds now
+    outdated: Sequence[FileVersion] = ()  # active files validated by older rules, another declaration or zone
     zone: str = ""
     stale_rejects: Sequence[object] = ()  # files whose rejects are not listed as they should be
     days: Mapping[str, DueDays] = field(default_factory=dict)  # by table
@@ -105,7 +106,10 @@ def backlog(known: Known) -> Backlog:
         load=pending(known.unsettled),
         reprocess=known.outdated,
         zone=known.zone,
-        retry_table=[entry.version for entry in known.failing if entry.due and entry.version.bucket == TABLE],
+        retry_table=[
+            *(entry.version for entry in known.failing if entry.due and entry.version.bucket == TABLE),
+            *known.redeclared_table,
+        ],
         failing=[entry.version for entry in known.failing],
         forget=[*known.vanished, *known.reported_side_files],
         rejects=known.stale_rejects,

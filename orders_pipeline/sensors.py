@@ -19,6 +19,7 @@ from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlo
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_trouble
 from orders_pipeline.landing.notices import nothing_landed
+from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -58,7 +59,8 @@ def s3_arrival_sensor(
         if _is_busy(context, connection, Lock.UNPARTITIONED_RUN, s3_arrival_job.name):
             return dg.SkipReason("A run of the unpartitioned chain is in progress.")
         left = backlog(survey.of_ledger(connection, settings, UNPARTITIONED_DAYS, TABLE))
-        everything = _ask_for_everything(context, left)
+        declared = declarations.number(connection)
+        everything = _ask_for_everything(context, left, declared)
         if everything and everything.run_requests:
             return everything
         pages = s3.list_pages(start_after=_listed_up_to(context.cursor), hurried=True)
@@ -66,13 +68,13 @@ def s3_arrival_sensor(
         cursor = f"{_AFTER}{found.cursor or ''}"
         take = dg.RunRequest(run_config=dg.RunConfig({"raw_orders": RawOrdersConfig.of(found.versions)}))
         what = _files(found.versions)
-        loaded = _ask(context, take, found.versions, what, cursor, _LONGEST_PAUSE_OF_FILES)
+        loaded = _ask(context, take, found.versions, what, cursor, declared, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
             return loaded
         nothing = None if found.cursor or found.versions else nothing_landed(connection, s3, settings)
         trouble = table_trouble(connection)
     build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
-    if answer := _ask(context, build, left.build, "Stale days", cursor) or loaded:
+    if answer := _ask(context, build, left.build, "Stale days", cursor, declared) or loaded:
         return answer
     if everything and everything.skip_reason:
         settled = everything.skip_reason.skip_message
@@ -162,11 +164,11 @@ def read_listing(
     return Listing(found, cursor=None)
 
 
-def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog) -> dg.SensorResult | None:
+def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog, declared: int) -> dg.SensorResult | None:
     """Request a run without a list of files, for the work that only such a run does."""
     what = "Files to reprocess" if left.reprocess else "The source table"
     longest = _LONGEST_PAUSE if left.reprocess else _LONGEST_PAUSE_OF_FILES
-    return _ask(context, dg.RunRequest(), left.everything, what, _AFTER, longest)
+    return _ask(context, dg.RunRequest(), left.everything, what, _AFTER, declared, longest)
 
 
 def _ask(
@@ -175,12 +177,14 @@ def _ask(
     work: Sequence[object],
     what: str,
     cursor: str,
+    declared: int,
     longest: timedelta = _LONGEST_PAUSE,
 ) -> dg.SensorResult | None:
-    """Request a run for this work, unless the work is in backoff. None: there is no work."""
+    """Request a run for this work, unless the work is in backoff. None: there is no work. `declared`: the number of the
+    declaration that applies; the same files by another one are other work."""
     if not work:
         return None
-    name = _fingerprint(context, work)
+    name = _fingerprint(context, [*work, ("declared", declared)])
     if pause := backoff_of(context.instance, s3_arrival_job.name, name, longest):
         return dg.SensorResult(skip_reason=f"{what}: {pause}.", cursor=cursor)
     return dg.SensorResult([request.with_replaced_attrs(tags={**request.tags, WORK_TAG: name})], cursor=cursor)

@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         )
 
     @property
+    def landing_bucket(self) -> str:
+        """The bucket of the landing zone."""
+        return self.s3_bucket or EMBEDDED_BUCKET
+
+    @property
     def lake(self) -> str:
         """Where the lake is: `s3://bucket/prefix` without a final slash, or an absolute folder.
 
@@ -117,7 +122,7 @@ class Settings(BaseSettings):
         if not lake.startswith("s3://"):
             return str(Path(lake).absolute())
         lake = lake.rstrip("/")
-        landing = f"s3://{self.s3_bucket or EMBEDDED_BUCKET}/{self.landing_prefix}"
+        landing = f"s3://{self.landing_bucket}/{self.landing_prefix}"
         if f"{lake}/".startswith(landing) or landing.startswith(f"{lake}/"):
             raise SettingsError(
                 f"ORDERS_LAKE_URI ({lake}) and the landing zone ({landing}) overlap. Choose separate places."

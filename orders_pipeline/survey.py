@@ -10,7 +10,7 @@ from orders_pipeline.landing import notices, side_files
 from orders_pipeline.landing.discover import table_trouble
 from orders_pipeline.ledger import active, declarations, entries, staleness
 from orders_pipeline.ledger.staleness import Calendar
-from orders_pipeline.ledger.versions import Entry, FileVersion
+from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
@@ -39,6 +39,7 @@ def of_ledger(connection: Connection, settings: Settings, tables: Iterable[str],
     calendar = Calendar.of(settings)
     return Known(
         failing=entries.failing(connection, *buckets),
+        redeclared_table=entries.redeclared(connection, TABLE),
         outdated=[file.version for file in active.outdated(connection, calendar.zone)],
         zone=calendar.zone,
         stale_rejects=[item for items in active.stale_files(connection, "rejected_orders") for item in items],

@@ -99,9 +99,17 @@ def required(names: Sequence[str], written: Sequence[str], reading: Reading) -> 
 def _require_needed(names: Sequence[str], written: Sequence[str], reading: Reading) -> None:
     """Check that each column that decides which rows count is there once. JSON files name an order's columns, however
     they are written."""
-    mapped = [reading.columns[name] for name in names if name in reading.columns and name in written]
-    there = Counter(_bare(name).casefold() for name in {*written, *mapped})
+    there = Counter(_bare(name).casefold() for name in written)
+    of_orders = {_bare(reading.columns.get(name, name)).casefold() for name in names if name in ORDER_COLUMNS}
+    there.update(of_orders - there.keys())
     for name in reading.needed:
+        alias = reading.aliases.get(_bare(name).casefold())
+        if alias in names and own_column(name) is None:
+            raise QuarantineError(
+                "column_missing",
+                f"The column {name} is read as {alias} (ORDERS_COLUMN_ALIASES). Name it {alias} in the source"
+                f" {reading.source!r} too, or declare `columns` there (`orders-pipeline sources apply`).",
+            )
         found = there[_bare(name).casefold()]
         if found != 1:
             raise QuarantineError(

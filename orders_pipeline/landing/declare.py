@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -70,11 +70,19 @@ def apply(engine: Engine, s3: "S3Resource", settings: Settings, toml: str, by: s
     """
     with engine.connect() as connection:
         change = preview(connection, s3, settings, toml)
-    declared = Declaration(datetime.now(UTC), by, toml)
-    rows = pl.DataFrame({"applied_at": [declared.applied_at], "applied_by": [by], "toml": [toml]})
-    s3.lake().write(SOURCES, rows.write_parquet)
-    with engine.begin() as transaction:
-        declarations.append(transaction, [declared])
+    with engine.connect() as connection:
+        before = declarations.history(connection)[-1:]
+    # Later than the one before, whatever the clock of this machine shows.
+    applied_at = max([datetime.now(UTC), *(one.applied_at + timedelta(microseconds=1) for one in before)])
+    rows = pl.DataFrame({"applied_at": [applied_at], "applied_by": [by], "toml": [toml]})
+    lake = s3.lake()
+    name = lake.write(SOURCES, rows.write_parquet)
+    try:
+        with engine.begin() as transaction:
+            declarations.append(transaction, [Declaration(applied_at, by, toml)])
+    except Exception:
+        lake.delete(name)  # so that no recovery takes it for one that was applied
+        raise
     return change
 
 
@@ -102,17 +110,22 @@ def _stored(lake: Lake) -> Iterator[Declaration]:
 
 def _unfit(sources: Sources, prefix: str, settings: Settings) -> Iterator[str]:
     """What a declaration names that is not there."""
+    of_all = sources.undeclared.ignore
+    for ignored in of_all:
+        if not patterns.can_share_a_key(ignored, f"{prefix}*"):
+            yield f"[defaults] ignore: no key of the landing zone fits {ignored!r}; whole keys begin with {prefix!r}"
     for source in sources.declared:
-        for field, pattern in [("keys", source.keys), *(("ignore", pattern) for pattern in source.ignore)]:
+        own = [pattern for pattern in source.ignore if pattern not in of_all]
+        for field, pattern in [("keys", source.keys), *(("ignore", pattern) for pattern in own)]:
             if pattern is not None and not patterns.can_share_a_key(pattern, f"{prefix}*"):
                 yield (
                     f"source {source.name!r} {field}: no key of the landing zone fits {pattern!r}; whole keys"
                     f" begin with {prefix!r}"
                 )
         if source.keys is not None:
-            for pattern in source.ignore:
-                if not patterns.can_share_a_key(pattern, source.keys):
-                    yield f"source {source.name!r} ignore: no key of the source fits {pattern!r}"
+            for ignored in own:
+                if not patterns.can_share_a_key(ignored, source.keys):
+                    yield f"source {source.name!r} ignore: no key of the source fits {ignored!r}"
         if source.table is not None and parts_of(source.table) != parts_of(settings.source_table):
             yield (
                 f"source {source.name!r} table: {source.table!r} is not the source table, which is"

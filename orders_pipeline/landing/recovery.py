@@ -100,9 +100,12 @@ def to_adopt(
     listed: FileVersion | None,
     zone: str,
     active_file: ActiveFile | None = None,
+    *,
+    has_object: bool = False,
 ) -> list[Copy]:
     """The copies of one key that should become active, the best first. None, if the ledger is right as it is, or if the
     next sync loads the same version from S3 with the same rank. `active_file`: the active version of the key.
+    `has_object`: the lake has its object.
 
     A copy should become active if the ledger has not seen its version, and has seen no newer one. A copy of the latest
     version should, if the backup shows that version as failing, archived or quarantined: that an object exists means
@@ -114,6 +117,8 @@ def to_adopt(
         if latest is None:
             return True
         if copy.version == latest.version:
+            if has_object and active_file is not None and active_file.version == latest.version:
+                return False  # the copy is of an earlier reading
             return latest.is_archived or latest.status in (Status.FAILING, Status.QUARANTINED)
         return copy.version not in seen and copy.version.last_modified >= latest.version.last_modified
 
@@ -154,7 +159,9 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     active_of = {_key(file.version): file for file in active_files}
     for key, of_key in copies.items():
         if key[0] != TABLE:
-            choices[key] = to_adopt(of_key, histories[key], listed.get(key), zone, active_of.get(key))
+            file = active_of.get(key)
+            has_object = file is not None and file.raw.path in objects
+            choices[key] = to_adopt(of_key, histories[key], listed.get(key), zone, file, has_object=has_object)
         elif not has_table and {copy.version for copy in of_key} - {entry.version for entry in histories[key]}:
             found.table_days.append(key[1])
     without_object = {key: file.version for key, file in active_of.items() if file.raw.path not in objects}

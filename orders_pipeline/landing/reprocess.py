@@ -16,8 +16,8 @@ from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.source_table import is_frozen
 from orders_pipeline.ledger import active, entries, files
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.ledger.versions import LOST, Status
-from orders_pipeline.settings import read_settings
+from orders_pipeline.ledger.versions import LOST, TABLE, FileVersion, Status
+from orders_pipeline.settings import Settings, read_settings
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _revalidate(ingest: Ingest, outdated: Sequence[ActiveFile], otherwise: _Othe
             if isinstance(outcome, _NeedsBytes):
                 report.remarks.append(otherwise(ingest, by_version[version], outcome))
             elif isinstance(outcome, QuarantineError):
-                report.remarks.append(_keep(ingest, by_version[version], outcome))
+                report.remarks.append(_keep(ingest, by_version[version], outcome.code, str(outcome)))
         report.add(ingest.count([made for made in outcomes.values() if isinstance(made, ActiveFile)]))
     return report
 
@@ -79,7 +79,10 @@ def _revalidated(ingest: Ingest, file: ActiveFile) -> _Outcome:
         return _NeedsBytes(object_is_missing=True)
     origin = Origin.of(file.version, ingest.zone, source, file.raw.content_hash, file.ranked_at)
     try:
-        if raw_objects.source_of(ingest.lake, path).bytes_hash != source.bytes_hash:
+        before = raw_objects.source_of(ingest.lake, path)
+        # Release 0.2 copied the columns of the table that were not in use in another form.
+        has_other_text = file.version.bucket == TABLE and before.condition_columns != source.condition_columns
+        if before.bytes_hash != source.bytes_hash or has_other_text:
             return _NeedsBytes(object_is_missing=False)
         return raw_objects.revalidate(ingest.lake, path, origin)
     except raw_objects.DAMAGE as error:
@@ -90,8 +93,9 @@ def _revalidated(ingest: Ingest, file: ActiveFile) -> _Outcome:
 
 
 def _reread(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes) -> str:
-    version, source = file.version, ingest.source_of(file.version)
-    if not needs.object_is_missing and is_frozen(version.key, source, read_settings().today()):
+    version, source, settings = file.version, ingest.source_of(file.version), read_settings()
+    is_left = not needs.object_is_missing and is_frozen(version.key, source, settings.today())
+    if is_left or not _is_listed(version, settings):
         return _give_up(ingest, file, needs)
     with ingest.transaction():
         is_latest = files.reread(ingest.connection, version.bucket, version.key)
@@ -102,16 +106,27 @@ def _reread(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes) -> str:
     return f"Another declaration applies to {version.key} ({source.name}). The file is read again."
 
 
+def _is_listed(version: FileVersion, settings: Settings) -> bool:
+    """Whether listings cover the place of a version. Those of an earlier bucket or prefix are never listed again."""
+    is_in_place = version.bucket == settings.landing_bucket and version.key.startswith(settings.landing_prefix)
+    return version.bucket == TABLE or is_in_place
+
+
 def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int | None = None) -> str:
     """Quarantine a file whose bytes are needed and cannot be had."""
-    key = file.version.key
+    key, source = file.version.key, ingest.source_of(file.version)
     if not needs.object_is_missing:
+        was_tried = (file.raw.bytes_hash, file.raw.rows_hash) == (source.bytes_hash, source.rows_hash)
+        reason = entries.quarantine_reason(ingest.connection, file.version)
+        ingest.connection.rollback()
+        if was_tried and reason is not None:  # the present declaration cannot read it
+            return _keep(ingest, file, reason, _why(ingest, file))
         error = QuarantineError(
             "original_gone",
             f"Another declaration applies to {key}, and it cannot be read again: it is gone, archived or frozen. Upload"
             " it again under the same key; or restore it and run `orders-pipeline retry KEY`.",
         )
-        return _keep(ingest, file, error)
+        return _keep(ingest, file, error.code, str(error))
     message = (
         f"The object of {key} is missing from the lake, and the file cannot be read again. Upload it"
         f" again, restore {ingest.lake.uri}, or run `orders-pipeline retract KEY`. Until then, days that depend on it"
@@ -125,9 +140,10 @@ def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int
     return message
 
 
-def _keep(ingest: Ingest, file: ActiveFile, error: QuarantineError) -> str:
+def _keep(ingest: Ingest, file: ActiveFile, code: str, message: str) -> str:
     """Quarantine a file that the present declaration cannot read, and let its rows count as another one read them."""
-    path, message = file.raw.path, f"{error} Its rows count as they were read before."
+    path, counts = file.raw.path, "Its rows count as they were read before."
+    message = message if message.endswith(counts) else f"{message} {counts}"
     origin, before = origin_of(ingest.lake.metadata(path)), raw_objects.source_of(ingest.lake, path)
     if origin is not None and origin.is_current_for(ingest.zone):
         kept = file.read_by(before)
@@ -140,7 +156,7 @@ def _keep(ingest: Ingest, file: ActiveFile, error: QuarantineError) -> str:
             ingest.connection,
             file.version,
             Status.QUARANTINED,
-            error.code,
+            code,
             message,
             ingest.run_id,
             tried_by=ingest.source_of(file.version),

@@ -47,7 +47,8 @@ def ignore_reported(ingest: Ingest, s3: "S3Resource") -> None:
             why = why_left_out(version.key, s3.prefix, ingest.sources)
             ingest.log.info("%s is left out: %s.", version.key, why)
             if why != WHY:
-                files.forget(ingest.connection, version.bucket, version.key, Status.QUARANTINED, Status.FAILING)
+                files.forget(ingest.connection, version.bucket, version.key, Status.QUARANTINED)
+                files.forget_unread(ingest.connection, version.bucket, version.key)
                 continue
             files.settle(
                 ingest.connection, version, Status.IGNORED, SIDE_FILE, f"Left out: {WHY}.", ingest.run_id, attempts=0

@@ -99,9 +99,8 @@ def shape(columns: Sequence[SourceColumn]) -> str:
 
 
 def copied(columns: Sequence[SourceColumn]) -> str:
-    """SQL for the fields of a copied row: columns in use by their text, others as Postgres prints them."""
-    used = _used(columns)
-    return ", ".join(column.text if column in used else column.quoted for column in columns)
+    """SQL for the fields of a copied row."""
+    return ", ".join(column.text for column in columns)
 
 
 def ordered(columns: Sequence[SourceColumn]) -> str:

@@ -52,7 +52,9 @@ class Tally:
         self._void_rows += void.height
         self._amounts[VOID] += _sum(_readable_amounts(void))
         self._amounts[REJECTED] += _sum(_readable_amounts(batch.filter(pl.col(OUTCOME) == REJECTED)))
-        self._add_ids(pl.concat([clean, void.filter(pl.col("order_id").is_not_null())]) if void.height else clean)
+        self._add_ids(
+            pl.concat([clean, void.filter(pl.col("order_id").str.strip_chars() != "")]) if void.height else clean
+        )
 
     def made(self, path: str) -> RawObject:
         """The raw object that holds these rows."""

@@ -35,6 +35,11 @@ def current(connection: Connection) -> Sources:
     return parse(toml or "")
 
 
+def number(connection: Connection) -> int:
+    """The number of the declaration that holds; 0: none was ever applied."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(_t.id), 0))).scalar_one())
+
+
 def history(connection: Connection) -> list[Declaration]:
     """Every declaration that was applied, the oldest first."""
     rows = connection.execute(sa.select(source_declarations).order_by(_t.id))

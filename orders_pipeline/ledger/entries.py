@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.models import landed_files
-from orders_pipeline.ledger.records import IDENTITY, is_version, latest_of_keys, pairs, version_of
+from orders_pipeline.ledger.records import IDENTITY, is_latest, is_version, latest_of_keys, pairs, version_of
 from orders_pipeline.ledger.versions import ARCHIVED, LOST, Entry, FileVersion, Status
 from orders_pipeline.sources.declaration import UNDECLARED, Sources
 
@@ -95,6 +95,19 @@ def failing(connection: Connection, *buckets: str) -> list[Entry]:
 def message(connection: Connection, version: FileVersion) -> str:
     """The message of a version, or an empty text."""
     return connection.execute(sa.select(_t.message).where(*is_version(version))).scalar_one() or ""
+
+
+def quarantine_reason(connection: Connection, version: FileVersion) -> str | None:
+    """Why a version is quarantined. None: it is not."""
+    query = sa.select(_t.reason).where(*is_version(version), _t.status == Status.QUARANTINED)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def redeclared(connection: Connection, bucket: str) -> list[FileVersion]:
+    """The latest versions of a bucket that are quarantined and for which another declaration holds now."""
+    is_redeclared = declarations.is_redeclared(_t, declarations.current(connection))
+    which = _t.bucket == bucket, _t.status == Status.QUARANTINED, is_redeclared, is_latest()
+    return [version_of(row) for row in connection.execute(sa.select(landed_files).where(*which))]
 
 
 def failing_message(connection: Connection, version: FileVersion) -> str | None:

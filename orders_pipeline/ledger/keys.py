@@ -6,6 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import is_latest, pairs, version_of
 from orders_pipeline.ledger.versions import FileVersion, Status
@@ -34,8 +35,8 @@ def active_with_side_names(connection: Connection, bucket: str, ignored: Sequenc
 
 
 def unloaded_with_side_names(connection: Connection, bucket: str, ignored: Sequence[str]) -> list[FileVersion]:
-    """The quarantined and failing latest versions of such keys without an active version."""
-    is_unloaded = _t.status.in_([Status.QUARANTINED, Status.FAILING])
+    """The quarantined, failing and archived latest versions of such keys without an active version."""
+    is_unloaded = sa.or_(_t.status.in_([Status.QUARANTINED, Status.FAILING]), is_archived(_t))
     query = sa.select(landed_files).where(_t.bucket == bucket, is_unloaded, _has_side_name(ignored), is_latest())
     found = [version_of(row) for row in connection.execute(query.order_by(_t.key))]
     active = active_among(connection, bucket, [version.key for version in found]) if found else set()

@@ -99,13 +99,14 @@ def version_of(row: Row[Any]) -> FileVersion:
 
 def active_file(row: Row[Any]) -> ActiveFile:
     """The file that a row of an active version describes."""
-    ids = row.first_id and IdRange(row.first_id, row.last_id, row.first_short_id, row.last_short_id)
+    has_ids = row.first_id is not None
+    ids = IdRange(row.first_id, row.last_id, row.first_short_id, row.last_short_id) if has_ids else None
     raw = RawObject(
         row.path,
         row.rows,
         row.clean_rows,
         tuple(row.days),
-        ids or None,
+        ids,
         void_rows=row.void_rows or 0,
         amounts=Amounts(*(amount or Decimal(0) for amount in (row.clean_amount, row.void_amount, row.rejected_amount))),
         currencies=tuple(row.currencies or ()),

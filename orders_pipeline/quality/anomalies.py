@@ -83,8 +83,9 @@ def find(engine: Engine, scope: Scope, calendar: Calendar, again: Collection[dat
         finished = sorted(day for day in {*built, *recent, *again} if calendar.start <= day < calendar.today)
         known = revenue_table.of_days(snapshot, days_needed(finished))
     compared, odd = compare(known, finished)
-    out_of_range = set(again) - set(finished)  # no table is kept for these days any more
-    examined = {str(day) for day in {*compared, *out_of_range}}
+    # No table has these days any more; or too little is left of their history to say that they are odd.
+    incomparable = {day for day in again if day not in finished or (day in known and day not in compared)}
+    examined = {str(day) for day in {*compared, *incomparable}}
     return Comparison(compared, odd, len(finished) - len(compared), examined)
 
 

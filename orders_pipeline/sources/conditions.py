@@ -67,7 +67,8 @@ def _column(source: Source, written: str, columns: Sequence[str]) -> str:
         return column
     others: dict[str, Any] = {column.casefold(): column for column in columns if column not in source.columns}
     # An order's column whose name another one has taken, and names that are reserved, begin with an `x`.
-    spellings = (name, f"x{name}") if name.startswith("_") or name.casefold() in ORDER_COLUMNS else (name,)
+    is_reserved = name.startswith(("_", "^", "*")) or name.casefold() in ORDER_COLUMNS
+    spellings = (name, f"x{name}") if is_reserved else (name,)
     for spelling in spellings:
         if spelling in others.values():
             return spelling

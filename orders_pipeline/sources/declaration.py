@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -85,9 +85,12 @@ def _one_column_each(columns: Mapping[OrderColumn, str]) -> Mapping[OrderColumn,
 
 
 def _some_values(values: Values) -> Values:
+    names = [column.strip().casefold() for column in values]
     for column, listed in values.items():
         if not listed:
             raise ValueError(f"{column}: the list of values is empty")
+        if names.count(column.strip().casefold()) > 1:
+            raise ValueError(f"{column}: the column is there twice")
     return values
 
 
@@ -214,17 +217,19 @@ def parse(toml: str) -> Sources:
         raise SourcesError("The declaration needs tables written as [defaults] and [[source]].")
     problems += [f"[defaults] {name}: say it for each source" for name in ("name", "keys", "table") if name in defaults]
     sources: list[Source] = []
+    own: list[set[str]] = []
     for number, table in enumerate([defaults, *tables]):
         named = "[defaults]" if table is defaults else f"source {table.get('name', f'number {number}')!r}"
         if table is not defaults:
             problems += _gaps(named, table)
         try:
             sources.append(Source.model_validate({**defaults, **table}))
+            own.append({*table})
         except ValidationError as error:
             problems += [f"{named} {problem}" for problem in _problems(error, {} if table is defaults else defaults)]
     if not problems:
         undeclared, *declared = sources
-        problems += _conflicts(declared)
+        problems += _conflicts(declared, own[1:])
     if problems:
         raise SourcesError(f"The declaration cannot be used: {'; '.join(dict.fromkeys(problems))}.")
     return Sources(tuple(declared), undeclared)
@@ -245,19 +250,22 @@ def _problems(error: ValidationError, inherited: Mapping[str, Any]) -> Iterator[
             yield f"{place}: {message.removeprefix('Value error, ')}"
 
 
-def _conflicts(declared: Sequence[Source]) -> Iterator[str]:
+def _conflicts(declared: Sequence[Source], own: Sequence[Collection[str]]) -> Iterator[str]:
+    """What does not fit together. `own`: the fields that each source has itself, not from `[defaults]`."""
     names = [source.name for source in declared]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"the name {name!r} is there twice"
     if len([source for source in declared if source.table is not None]) > 1:
         yield "more than one source has a table, and there is one source table"
-    for source in declared:
+    for source, fields in zip(declared, own, strict=True):
         if source.currency_column and not source.currency and source.currency_column in source.columns.values():
             yield f"source {source.name!r} currency_column: {source.currency_column!r} is another column of the order"
-        if source.frozen_after is not None and source.table is None:
+        if "frozen_after" in fields and source.table is None:
             yield f"source {source.name!r} frozen_after: only a source with a table can have it"
-        if both := source.keep.keys() & source.drop.keys():
-            yield f"source {source.name!r} keep and drop: both name {min(both)!r}; one says it all"
+        kept = {name.strip().casefold() for name in source.keep}
+        if both := [name for name in source.drop if name.strip().casefold() in kept]:
+            inherited = "" if {"keep", "drop"} <= {*fields} else ", one of them in [defaults]"
+            yield f"source {source.name!r} keep and drop: both name {both[0]!r}{inherited}; one says it all"
     of_keys = [source for source in declared if source.keys is not None]
     for one, other in combinations(of_keys, 2):
         mine, theirs = one.keys or "", other.keys or ""

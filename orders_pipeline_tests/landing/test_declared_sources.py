@@ -12,10 +12,12 @@ from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.errors import SourcesError
 from orders_pipeline.ledger import declarations
 from orders_pipeline.resources import S3Resource
+from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables import totals as all_totals
 from orders_pipeline_tests.support.driver import HEADER, Pipeline
 from orders_pipeline_tests.support.landed import statuses
+from orders_pipeline_tests.support.ticks import run_all
 
 DAY, NEXT, LATER = "2026-03-04", "2026-03-05", "2026-03-06"
 CDC = 'deletes = { Op = ["D"] }'
@@ -327,7 +329,151 @@ def test_a_file_may_be_declared_anew_as_often_as_it_takes(pipeline: Pipeline, tm
     assert pipeline.revenue() == {DAY: ("5.00", 1)}
 
 
+def test_a_dropped_row_without_an_id_hides_no_overlap(pipeline: Pipeline, tmp_path: Path) -> None:
+    apply(tmp_path, 'drop = { Status = ["draft"] }')
+    pipeline.land_rows("a.csv", f"paid,1,ann,5.00,{DAY}", f"draft,,ann,1.00,{DAY}", header=f"Status,{HEADER}")
+    pipeline.sync()
+    assert CliRunner().invoke(main, ["retract", "landing/a.csv"]).exit_code == 0
+    assert CliRunner().invoke(main, ["retract", "--undo", "landing/a.csv"]).exit_code == 0
+
+    pipeline.land_rows("b.csv", f"paid,1,ann,6.00,{NEXT}", header=f"Status,{HEADER}")
+    assert pipeline.sync().is_complete
+
+    assert pipeline.revenue() == {NEXT: ("6.00", 1)}
+
+
+def test_a_recovery_of_an_intact_ledger_changes_no_file_that_is_kept(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.land_rows("a.csv", f"open,1,ann,5.00,{DAY}", f"paid,2,ann,1.00,{DAY}", header=f"Status,{HEADER}")
+    pipeline.sync()
+    for fields in ('keep = { Status = ["paid"] }', 'keep = { Stauts = ["paid"] }'):
+        apply(tmp_path, fields)
+        pipeline.sync()
+
+    assert CliRunner().invoke(main, ["recover"]).exit_code == 0
+
+    assert pipeline.sync().is_complete
+    assert pipeline.revenue() == {DAY: ("1.00", 1)}
+
+
+def test_columns_that_a_loaded_file_lacks_are_the_reason_that_is_named(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.land_rows("a.csv", f"1,ann,5.00,{DAY}")
+    pipeline.sync()
+    apply(tmp_path, 'columns = { amount = "Net" }')
+
+    assert pipeline.sync().is_complete
+    (kept,) = pipeline.status().quarantined
+    assert (kept.reason, kept.still_counts) == ("column_missing", True)
+    assert "Net (amount)" in kept.message
+    assert "as they were read before" in kept.message
+    assert pipeline.revenue() == {DAY: ("5.00", 1)}
+    assert pipeline.sync().runs == 0
+
+
+def test_a_file_of_an_earlier_bucket_blocks_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.land_rows("a.csv", f"1,ann,5.00,{DAY},4.00", header=f"{HEADER},Net")
+    pipeline.sync()
+    pipeline.remove("a.csv")
+    pipeline.execute("UPDATE ledger.landed_files SET bucket = 'earlier'")
+    pipeline.execute("UPDATE ledger.built_files SET bucket = 'earlier'")
+    pipeline.execute("UPDATE analytics.rejected_orders SET bucket = 'earlier'")
+    apply(tmp_path, 'columns = { amount = "Net" }')
+    pipeline.land_rows("b.csv", f"2,ann,1.00,{DAY},1.00", header=f"{HEADER},Net")
+
+    assert pipeline.sync().is_complete
+
+    assert pipeline.revenue() == {DAY: ("6.00", 2)}
+    ((reason,),) = pipeline.query("SELECT reason FROM ledger.landed_files WHERE bucket = 'earlier'")
+    assert reason == "original_gone"
+
+
+@pytest.mark.parametrize("header", ["Status,{},Status", "status,{},STATUS"])
+def test_two_columns_of_the_name_that_decides_are_refused(pipeline: Pipeline, tmp_path: Path, header: str) -> None:
+    apply(tmp_path, 'drop = { Status = ["draft"] }')
+    pipeline.land_rows("a.csv", f"paid,1,ann,5.00,{DAY},draft", header=header.format(HEADER))
+
+    pipeline.sync()
+
+    assert [file.reason for file in pipeline.status().quarantined] == ["column_twice"]
+
+
+def test_a_column_that_an_alias_renames_is_named_by_what_it_is_read_as(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERS_COLUMN_ALIASES", "Kunde=customer_id")
+    key = pipeline.land_rows(
+        "a.csv", f"1,test,5.00,{DAY}", f"2,ann,1.00,{DAY}", header=HEADER.replace("customer_id", "Kunde")
+    )
+    apply(tmp_path, 'drop = { Kunde = ["test"] }')
+    pipeline.sync()
+    assert "is read as customer_id" in next(file.message for file in pipeline.status().quarantined if file.key == key)
+
+    apply(tmp_path, 'drop = { customer_id = ["test"] }')
+    pipeline.sync()
+    assert pipeline.revenue() == {DAY: ("1.00", 1)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", f"NR,kunde,amount,order_date\n1,test,5.00,{DAY}\n2,ann,1.00,{DAY}\n"),
+        (
+            "a.jsonl",
+            f'{{"NR": "1", "kunde": "test", "amount": 5, "order_date": "{DAY}"}}\n'
+            f'{{"NR": "2", "kunde": "ann", "amount": 1, "order_date": "{DAY}"}}\n',
+        ),
+    ],
+)
+def test_a_condition_may_name_a_column_that_is_declared_to_be_one_of_an_order(
+    pipeline: Pipeline, tmp_path: Path, name: str, content: str
+) -> None:
+    apply(tmp_path, 'columns = { order_id = "Nr", customer_id = "Kunde" }\ndrop = { Kunde = ["test"] }')
+    pipeline.land(name, content)
+
+    pipeline.sync()
+
+    assert pipeline.status().quarantined == []
+    assert pipeline.revenue() == {DAY: ("1.00", 1)}
+
+
+def test_a_sensor_does_not_wait_after_a_declaration(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.land_rows("a.csv", f"paid,1,ann,5.00,{DAY}", header=f"Status,{HEADER}")
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+    for fields in ('keep = { Status = ["paid"] }', 'keep = { Status = ["open"] }', 'keep = { Status = ["paid"] }'):
+        apply(tmp_path, fields)
+        assert run_all(pipeline, s3_arrival_sensor) == 1, fields
+
+
 # The source table
+
+
+def test_a_condition_on_a_boolean_of_the_table_keeps_what_is_frozen(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Its text in the lake may be of a release that copied unused columns in another form."""
+    pipeline.execute(
+        "CREATE TABLE orders (order_id text, customer_id text, amount numeric, order_date date, paid bool)"
+    )
+    pipeline.execute(
+        "INSERT INTO orders VALUES ('1', 'ann', 5, '2026-01-05', true), ('2', 'ann', 6, current_date, true)"
+    )
+    pipeline.sync()
+    before = pipeline.revenue()
+    declared = '[[source]]\nname = "shop"\ntable = "orders"\nfrozen_after = "30d"\n'
+
+    apply_toml(tmp_path, declared + 'keep = { paid = ["true"] }')
+    assert pipeline.sync().is_complete
+    assert pipeline.revenue() == before
+
+
+def test_a_table_that_a_declaration_makes_readable_is_asked_by_the_sensor(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.execute("CREATE TABLE orders (id text, customer_id text, amount numeric, at date)")
+    pipeline.execute(f"INSERT INTO orders VALUES ('1', 'ann', 5, '{DAY}')")
+    pipeline.sync()
+    apply_toml(
+        tmp_path, '[[source]]\nname = "shop"\ntable = "orders"\ncolumns = { order_id = "id", order_date = "at" }'
+    )
+
+    assert run_all(pipeline, s3_arrival_sensor) == 1
+
+    assert pipeline.revenue() == {DAY: ("5.00", 1)}
 
 
 def test_the_table_has_a_source_of_its_own(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -466,6 +612,31 @@ def test_an_emptied_ledger_is_completed_from_declared_objects(pipeline: Pipeline
 
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {DAY: ("1.00", 1)}
+
+
+def test_a_declaration_that_could_not_be_recorded_is_not_recovered(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(tmp_path, CDC)
+    with monkeypatch.context() as patched:
+        patched.setattr(declarations, "append", _fail)
+        (tmp_path / "sources.toml").write_text("")
+        with pytest.raises(OSError, match="full"):
+            _invoke(["sources", "apply", str(tmp_path / "sources.toml")])
+
+    assert "restored from the lake" not in CliRunner().invoke(main, ["recover"]).output
+
+
+def test_a_recovery_leaves_the_order_of_declarations_whatever_the_clocks_showed(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    apply(tmp_path, CDC)
+    pipeline.execute("UPDATE ledger.source_declarations SET applied_at = now() + interval '1 hour'")
+    apply(tmp_path, 'ignore = ["*.log"]')
+
+    assert "restored from the lake" not in CliRunner().invoke(main, ["recover"]).output
+    with postgres.ledger().connect() as connection:
+        assert declarations.current(connection).ignores("landing/a.log")
 
 
 def test_a_declaration_of_a_newer_release_stops_work_with_a_clear_error(pipeline: Pipeline) -> None:

@@ -96,6 +96,8 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         (f"{SOURCE}keep = {{ Status = [1] }}", ["'acme'", "keep.Status", "text in quotes"]),
         (f"{SOURCE}drop = {{ Status = [] }}", ["'acme'", "drop", "Status", "empty"]),
         (f'{SOURCE}keep = {{ S = ["a"] }}\ndrop = {{ S = ["b"] }}', ["'acme'", "keep and drop", "'S'"]),
+        (f'{SOURCE}keep = {{ S = ["a"], s = ["b"] }}', ["'acme'", "keep", "twice"]),
+        (f'[defaults]\ndrop = {{ S = ["a"] }}\n{SOURCE}keep = {{ s = ["b"] }}', ["'acme'", "'S'", "[defaults]"]),
         (f'{SOURCE}currency = "euro"', ["'acme'", "currency", "'EUR'"]),
         (f"{SOURCE}max_reject_share = 0.01", ["'acme'", "max_reject_share", "'1%'"]),
         (f'{SOURCE}max_reject_share = "200%"', ["'acme'", "max_reject_share"]),
@@ -129,6 +131,12 @@ def test_every_problem_is_named_at_once_and_a_default_only_once() -> None:
     assert message.count("no currency code") == 1
     assert "foo" in message
     assert "bar" in message
+
+
+def test_what_defaults_say_is_no_conflict_of_a_source_that_does_not_say_it() -> None:
+    sources = parse(f'[defaults]\nfrozen_after = "60d"\n{SOURCE}')
+
+    assert sources.of_table.frozen_after == timedelta(days=60)
 
 
 def test_patterns_that_share_no_key_may_be_equally_exact() -> None:

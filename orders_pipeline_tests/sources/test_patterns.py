@@ -1,5 +1,6 @@
 """Patterns of keys, against a plain search over short keys."""
 
+import re
 from itertools import product
 
 import pytest
@@ -49,3 +50,15 @@ def test_postgres_and_python_agree_on_which_keys_fit(database_url: str) -> None:
         for pattern, key in product(given_patterns, keys):
             fits = sa.literal(key).like(sa.literal(patterns.like(pattern)), escape="\\")
             assert connection.execute(sa.select(fits)).scalar_one() is patterns.matches(pattern, key), (pattern, key)
+
+
+def test_a_pattern_of_many_stars_is_matched_at_once() -> None:
+    assert not patterns.matches("*a" * 40 + "*b", "a" * 500)
+    assert patterns.matches("*a" * 40 + "*b", "a" * 500 + "b")
+
+
+@given(pattern=PATTERNS, key=st.text("ab", max_size=6))
+def test_a_pattern_is_matched_as_a_regular_expression_would(pattern: str, key: str) -> None:
+    expression = ".*".join(map(re.escape, pattern.split("*")))
+
+    assert patterns.matches(pattern, key) == (re.fullmatch(expression, key, re.DOTALL) is not None)
