@@ -1,5 +1,6 @@
 """How the command line words its results."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -259,6 +260,8 @@ def status(found: PipelineStatus) -> None:
         stake = money_at_stake(found.findings)
         worth = "" if stake is None else f", {stake:,} at stake where known"
         console.print(f"  findings  {len(found.findings)} open{worth}: `orders-pipeline findings` lists them")
+        for kind, count in Counter(one.kind for one in found.findings).most_common():
+            console.print(f"    {count} {kind}")
     _notices(found.notices)
 
 
