@@ -13,6 +13,7 @@ from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_is_pending
 from orders_pipeline.ledger import builds, files, reports
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import Status
@@ -96,7 +97,8 @@ def _survey() -> Survey:
 
 def _outline(left: Backlog) -> tuple[object, ...]:
     """What is left, whatever it would be built from: a day that is stale after each rebuild is no progress."""
-    return left.load, left.reprocess, left.forget, left.rejects, left.stale
+    rejects = [file.version if isinstance(file, ActiveFile) else file for file in left.rejects]
+    return left.load, left.reprocess, left.forget, rejects, left.stale
 
 
 def _announce(left: Backlog, table: bool) -> str:
