@@ -1,7 +1,7 @@
 """How senders write: the sources of a `sources.toml`, validated whole.
 
 A declaration is no guess: what it does not say keeps its plain meaning. `Source()` is the plain source, for everything
-that nobody declared.
+that no one declared.
 """
 
 import hashlib
