@@ -18,7 +18,7 @@ from orders_pipeline.column_types import postgres_types
 from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError
 from orders_pipeline.ledger.migrate import migrate
 from orders_pipeline.ledger.versions import FileVersion, is_side_file
-from orders_pipeline.settings import EMBEDDED_BUCKET, read_settings
+from orders_pipeline.settings import read_settings
 from orders_pipeline.storage.lake import Lake, open_lake
 from orders_pipeline.storage.postgres import copy_frame, database_url, engine_for
 from orders_pipeline.storage.s3 import MAY_BE_ARCHIVED, is_archived, landing_client, outages
@@ -118,7 +118,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
     @property
     def bucket(self) -> str:
         """Name of the bucket."""
-        return read_settings().s3_bucket or EMBEDDED_BUCKET
+        return read_settings().landing_bucket
 
     @property
     def prefix(self) -> str:

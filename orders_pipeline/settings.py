@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from orders_pipeline import s3_settings
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.formats.options import Reading, parse_aliases
+from orders_pipeline.sources.declaration import share
 
 EMBEDDED_BUCKET: Final = "orders"  # the landing zone where no bucket is configured
 
@@ -49,12 +50,6 @@ def _webhook(value: SecretStr) -> SecretStr:
 
 def _aliases(value: object) -> object:
     return parse_aliases(value) if isinstance(value, str) else value
-
-
-def _share(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())):
-        return Decimal(match[1]) / 100
-    return value
 
 
 _READING: Final = Reading()
@@ -91,7 +86,7 @@ class Settings(BaseSettings):
     max_expansion_ratio: PositiveInt = _READING.expansion_ratio
     max_rows: PositiveInt = _READING.rows
     max_field_chars: Annotated[int, Field(ge=1_000, le=100_000_000)] = _READING.field_chars
-    max_reject_share: Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)] = Decimal("0.05")
+    max_reject_share: Annotated[Decimal, BeforeValidator(share), Field(ge=0, le=1)] = Decimal("0.05")
     column_aliases: Annotated[dict[str, str], NoDecode, BeforeValidator(_aliases)] = {}
 
     @property

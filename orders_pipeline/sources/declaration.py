@@ -61,9 +61,16 @@ def _days(value: object) -> object:
     raise ValueError(f"{value!r} is no number of days like '60d'")
 
 
-def _share(value: object) -> object:
+def share(value: object) -> object:
+    """A text like `1%` as a decimal; any other value as it is."""
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())):
         return Decimal(match[1]) / 100
+    return value
+
+
+def _percentage(value: object) -> object:
+    if isinstance(found := share(value), Decimal):
+        return found
     raise ValueError(f"{value!r} is no share like '1%'")
 
 
@@ -118,7 +125,7 @@ class Source(BaseModel):
     currency_column: Text | None = None
     ignore: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()  # patterns of keys that are left out
     frozen_after: Annotated[timedelta, BeforeValidator(_days)] | None = None
-    max_reject_share: Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)] | None = None
+    max_reject_share: Annotated[Decimal, BeforeValidator(_percentage), Field(ge=0, le=1)] | None = None
 
     @cached_property
     def bytes_hash(self) -> str | None:
