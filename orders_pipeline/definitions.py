@@ -5,16 +5,7 @@ import dagster as dg
 from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
-from orders_pipeline.checks import (
-    few_rows_are_rejected,
-    landed_files_are_readable,
-    no_negative_amounts,
-    no_order_is_lost,
-    order_ids_are_unique,
-    orders_not_empty,
-    revenue_is_plausible,
-    revenue_reconciles,
-)
+from orders_pipeline.checks import files, orders, revenue
 from orders_pipeline.io_managers.lake import LakeIOManager
 from orders_pipeline.io_managers.marts import MartsIOManager
 from orders_pipeline.jobs import daily_pipeline_job, s3_arrival_job, stale_days_job
@@ -37,16 +28,7 @@ defs = dg.Definitions(
             daily_revenue_partitioned,
         ]
     ),
-    asset_checks=[
-        landed_files_are_readable,
-        order_ids_are_unique,
-        no_order_is_lost,
-        few_rows_are_rejected,
-        revenue_reconciles,
-        revenue_is_plausible,
-        orders_not_empty,
-        no_negative_amounts,
-    ],
+    asset_checks=[*files.CHECKS, *orders.CHECKS, *revenue.CHECKS],
     jobs=[daily_pipeline_job, s3_arrival_job, stale_days_job],
     schedules=[daily_schedule],
     sensors=[s3_arrival_sensor, stale_days_sensor, lost_runs_sensor, run_failure_sensor],

@@ -557,7 +557,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "the chains are compared before the second one is built",
-        of="checks:revenue_reconciles",
+        of="checks.revenue:revenue_reconciles",
         old=", additional_deps=[daily_revenue_partitioned]",
         new="",
         tests="checks/test_revenue_reconciles.py",
@@ -611,7 +611,7 @@ MUTANTS = [
     Mutant(
         "12 no vacuous check",
         "repeated orders are published once someone accepts them",
-        of="checks:order_ids_are_unique",
+        of="checks.orders:order_ids_are_unique",
         old="if of_this_run and not standing.open:",
         new="if False:",
         tests="checks/test_findings.py",

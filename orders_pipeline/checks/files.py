@@ -1,0 +1,98 @@
+"""The checks of what landed: `raw_orders` and `rejected_orders`."""
+
+from typing import Final
+
+import dagster as dg
+
+from orders_pipeline.assets.ingestion import raw_orders
+from orders_pipeline.assets.orders import rejected_orders
+from orders_pipeline.checks.results import ERROR, FULL_REFRESH, calendar, nothing_checked, recorded, result, scope_of
+from orders_pipeline.landing import notices
+from orders_pipeline.ledger import findings
+from orders_pipeline.ledger.findings import of_file
+from orders_pipeline.quality import completeness, reject_rate, unloaded_files
+from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.schema import UNREADABLE_FILE_ROWS
+from orders_pipeline.settings import read_settings
+from orders_pipeline.tables.missing_objects import blocked_reason
+from orders_pipeline.text import list_days
+from orders_pipeline.ui.findings import messages, rejects_by_file, set_aside_files
+
+
+@dg.asset_check(asset=raw_orders)
+def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No file is quarantined, failing or archived, and no empty file has replaced one whose rows still count."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "landed_files_are_readable")
+    found = unloaded_files.find(engine)
+    standing = recorded(engine, examination, found.findings())
+    subjects = {one.subject for one in standing.open}
+    archived = {subject: file for file in found.archived if (subject := of_file(file.bucket, file.key)) in subjects}
+    sentences = []
+    if set_aside := [one for one in standing.open if one.subject not in archived]:
+        sentences.append(
+            f"{len(set_aside)} of {found.total} files are not loaded: {messages(set_aside)}. Their orders are missing,"
+            " or those of the last readable version still count. Failing files are retried automatically. For a"
+            " quarantined file, upload a corrected version under the same key, or fix the cause and run"
+            " `orders-pipeline retry KEY`."
+        )
+    if archived:
+        sentences.append(notices.archived(list(archived.values())))
+    return result(
+        standing,
+        failing=" ".join(sentences),
+        passing=f"All {found.total} files that landed are loaded or ignored.",
+        metadata=set_aside_files(found.set_aside),
+    )
+
+
+@dg.asset_check(asset=rejected_orders)
+def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No file has a larger share of rejects than ORDERS_MAX_REJECT_SHARE, and no file has rejects only. Up to half of a
+    file with fewer than 20 rows may be rejects."""
+    share, engine = read_settings().max_reject_share, postgres.ledger()
+    examination = findings.examine(engine, "few_rows_are_rejected")
+    with engine.connect() as connection:
+        compared, found = reject_rate.above(connection, share)
+    standing = recorded(engine, examination, [file.finding() for file in found])
+    worst_first = {file.finding().subject: number for number, file in enumerate(found)}
+    named = sorted(standing.open, key=lambda one: worst_first.get(one.subject, len(found)))
+    return result(
+        standing,
+        failing=f"Too many rows are rejected in {len(named)} of {compared} files: {messages(named, '; ')}."
+        " See the rows in rejected_orders, correct the files and upload them again under the same keys.",
+        passing=f"None of the {compared} files has too many rejects: more than {share:.2%}, or, with fewer than"
+        f" {UNREADABLE_FILE_ROWS} rows, more than half.",
+        metadata=rejects_by_file(found),
+    )
+
+
+@dg.asset_check(asset=rejected_orders)
+def no_order_is_lost(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, s3: S3Resource
+) -> dg.AssetCheckResult:
+    """Every row of every file is clean, void, rejected, superseded or out of range, and so is its amount."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "no_order_is_lost")
+    found = completeness.compare(engine, s3.lake(), scope_of(context), calendar(), examination)
+    standing = recorded(engine, examination, found.findings(), found.examined)
+    orders, stale = found.orders, found.stale
+    if not (found.days or found.rejects or standing.open):
+        return nothing_checked("cleaned_orders", stale.stale)
+    waiting = f" {len(stale.stale)} stale days were not compared." if stale.stale else ""
+    sentences = []
+    missing = {of_file(file.version.bucket, file.version.key): file.version.key for file in found.missing}
+    if wrong := [one for one in standing.open if one.subject not in missing]:
+        sentences.append(f"{messages(wrong, '; ')}.{waiting} {FULL_REFRESH}")
+    if keys := {missing[one.subject] for one in standing.open if one.subject in missing}:
+        sentences.append(blocked_reason(found.unbuildable(keys)))
+    return result(
+        standing,
+        severity=ERROR,
+        failing=" ".join(sentences),
+        passing=f"All {orders.read} orders read for {list_days(found.days)} are accounted for: {orders.clean} clean,"
+        f" {orders.read - orders.clean} superseded. So are the rejects of {len(found.rejects)} files.{waiting}",
+    )
+
+
+CHECKS: Final = [landed_files_are_readable, few_rows_are_rejected, no_order_is_lost]

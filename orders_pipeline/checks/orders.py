@@ -1,0 +1,104 @@
+"""The checks of the orders that both chains hold: `cleaned_orders` and `daily_orders`."""
+
+from typing import Final
+
+import dagster as dg
+
+from orders_pipeline.assets.daily import daily_orders
+from orders_pipeline.assets.orders import cleaned_orders
+from orders_pipeline.checks.results import (
+    ERROR,
+    FULL_REFRESH,
+    WARN,
+    calendar,
+    nothing_checked,
+    recorded,
+    result,
+    scope_of,
+)
+from orders_pipeline.ledger import findings
+from orders_pipeline.quality import deliveries, negative_amounts, uniqueness
+from orders_pipeline.resources import PostgresResource, S3Resource
+from orders_pipeline.text import list_days
+from orders_pipeline.ui.findings import messages
+
+
+@dg.asset_check(asset=cleaned_orders, blocking=True)
+def order_ids_are_unique(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, s3: S3Resource
+) -> dg.AssetCheckResult:
+    """No order_id occurs twice in the days of the run. The daily job compares all days."""
+    engine, lake = postgres.ledger(), s3.lake()
+    examination = findings.examine(engine, "order_ids_are_unique")
+    built = scope_of(context).built(engine, lake, "cleaned_orders", calendar(), examination.days)
+    found = uniqueness.find(lake, built) if built.paths else []
+    uniqueness.block(engine, found)
+    standing = recorded(engine, examination, [day.finding() for day in found], map(str, built.paths))
+    of_this_run = [day.day for day in found if day.day not in built.again]
+    if not (built.paths or standing.open):
+        return nothing_checked("cleaned_orders", built.stale)
+    if of_this_run and not standing.open:
+        return dg.AssetCheckResult(
+            passed=False,
+            severity=ERROR,
+            description=f"Orders occur more than once on {list_days(of_this_run)}. The findings are accepted, but"
+            " revenue would still count these orders twice: daily_revenue keeps its last published values."
+            f" {FULL_REFRESH}",
+        )
+    return result(
+        standing,
+        # What other runs found does not keep this one from going on: those days are blocked already.
+        severity=ERROR if of_this_run else WARN,
+        failing=f"{messages(standing.open, '; ')}. daily_revenue keeps its last published values for these days."
+        f" {FULL_REFRESH}",
+        passing=f"Every order occurs once on {list_days(built.paths)}.",
+    )
+
+
+@dg.asset_check(asset=daily_orders, blocking=True)
+def orders_not_empty(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Every requested day has had orders at some time."""
+    found = deliveries.find(postgres.ledger(), scope_of(context).requested, calendar())
+    if found.missing:
+        return dg.AssetCheckResult(
+            passed=False,
+            severity=ERROR if len(found.days) == 1 else WARN,
+            description=f"No clean order was ever delivered for {list_days(found.missing)}. If the shop was open, a"
+            " file is late, quarantined or rejected: see the checks of raw_orders and rejected_orders.",
+        )
+    if not found.days:
+        return dg.AssetCheckResult(
+            passed=False,
+            severity=WARN,
+            description="No day was requested, and none is built. Materialize a partition of daily_orders.",
+        )
+    summary = f"{found.orders} orders on {list_days(found.days)}."
+    if found.emptied:
+        summary = f"{list_days(found.emptied)} had orders before, and has none now: they moved or were replaced."
+    return dg.AssetCheckResult(passed=True, description=summary)
+
+
+@dg.asset_check(asset=daily_orders)
+def no_negative_amounts(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, s3: S3Resource
+) -> dg.AssetCheckResult:
+    """No order has a negative amount. Returns do, so this check only warns."""
+    engine, lake = postgres.ledger(), s3.lake()
+    examination = findings.examine(engine, "no_negative_amounts")
+    with engine.connect() as connection:
+        again = findings.rebuilt_days(connection, examination, "daily_orders")
+    built = scope_of(context).built(engine, lake, "daily_orders", calendar(), again)
+    found = negative_amounts.find(lake, built) if built.paths else []
+    standing = recorded(engine, examination, [day.finding() for day in found], map(str, built.paths))
+    if not (built.paths or standing.open):
+        return nothing_checked("daily_orders", built.stale)
+    return result(
+        standing,
+        failing=f"{messages(standing.open, '; ')}. Returns are no error. Otherwise, correct the files and upload them"
+        " again under the same keys.",
+        passing=f"No negative amount on {list_days(built.paths)}.",
+        metadata={"Orders with a negative amount": sum(len(day.order_ids) for day in found)},
+    )
+
+
+CHECKS: Final = [order_ids_are_unique, orders_not_empty, no_negative_amounts]

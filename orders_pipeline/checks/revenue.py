@@ -1,0 +1,67 @@
+"""The checks of the figures: `daily_revenue`, and the other chain beside it."""
+
+from typing import Final
+
+import dagster as dg
+
+from orders_pipeline.assets.daily import daily_revenue_partitioned
+from orders_pipeline.assets.orders import daily_revenue
+from orders_pipeline.checks.results import ERROR, calendar, recorded, result, scope_of
+from orders_pipeline.ledger import findings
+from orders_pipeline.quality import anomalies, reconciliation
+from orders_pipeline.resources import PostgresResource
+from orders_pipeline.text import list_days
+from orders_pipeline.ui.findings import messages, odd_days
+
+_COMPARED: Final = "Days compared"
+
+
+@dg.asset_check(asset=daily_revenue, additional_deps=[daily_revenue_partitioned])
+def revenue_reconciles(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Both chains agree to the cent on every day that both have built from the same version.
+
+    Days that agreed are compared again only after a rebuild, or in the daily job."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "revenue_reconciles")
+    found = reconciliation.compare_and_record(engine, scope_of(context))
+    standing = recorded(engine, examination, [day.finding() for day in found.differing], found.examined)
+    agreement = f"Both chains agree to the cent on {found.comparable} days, {len(found.compared)} of them compared now."
+    return result(
+        standing,
+        severity=ERROR,
+        failing=f"The chains differ on {len(standing.open)} of {found.comparable} days: {messages(standing.open)}."
+        " Rebuild these days with `orders-pipeline rebuild DAY`. If they still differ, report a bug.",
+        passing=agreement if found.comparable else "No day is built by both chains yet: nothing to compare.",
+        metadata={_COMPARED: len(found.compared)},
+    )
+
+
+@dg.asset_check(asset=daily_revenue)
+def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No finished day has far more or far less revenue than the same weekday in the eight weeks before. Compares the
+    days that the run built and the last two weeks, including days without orders."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "revenue_is_plausible")
+    found = anomalies.find(engine, scope_of(context), calendar(), examination.days)
+    standing = recorded(engine, examination, [odd.finding() for odd in found.odd], found.examined)
+    compared, skipped = len(found.compared), ""
+    if found.skipped:
+        skipped = (
+            f" {found.skipped} days were not compared: their weekday had revenue in fewer than {anomalies.LEAST_WEEKS}"
+            f" of the {anomalies.WEEKS} weeks before, or they are not built yet."
+        )
+    usual = f"Revenue is as usual for the weekday on {compared} days: {list_days(found.compared)}."
+    newest_first = sorted(standing.open, key=lambda one: one.subject, reverse=True)
+    of_days = len({*map(str, found.compared), *(one.subject for one in newest_first)})
+    return result(
+        standing,
+        failing=f"Revenue is far from usual on {len(newest_first)} of {of_days} days: {messages(newest_first, '; ')}."
+        " A file may be missing, duplicated or in another unit: see the files of these days in raw_orders, and the"
+        " checks of raw_orders and rejected_orders. Upload corrected files under the same keys. After a holiday or a"
+        f" sale, accept the finding.{skipped}",
+        passing=f"{usual if compared else 'Nothing to compare yet.'}{skipped}",
+        metadata={**odd_days(found.odd[::-1]), _COMPARED: compared},
+    )
+
+
+CHECKS: Final = [revenue_reconciles, revenue_is_plausible]
