@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-EXAMPLES: Final = 5  # as many as a check names
+EXAMPLES: Final = 5  # as many as a check names, and the ledger keeps
 _EXAMPLES: Final = 3
 _LISTED_SPANS: Final = 6
 

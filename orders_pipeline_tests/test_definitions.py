@@ -39,6 +39,8 @@ def test_the_inventory() -> None:
     assert {key.to_user_string() for key in repository.assets_defs_by_key} == set(TABLES)
     assert set(checks) == {
         ("raw_orders", "landed_files_are_readable"),
+        ("raw_orders", "ids_look_intact"),
+        ("raw_orders", "amounts_are_in_one_currency"),
         ("cleaned_orders", "order_ids_are_unique"),
         ("rejected_orders", "no_order_is_lost"),
         ("rejected_orders", "few_rows_are_rejected"),

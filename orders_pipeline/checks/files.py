@@ -10,7 +10,7 @@ from orders_pipeline.checks.results import ERROR, FULL_REFRESH, calendar, nothin
 from orders_pipeline.landing import notices
 from orders_pipeline.ledger import findings
 from orders_pipeline.ledger.findings import of_file
-from orders_pipeline.quality import completeness, reject_rate, unloaded_files
+from orders_pipeline.quality import completeness, currencies, damaged_ids, reject_rate, unloaded_files
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
@@ -43,6 +43,42 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
         failing=" ".join(sentences),
         passing=f"All {found.total} files that landed are loaded or ignored.",
         metadata=set_aside_files(found.set_aside),
+    )
+
+
+@dg.asset_check(asset=raw_orders)
+def ids_look_intact(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No id looks damaged, as by a spreadsheet (1.23457E+12, '00777), a float (1001.0) or stray white space."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "ids_look_intact")
+    found = damaged_ids.find(engine)
+    standing = recorded(engine, examination, [file.finding() for file in found.damaged])
+    return result(
+        standing,
+        failing=f"Ids look damaged in {len(standing.open)} of {found.files} files: {messages(standing.open, '; ')}."
+        " They count as written, so one order may count twice, or several as one. Export the ids as text, and upload"
+        " the files again under the same keys.",
+        passing=f"All ids in {found.files} files look intact."
+        if found.files
+        else "No file with orders has landed yet.",
+    )
+
+
+@dg.asset_check(asset=raw_orders)
+def amounts_are_in_one_currency(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """All amounts that say their currency are in the same one. Nothing is converted: others are added up all the
+    same."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "amounts_are_in_one_currency")
+    found = currencies.find(engine)
+    standing = recorded(engine, examination, [sender.finding() for sender in found.others])
+    said = f"All amounts that say their currency are in {found.currencies[0]}." if found.currencies else ""
+    return result(
+        standing,
+        severity=ERROR,
+        failing=f"Amounts in several currencies are added up: {messages(standing.open, '; ')}. Declare the source's"
+        " currency_column and currency: rows in another currency are then rejected (docs/sources.md).",
+        passing=said or "No file says its currency.",
     )
 
 
@@ -95,4 +131,10 @@ def no_order_is_lost(
     )
 
 
-CHECKS: Final = [landed_files_are_readable, few_rows_are_rejected, no_order_is_lost]
+CHECKS: Final = [
+    landed_files_are_readable,
+    ids_look_intact,
+    amounts_are_in_one_currency,
+    few_rows_are_rejected,
+    no_order_is_lost,
+]

@@ -79,25 +79,18 @@ def orders_not_empty(context: dg.AssetCheckExecutionContext, postgres: PostgresR
 
 
 @dg.asset_check(asset=daily_orders)
-def no_negative_amounts(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, s3: S3Resource
-) -> dg.AssetCheckResult:
-    """No order has a negative amount. Returns do, so this check only warns."""
-    engine, lake = postgres.ledger(), s3.lake()
+def no_negative_amounts(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No row that counts has a negative amount. Returns do, so this check only warns."""
+    engine = postgres.ledger()
     examination = findings.examine(engine, "no_negative_amounts")
-    with engine.connect() as connection:
-        again = findings.rebuilt_days(connection, examination, "daily_orders")
-    built = scope_of(context).built(engine, lake, "daily_orders", calendar(), again)
-    found = negative_amounts.find(lake, built) if built.paths else []
-    standing = recorded(engine, examination, [day.finding() for day in found], map(str, built.paths))
-    if not (built.paths or standing.open):
-        return nothing_checked("daily_orders", built.stale)
+    found = negative_amounts.find(engine)
+    standing = recorded(engine, examination, [sender.finding() for sender in found.negative])
     return result(
         standing,
-        failing=f"{messages(standing.open, '; ')}. Returns are no error. Otherwise, correct the files and upload them"
-        " again under the same keys.",
-        passing=f"No negative amount on {list_days(built.paths)}.",
-        metadata={"Orders with a negative amount": sum(len(day.order_ids) for day in found)},
+        failing=f"{messages(standing.open, '; ')}. Returns are no error: accept the finding once for each sender."
+        " Otherwise, correct the files and upload them again under the same keys.",
+        passing=f"No negative amount in {found.rows} rows." if found.rows else "No order has landed yet.",
+        metadata={"Rows with a negative amount": sum(sender.negative for sender in found.negative)},
     )
 
 

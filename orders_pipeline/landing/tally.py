@@ -8,15 +8,17 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.column_types import polars_schema
+from orders_pipeline.landing import suspects
 from orders_pipeline.landing.advice import Unreadable
 from orders_pipeline.landing.change_log import Deletions
-from orders_pipeline.ledger.records import Amounts, IdRange, RawObject
+from orders_pipeline.ledger.records import Amounts, IdRange, RawObject, Suspects
 from orders_pipeline.schema import AMOUNT, COUNTS, CURRENCY, DAY, OUTCOME, REJECTED, VOID
 from orders_pipeline.sources.declaration import Source
 from orders_pipeline.validation import AMOUNT_TEXT
 
 _COLUMNS: Final = frozenset(polars_schema("raw_orders"))
 _NOTHING: Final = Decimal("0.00")
+_MOST_CURRENCIES: Final = 20
 
 
 class Tally:
@@ -30,6 +32,7 @@ class Tally:
         self._clean_rows = self._void_rows = 0
         self._amounts = dict.fromkeys((COUNTS, VOID, REJECTED), _NOTHING)
         self._currencies: set[str] = set()
+        self._suspects = Suspects()
         self._days: set[date] = set()
         self._ids: IdRange | None = None
         self._unused_columns: tuple[str, ...] = ()
@@ -43,7 +46,8 @@ class Tally:
         clean = batch.filter(pl.col(DAY).is_not_null())
         self._clean_rows += clean.height
         self._days.update(clean[DAY].unique())
-        self._currencies.update(clean[CURRENCY].unique().drop_nulls())
+        self._currencies.update(clean[CURRENCY].unique().drop_nulls().sort().head(_MOST_CURRENCIES))
+        self._suspects += suspects.find(clean)
         self._amounts[COUNTS] += _sum(clean[AMOUNT])
         if clean.height == batch.height:
             self._add_ids(clean)
@@ -67,7 +71,8 @@ class Tally:
             self._unused_columns,
             void_rows=self._void_rows,
             amounts=Amounts(self._amounts[COUNTS], self._amounts[VOID], self._amounts[REJECTED]),
-            currencies=tuple(sorted(self._currencies)),
+            currencies=tuple(sorted(self._currencies)[:_MOST_CURRENCIES]),
+            suspects=self._suspects,
             bytes_hash=self._source.bytes_hash,
             rows_hash=self._source.rows_hash,
         )

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.locks import Lock, hold_until_commit
-from orders_pipeline.ledger.models import built_days, findings
+from orders_pipeline.ledger.models import findings
 
 _t: Final = findings.c
 
@@ -81,16 +81,6 @@ def examine(engine: Engine, kind: str) -> Examination:
         began = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         subjects = connection.execute(sa.select(_t.subject).where(*_unsettled(kind))).scalars()
         return Examination(kind, began, frozenset(subjects))
-
-
-def rebuilt_days(connection: Connection, examination: Examination, table: str) -> list[date]:
-    """The days with a finding that a table has built since they were last examined."""
-    query = (
-        sa.select(built_days.c.day)
-        .join(findings, _t.subject == sa.func.to_char(built_days.c.day, "YYYY-MM-DD"))
-        .where(*_unsettled(examination.kind), built_days.c.asset == table, built_days.c.built_at > _t.found_at)
-    )
-    return sorted(connection.execute(query).scalars())
 
 
 def record(

@@ -57,6 +57,12 @@ landed_files: Final = sa.Table(
     sa.Column("void_amount", _MONEY),
     sa.Column("rejected_amount", _MONEY),
     sa.Column("currencies", ARRAY(sa.Text)),
+    # Clean rows with a negative amount, and those with an id that looks damaged.
+    sa.Column("negative_rows", sa.BigInteger),
+    sa.Column("negative_amount", _MONEY),
+    sa.Column("damaged_rows", sa.BigInteger),
+    sa.Column("damaged_amount", _MONEY),
+    sa.Column("damaged_examples", ARRAY(sa.Text)),
     sa.UniqueConstraint("bucket", "key", "etag", "size", "last_modified", name="landed_files_version"),
     sa.Index("landed_files_active", "bucket", "key", unique=True, postgresql_where=sa.text("active")),
     sa.Index("landed_files_path", "path", postgresql_where=sa.text("active")),

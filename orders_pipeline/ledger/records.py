@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.sources.declaration import Source
+from orders_pipeline.text import EXAMPLES
 
 IDENTITY: Final = ("bucket", "key", "etag", "size", "last_modified")
 
@@ -37,6 +38,28 @@ class Amounts:
 
 
 @dataclass(frozen=True)
+class Suspects:
+    """Clean rows of a file that may not be what the sender meant: how many have a negative amount, or an id that looks
+    damaged, and what they are worth in the source's currency. `damaged_examples`: the first such ids, by bytes."""
+
+    negative_rows: int = 0
+    negative_amount: Decimal = Decimal("0.00")
+    damaged_rows: int = 0
+    damaged_amount: Decimal = Decimal("0.00")
+    damaged_examples: tuple[str, ...] = ()
+
+    def __add__(self, other: "Suspects") -> "Suspects":
+        """Those of both."""
+        return Suspects(
+            self.negative_rows + other.negative_rows,
+            self.negative_amount + other.negative_amount,
+            self.damaged_rows + other.damaged_rows,
+            self.damaged_amount + other.damaged_amount,
+            tuple(sorted({*self.damaged_examples, *other.damaged_examples})[:EXAMPLES]),
+        )
+
+
+@dataclass(frozen=True)
 class RawObject:
     """The raw object of a file, and what is known of its rows. The hashes are those of the source by which they were
     read."""
@@ -50,6 +73,7 @@ class RawObject:
     void_rows: int = 0
     amounts: Amounts = Amounts()
     currencies: tuple[str, ...] = ()
+    suspects: Suspects = Suspects()
     bytes_hash: str | None = None
     rows_hash: str | None = None
     content_hash: str | None = None  # of the file's bytes. None: a day of the source table, or read by release 0.2
@@ -110,6 +134,13 @@ def active_file(row: Row[Any]) -> ActiveFile:
         void_rows=row.void_rows or 0,
         amounts=Amounts(*(amount or Decimal(0) for amount in (row.clean_amount, row.void_amount, row.rejected_amount))),
         currencies=tuple(row.currencies or ()),
+        suspects=Suspects(
+            row.negative_rows or 0,
+            row.negative_amount or Decimal(0),
+            row.damaged_rows or 0,
+            row.damaged_amount or Decimal(0),
+            tuple(row.damaged_examples or ()),
+        ),
         bytes_hash=row.bytes_hash,
         rows_hash=row.rows_hash,
         content_hash=row.content_hash,

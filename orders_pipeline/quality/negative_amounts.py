@@ -1,52 +1,83 @@
-"""Which orders have a negative amount?"""
+"""Which senders write negative amounts? Returns are written so, and mistakes look the same."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
-import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
+from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.findings import Finding
-from orders_pipeline.quality.scope import Built
-from orders_pipeline.schema import SOURCE
-from orders_pipeline.storage.lake import Lake
+from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.sources.declaration import Sources
+from orders_pipeline.sources.senders import sender_of
 from orders_pipeline.text import examples
+
+_t = landed_files.c
+
+
+@dataclass(frozen=True)
+class WithAmounts:
+    """An active file: its clean rows, and those of them with a negative amount."""
+
+    bucket: str
+    key: str
+    rows: int
+    negative: int
+    amount: Decimal  # of the negative ones
 
 
 @dataclass(frozen=True)
 class NegativeAmounts:
-    """The orders of a day with a negative amount, their files and total. There is at least one."""
+    """A sender's files with negative amounts, of which there is at least one. `rows`: those of all its files."""
 
-    day: date
-    order_ids: Sequence[str]
-    files: Sequence[str]
-    total: Decimal
+    sender: str
+    rows: int
+    files: list[WithAmounts]
+
+    @property
+    def negative(self) -> int:
+        """The rows with a negative amount."""
+        return sum(file.negative for file in self.files)
 
     def finding(self) -> Finding:
-        """The day has this many of them, with this total."""
-        count = len(self.order_ids)
+        """The sender writes negative amounts. A person accepts that once: a new return changes nothing about it, unless
+        most rows become negative."""
+        total = sum((file.amount for file in self.files), Decimal(0))
         message = (
-            f"{count} orders on {self.day} have a negative amount, {self.total} in total: for example"
-            f" {examples(self.order_ids)}, in {len(self.files)} files: {examples(self.files)}"
+            f"{self.negative} of {self.rows} rows of {self.sender} have a negative amount, {total} in total, in"
+            f" {len(self.files)} files: {examples(file.key for file in self.files)}"
         )
-        return Finding(str(self.day), f"{count} {self.total}", message, self.total)
+        return Finding(self.sender, "most rows" if self.negative * 2 > self.rows else "some rows", message, total)
 
 
-def find(lake: Lake, built: Built) -> list[NegativeAmounts]:
-    """The days among these that have orders with a negative amount, in order."""
-    negative = (
-        lake.scan(list(built.paths.values()))
-        .filter(pl.col("amount") < 0)
-        .select("order_id", "amount", SOURCE, day=pl.col("order_date").dt.date())
-        .collect()
+@dataclass(frozen=True)
+class Comparison:
+    """The number of rows that were compared, and the senders with negative amounts."""
+
+    rows: int
+    negative: list[NegativeAmounts]
+
+
+def find(engine: Engine) -> Comparison:
+    """Look at every active file, by what was counted when it landed."""
+    columns = _t.bucket, _t.key, _t.clean_rows, _t.negative_rows, _t.negative_amount
+    with engine.connect() as connection:
+        sources = declarations.current(connection)
+        rows = connection.execute(sa.select(*columns).where(_t.active, _t.clean_rows > 0).order_by(_t.key))
+        files = [WithAmounts(*row[:3], row[3] or 0, row[4] or Decimal(0)) for row in rows]
+    return Comparison(sum(file.rows for file in files), by_sender(files, sources))
+
+
+def by_sender(files: Iterable[WithAmounts], sources: Sources) -> list[NegativeAmounts]:
+    """The senders with negative amounts."""
+    found: defaultdict[str, list[WithAmounts]] = defaultdict(list)
+    for file in files:
+        found[sender_of(sources, file.bucket, file.key)].append(file)
+    compared = (
+        NegativeAmounts(sender, sum(file.rows for file in files), [file for file in files if file.negative])
+        for sender, files in sorted(found.items())
     )
-    return [
-        NegativeAmounts(
-            day=day,
-            order_ids=orders["order_id"].to_list(),
-            files=orders[SOURCE].unique().sort().to_list(),
-            total=sum(orders["amount"].to_list(), Decimal(0)),
-        )
-        for (day,), orders in sorted(negative.partition_by("day", as_dict=True).items())
-    ]
+    return [sender for sender in compared if sender.files]

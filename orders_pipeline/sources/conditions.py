@@ -1,15 +1,41 @@
 """What a source says of each row by the values of its columns: whether it counts, and in which currency it is."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Final
 
 import narwhals as nw
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.schema import ORDER_COLUMNS
 from orders_pipeline.sources.declaration import Source
+
+# What senders call the column of currencies, without case, blanks, `_` and `-`; the first one that a file has is used.
+_CURRENCY_COLUMNS: Final = (
+    "currency",
+    "currencycode",
+    "isocurrency",
+    "isocurrencycode",
+    "currencyiso",
+    "currencyisocode",
+    "ordercurrency",
+    "ordercurrencycode",
+    "amountcurrency",
+    "transactioncurrency",
+    "paymentcurrency",
+    "ccy",
+    "währung",
+    "waehrung",
+    "währungscode",
+    "devise",
+    "moneda",
+    "moeda",
+    "valuta",
+    "waluta",
+)
+_CURRENCY: Final = r"^[^\x00-\x1F0-9]{1,20}$"  # a code, a name or a sign; `valuta` may also be a date
 
 
 def deletes(source: Source, columns: Sequence[str]) -> nw.Expr | None:
@@ -33,15 +59,28 @@ def drops(source: Source, columns: Sequence[str]) -> nw.Expr | None:
 
 
 def currency(source: Source, columns: Sequence[str]) -> nw.Expr:
-    """The currency of a row, in capitals; null where the source does not say it.
+    """The currency of a row, in capitals; null where the source does not say it. If nothing is declared, a column with
+    a usual name says it.
 
     Raises:
         QuarantineError: the column that the source names is missing.
     """
-    if source.currency_column is None:
-        return nw.lit(source.currency, nw.String)
-    text = nw.col(_column(source, source.currency_column, columns)).str.strip_chars().str.to_uppercase()
-    return nw.when(text != "").then(text)
+    if source.currency_column is not None:
+        text = _currency_text(_column(source, source.currency_column, columns))
+        return nw.when(text != "").then(text)
+    if source.currency is None and (column := _usual_currency_column(columns)):
+        text = _currency_text(column)
+        return nw.when(text.str.contains(_CURRENCY)).then(text)
+    return nw.lit(source.currency, nw.String)
+
+
+def _currency_text(column: str) -> nw.Expr:
+    return nw.col(column).cast(nw.String).str.strip_chars().str.to_uppercase()
+
+
+def _usual_currency_column(columns: Sequence[str]) -> str | None:
+    names = {re.sub(r"[\s_-]", "", column).casefold(): column for column in columns if column not in ORDER_COLUMNS}
+    return next((names[name] for name in _CURRENCY_COLUMNS if name in names), None)
 
 
 def _is_one_of(source: Source, conditions: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[nw.Expr]:

@@ -8,11 +8,11 @@ import pytest
 from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import Pipeline
 
-NEGATIVE = "1 orders on 2026-03-04 have a negative amount, -1.50 in total"
+NEGATIVE = "1 of 1 rows of landing/ have a negative amount, -1.50 in total"
 
 
 def land_two(pipeline: Pipeline) -> None:
-    """A quarantined file, and a day with a negative amount."""
+    """A quarantined file, and one with a negative amount."""
     pipeline.land("bad.csv", "nonsense\n")
     pipeline.land_rows("a.csv", "1,ann,-1.50,2026-03-04")
     pipeline.sync()
@@ -34,18 +34,18 @@ def test_findings_are_listed_in_eighty_columns_and_as_json(pipeline: Pipeline) -
 
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["id", "since", "money", "kind,", "subject"]
-    (day,) = [line for line in lines if line.endswith("no_negative_amounts, 2026-03-04")]
+    (sender,) = [line for line in lines if line.endswith("no_negative_amounts, landing/")]
     (negative,) = [one for one in found if one["kind"] == "no_negative_amounts"]
-    assert day.split()[:3] == [str(negative["id"]), negative["since"][:10], "-1.50"]
+    assert sender.split()[:3] == [str(negative["id"]), negative["since"][:10], "-1.50"]
     assert NEGATIVE in " ".join("\n".join(lines).split())
-    assert (negative["subject"], negative["amount"]) == ("2026-03-04", "-1.50")
+    assert (negative["subject"], negative["amount"]) == ("landing/", "-1.50")
     assert negative["message"].startswith(NEGATIVE)
     assert {one["subject"].partition("/")[2] for one in found} == {"", long_key, "landing/bad.csv"}
 
 
 def test_status_counts_them_and_the_money_at_stake_and_its_json_lists_them(pipeline: Pipeline) -> None:
     land_two(pipeline)
-    pipeline.land_rows("a.csv", "1,ann,-1.50,2026-03-04", "2,ann,-2.00,2026-03-05")
+    pipeline.land_rows("shop/b.csv", "2,ann,-2.00,2026-03-05")
     pipeline.sync()
 
     assert "findings  3 open, 3.50 at stake where known: `orders-pipeline findings`" in call("status").output
@@ -58,7 +58,7 @@ def test_an_accepted_finding_is_reported_no_longer_and_shown_with_all(
 ) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "ann")
     land_two(pipeline)
-    negative, bad = sorted(json.loads(call("findings", "--json").stdout), key=lambda one: one["subject"])
+    negative, bad = sorted(json.loads(call("findings", "--json").stdout), key=lambda one: one["kind"], reverse=True)
 
     done = call("accept", str(negative["id"]))
     assert (done.exit_code, done.output) == (0, f"Accepted: {negative['id']}, {negative['message']}\n")

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.cli.status import PipelineStatus, read_status
 from orders_pipeline.cli.sync import Synced, sync
 from orders_pipeline.definitions import defs, postgres, s3
+from orders_pipeline.landing.declare import apply
 from orders_pipeline.ledger import builds, staleness
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.settings import read_settings
@@ -61,6 +62,10 @@ class Pipeline:
     def remove(self, key: str) -> None:
         """Delete an object of the landing zone."""
         s3.client().delete_object(Bucket=s3.bucket, Key=f"{s3.prefix}{key}")
+
+    def declare(self, toml: str) -> None:
+        """Apply a declaration, as `orders-pipeline sources apply` does."""
+        apply(postgres.ledger(), s3, read_settings(), toml, "a test")
 
     def sync(self) -> Synced:
         """What `orders-pipeline sync` does."""

@@ -23,6 +23,11 @@ def upgrade() -> None:
         sa.Column("void_amount", _MONEY),
         sa.Column("rejected_amount", _MONEY),
         sa.Column("currencies", sa.ARRAY(sa.Text)),
+        sa.Column("negative_rows", sa.BigInteger),
+        sa.Column("negative_amount", _MONEY),
+        sa.Column("damaged_rows", sa.BigInteger),
+        sa.Column("damaged_amount", _MONEY),
+        sa.Column("damaged_examples", sa.ARRAY(sa.Text)),
     ):
         op.add_column("landed_files", column, schema="ledger")
     op.create_table(

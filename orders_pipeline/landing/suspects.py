@@ -1,0 +1,52 @@
+"""Rows that count, but may not be what the sender meant: ids that look damaged, and negative amounts.
+
+Nothing is changed or refused. A check names what was found, and a person decides.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+import polars as pl
+
+from orders_pipeline.ledger.records import Suspects
+from orders_pipeline.schema import AMOUNT, ID_COLUMNS
+from orders_pipeline.text import EXAMPLES
+
+# What spreadsheets, floats and careless joins make of ids. The id is kept as written all the same.
+_DAMAGED: Final = "|".join(
+    (
+        r"^['=]",  # the mark of a text cell, a formula
+        r"^[\s\x{FEFF}\x{200B}]|[\s\x{FEFF}\x{200B}]$",  # white space, a byte order mark, a zero-width space at an end
+        r"^[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$",  # 1.23457E+12
+        r"^[0-9]+\.0+$",  # 1001.0
+        r"^[0-9]{1,3}(?:,[0-9]{3})+$",  # 1,001
+        r"\x{FFFD}",  # the mark of a character that could not be decoded
+    )
+)
+
+
+_LONGEST_EXAMPLE: Final = 100  # characters
+
+
+def find(clean: pl.DataFrame) -> Suspects:
+    """The suspects among clean rows."""
+    negative = clean.filter(pl.col(AMOUNT) < 0)
+    looks_damaged = pl.any_horizontal(*(pl.col(name).str.contains(_DAMAGED) for name in ID_COLUMNS))
+    damaged = clean.filter(looks_damaged)
+    return Suspects(
+        negative.height,
+        _sum(negative),
+        damaged.height,
+        _sum(damaged),
+        _damaged_ids(damaged) if damaged.height else (),
+    )
+
+
+def _damaged_ids(rows: pl.DataFrame) -> tuple[str, ...]:
+    ids = pl.concat([rows[name].alias("id") for name in ID_COLUMNS]).unique()
+    found = ids.filter(ids.str.contains(_DAMAGED)).str.slice(0, _LONGEST_EXAMPLE)
+    return tuple(found.sort().head(EXAMPLES))
+
+
+def _sum(rows: pl.DataFrame) -> Decimal:
+    return Decimal(rows[AMOUNT].cast(pl.Decimal(38, 2)).sum() or "0.00")
