@@ -35,6 +35,17 @@ def test_fails():
 """
 
 
+BETWEEN = """
+import os, pytest, signal
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    if item.name == "test_two" and not os.path.exists("{marker}"):
+        open("{marker}", "w").close()
+        os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
 def test_a_worker_that_crashes_says_where_in_the_report_of_its_test(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(CRASHES)
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -74,3 +85,17 @@ def test_a_test_whose_worker_crashed_is_run_once_more_and_one_that_fails_is_not(
 
     assert "1 failed, 1 passed, 1 rerun" in done.stdout
     assert failures.read_text() == "failed"
+
+
+def test_a_test_that_had_not_begun_when_its_worker_crashed_is_run(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(BETWEEN.format(marker=tmp_path / "crashed"))
+    (tmp_path / "test_it.py").write_text("def test_one(): pass\n\n\ndef test_two(): pass\n\n\ndef test_three(): pass\n")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+    pytest = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-n", "1"]
+    done = subprocess.run(
+        [*pytest, tmp_path], cwd=Path(__file__).parents[1], env=ours, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "3 passed, 1 rerun" in done.stdout
