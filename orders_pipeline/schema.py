@@ -31,7 +31,7 @@ LANDED_AT: Final = "_landed_at"  # when the file's bytes landed, UTC: equal byte
 PROBLEM: Final = "_problem"  # reason why the row could not be split into columns at all
 TEXT: Final = "_text"  # the row as text where PROBLEM is set
 
-# The results of `validation`, stored once, when the file lands. All but the reason are null for a reject.
+# The results of `validation`, stored once, when the file lands. Their values are null for a row that is no version.
 REASON: Final = "_reason"  # why the row is rejected, null for any other
 OUTCOME: Final = "_outcome"  # what became of the row, one of OUTCOMES
 CURRENCY: Final = "_currency"  # of the amount, where the source says it
@@ -44,11 +44,15 @@ VALIDATION_COLUMNS: Final = (REASON, OUTCOME, AMOUNT, CURRENCY, ORDER_DATE, UPDA
 # What becomes of a row.
 COUNTS: Final = "counts"
 VOID: Final = "void"
+MERGED: Final = "merged"
+BLANK: Final = "blank"
 REJECTED: Final = "rejected"
 OUTCOMES: Final = {
     COUNTS: "an order, or an earlier version of one",
     VOID: "takes part as a version of its order, and if it is the latest, there is no such order: a row that deletes,"
     " or that its source drops",
+    MERGED: "another line of an order whose lines are summed; the line that counts has the sum",
+    BLANK: "no line, where lines are summed: it has no amount, or nothing at all",
     REJECTED: "cannot be used; see `_reason`",
 }
 
@@ -85,6 +89,9 @@ REASONS: Final = {
     "order_date_unreadable": "order_date is not a date or time like 2026-03-05 or 2026-03-05T14:30:00+01:00",
     "currency_other": "the row's currency is not the one that its source declares",
     "updated_at_unreadable": "updated_at is not a date or time like 2026-03-05T14:30:00+01:00",
+    "line_rejected": "another line of the order is rejected, and its source sums the lines of an order",
+    "lines_differ": "the lines of the order have several customers or days, and its source sums them",
+    "order_id_repeated": "the file has the order_id more than once, and its source refuses that",
 }
 
 # A file with enough rows is quarantined whole if more than half of them are rejected for one of these reasons: the file
@@ -177,7 +184,12 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column(TEXT, "text", "The row as CSV text, of a reject.", nullable=True),
         Column(REASON, "text", "Why the row is rejected; null for any other.", nullable=True),
         Column(OUTCOME, "text", "What became of the row.", rules=(f"one of {', '.join(OUTCOMES)}",)),
-        Column(AMOUNT, "decimal(18,2)", f"The amount of a clean row, {_CURRENCY}.", nullable=True),
+        Column(
+            AMOUNT,
+            "decimal(18,2)",
+            f"The amount of a clean row (of summed lines: their sum), {_CURRENCY}.",
+            nullable=True,
+        ),
         Column(CURRENCY, "text", "Currency of the amount, where a column or its source says it.", nullable=True),
         Column(ORDER_DATE, "timestamp", f"The order_date of a clean row, wall clock {_ZONE_OF_DAYS}.", nullable=True),
         Column(UPDATED_AT, "timestamptz", "The updated_at of a clean or void row that has one, UTC.", nullable=True),

@@ -3,7 +3,7 @@
 The functions take any frame that narwhals reads (pandas, Polars eager or lazy, ...) and return the same kind.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import narwhals as nw
 
@@ -15,12 +15,14 @@ from orders_pipeline.schema import (
     LANDED_AT,
     ORDER_DATE,
     OUTCOME,
-    REJECTED,
     ROW_NUMBER,
     SOURCE,
     UPDATED_AT,
+    VOID,
 )
 from orders_pipeline.validation import Frame, day_of, validated
+
+_IS_VERSION: Final = (nw.col(OUTCOME) == COUNTS) | (nw.col(OUTCOME) == VOID)
 
 
 def clean(raw: Any, zone: str = "UTC") -> Any:
@@ -34,7 +36,7 @@ def clean(raw: Any, zone: str = "UTC") -> Any:
         came from. Rows that validation refused are left out; `validation.rejects` returns those. An order whose latest
         row is void is left out too.
     """
-    versions = validated(raw, zone).filter(nw.col(OUTCOME) != REJECTED)
+    versions = validated(raw, zone).filter(_IS_VERSION)
     converted = {"amount": AMOUNT, "order_date": ORDER_DATE}
     names = [column.name for column in CLEAN_COLUMNS]
     orders = latest(versions).filter(nw.col(OUTCOME) == COUNTS)
@@ -62,7 +64,7 @@ def superseded(rows: Any, zone: str = "UTC") -> Any:
         one that does not, maybe the same one; `orders`: how many rows; their `amount` decimal(38,2); `other_customer`:
         how many of them name another customer than the winner. A void row may win, and names none.
     """
-    versions = validated(rows, zone).filter(nw.col(OUTCOME) != REJECTED)
+    versions = validated(rows, zone).filter(_IS_VERSION)
     repeated = _counted(versions).filter(nw.col("_versions") > 1)
     place = {SOURCE: "winner", ROW_NUMBER: "_winners_row", LANDED_AT: "_winner_landed_at"}
     winners = _winners(repeated).select(

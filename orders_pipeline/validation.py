@@ -14,6 +14,7 @@ import narwhals as nw
 
 from orders_pipeline.schema import (
     AMOUNT,
+    BLANK,
     COUNTS,
     CURRENCY,
     DAY,
@@ -90,7 +91,7 @@ def validate(raw: Any, zone: str, source: Source = PLAIN) -> Any:
         QuarantineError: the frame has no column that the source names.
     """
     columns = nw.from_native(raw).collect_schema().names()
-    return _with_text(validated(raw, zone, source), columns).select(*columns, *VALIDATION_COLUMNS).to_native()
+    return with_text(validated(raw, zone, source), columns).select(*columns, *VALIDATION_COLUMNS).to_native()
 
 
 def rejects(raw: Any, zone: str = "UTC") -> Any:
@@ -106,7 +107,7 @@ def rejects(raw: Any, zone: str = "UTC") -> Any:
     """
     rejected = validated(raw, zone).filter(~nw.col(REASON).is_null())
     return (
-        _with_text(rejected, nw.from_native(raw).collect_schema().names())
+        with_text(rejected, nw.from_native(raw).collect_schema().names())
         .select(
             source=nw.col(SOURCE),
             row_number=nw.col(ROW_NUMBER),
@@ -130,6 +131,8 @@ def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
     is_clean = nw.col(OUTCOME) == COUNTS
     order_date, updated_at = nw.col("order_date").str.strip_chars(), nw.col("updated_at").str.strip_chars()
     has_rank = nw.col(REASON).is_null() & ~_is_missing("updated_at")
+    if source.lines == "sum":
+        rows, has_rank = _with_blank_rows(rows, names), has_rank & (nw.col(OUTCOME) != BLANK)
     rows = rows.with_columns(
         **{
             AMOUNT: nw.when(is_clean).then(nw.col("amount").str.strip_chars()).cast(MONEY),
@@ -150,7 +153,7 @@ def _reasons(frame: Frame, source: Source) -> dict[str, nw.Expr]:
     order_date, amount = nw.col("order_date").str.strip_chars(), nw.col("amount").str.strip_chars()
     reasons: dict[str, nw.Expr] = {
         "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ID_COLUMNS), ignore_nulls=True),
-        **{f"{name}_missing": _has_no_id(frame, name) for name in ID_COLUMNS},
+        **{f"{name}_missing": has_no_id(frame, name) for name in ID_COLUMNS},
         **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS if name not in ID_COLUMNS},
         "amount_not_decimal": ~amount.str.contains(AMOUNT_TEXT),
         "order_date_unreadable": ~order_date.str.contains(TIME),
@@ -169,11 +172,11 @@ def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Fram
         return rows
     never = nw.lit(False)
     rows = rows.with_columns(_deletes=never if deletes is None else deletes, _drops=never if drops is None else drops)
-    has_no_id = _has_no_id(rows, "order_id")
+    is_without_id = has_no_id(rows, "order_id")
     reason = _first(
         {
             "nul_character": _contains_nul("order_id"),
-            "order_id_missing": nw.col("_deletes") & has_no_id,
+            "order_id_missing": nw.col("_deletes") & is_without_id,
             "updated_at_unreadable": _has_no_rank(),
         }
     )
@@ -181,6 +184,23 @@ def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Fram
     voided = rows.with_columns(**{REASON: nw.when(is_void).then(reason).otherwise(nw.col(REASON))})
     outcome = nw.when(is_void & nw.col(REASON).is_null()).then(nw.lit(VOID)).otherwise(_outcome())
     return voided.with_columns(**{OUTCOME: outcome}).drop("_deletes", "_drops")
+
+
+def _with_blank_rows(rows: Frame, columns: Sequence[str]) -> Frame:
+    """Rows with the outcome BLANK for those that are no line of an order: they have no amount, or nothing at all."""
+    has_id = ~has_no_id(rows, "order_id") & ~_contains_nul("order_id")
+    is_empty = nw.all_horizontal(
+        *(_is_missing(name) for name in columns if not name.startswith("_")), ignore_nulls=True
+    )
+    is_no_line = nw.col(PROBLEM).is_null() & (is_empty | (has_id & _is_missing("amount")))
+    is_void = nw.col(REASON) == "updated_at_unreadable"  # the only reason against a void row that has an id
+    is_blank = (nw.col(OUTCOME) == REJECTED) & ~is_void.fill_null(False) & is_no_line
+    return rows.with_columns(
+        **{
+            REASON: nw.when(~is_blank).then(nw.col(REASON)),
+            OUTCOME: nw.when(is_blank).then(nw.lit(BLANK)).otherwise(nw.col(OUTCOME)),
+        }
+    )
 
 
 def _first(reasons: Mapping[str, nw.Expr]) -> nw.Expr:
@@ -233,7 +253,8 @@ def _is_missing(name: str) -> nw.Expr:
     return nw.col(name).is_null() | nw.col(name).str.strip_chars().is_in(_MISSING)
 
 
-def _has_no_id(frame: Frame, name: str) -> nw.Expr:
+def has_no_id(frame: Frame, name: str) -> nw.Expr:
+    """Whether a column of ids has none in a row."""
     text = nw.col(name).str.strip_chars()
     is_missing = text.is_null() | text.is_in(_NO_ID)
     if isinstance(frame, nw.DataFrame):
@@ -247,8 +268,8 @@ def _contains_nul(name: str) -> nw.Expr:
     return nw.col(name).fill_null("").str.contains("\x00", literal=True)
 
 
-def _with_text(rows: Frame, columns: Iterable[str]) -> Frame:
-    """Rows with the text of each reject. A reject without a text gets its values as CSV. Texts are cut to
+def with_text(rows: Frame, columns: Iterable[str]) -> Frame:
+    """Validated rows with the text of each reject. A reject without a text gets its values as CSV. Texts are cut to
     `LONGEST_TEXT` characters. `columns`: the columns of the CSV; those that begin with `_` are left out."""
     if _is_empty(rows, REASON):
         return rows

@@ -27,6 +27,7 @@ from orders_pipeline.tables.out_of_range import Side, Waiting
 from orders_pipeline.text import list_days
 
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
+_OTHER_OUTCOMES: Final = ("void", "merged", "blank")
 _COUNTED_REASONS: Final = {ARCHIVED, SIDE_FILE}  # ignored files that one sentence sums up
 _FEW: Final = 3
 _SIDES: Final = {
@@ -243,7 +244,7 @@ def status(found: PipelineStatus) -> None:
     console.print(
         f"  rows      {totals['rows']:,} read = {totals['clean_orders']:,} clean + {totals['rejected_rows']:,} rejected"
         f" + {totals['superseded_or_out_of_range']:,} superseded or out of range"
-        + (f" + {totals['void_rows']:,} void" if totals["void_rows"] else "")
+        + "".join(f" + {totals[f'{name}_rows']:,} {name}" for name in _OTHER_OUTCOMES if totals[f"{name}_rows"])
     )
     for reason, count in totals["rejected_by_reason"].items():
         console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")

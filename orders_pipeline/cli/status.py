@@ -96,6 +96,8 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
             "rejected_by_reason": dict(held.rejected_rows),
             "superseded_or_out_of_range": held.superseded_rows,
             "void_rows": held.void_rows,
+            "merged_rows": held.merged_rows,
+            "blank_rows": held.blank_rows,
             "clean_amount": held.amounts.clean,
             "void_amount": held.amounts.void,
             "rejected_amount": held.amounts.rejected,

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.schema import COUNTS, NULL_TEXTS, OUTCOME, REJECTED, ROW_NUMBER
+from orders_pipeline.schema import BLANK, COUNTS, NULL_TEXTS, OUTCOME, REJECTED, ROW_NUMBER
 from orders_pipeline.sources.declaration import Source
 
 # Columns that tools add, in lower case. Their values are compared in lower case too.
@@ -52,7 +52,7 @@ class Deletions:
             if column not in _TIMES:
                 values = values.filter(pl.col("flag").is_in(_TRUE if column in _FLAGS else _DELETE))
             # A row that a source declares to be a delete is void, or rejected if it cannot be one.
-            outcomes = (COUNTS,) if column in self._declared else (COUNTS, REJECTED)
+            outcomes = (COUNTS, BLANK) if column in self._declared else (COUNTS, BLANK, REJECTED)
             values = values.filter(pl.col(OUTCOME).is_in(outcomes))
             if values.height:
                 self._first.setdefault(name, (values[ROW_NUMBER][0], values[name][0].strip()))

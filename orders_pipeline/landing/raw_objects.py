@@ -1,7 +1,8 @@
 """Raw objects: write landed files to the lake, and read them back."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -19,6 +20,7 @@ from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
 from orders_pipeline.landing.provenance import Origin, origin_of
+from orders_pipeline.landing.settled_rows import settled
 from orders_pipeline.landing.tally import Tally, unused
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, FileVersion
@@ -83,17 +85,16 @@ def write_object(lake: Lake, file: Path, origin: Origin) -> ActiveFile:
         QuarantineError: its bytes cannot be read as orders; no object is left behind.
     """
     source = origin.source
-    tally, reading = Tally(source), read_settings().reading.of_source(source)
+    reading = read_settings().reading.of_source(source)
 
-    def write(target: Path) -> None:
-        batches = (validation.validate(batch, origin.zone, source) for batch in read_rows(file, reading))
-        _write(target, batches, origin, tally)
+    def refuse(tally: Tally) -> None:
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
             raise QuarantineError("mostly_unreadable", tally.unreadable.message(place_of_rows(file, reading)))
         if origin.version.bucket != TABLE:
             tally.deletions.refuse(partial(place_of_rows, file, reading))
 
-    return _made(lake.write("raw_orders", write), tally, origin)
+    batches = (validation.validate(batch, origin.zone, source) for batch in read_rows(file, reading))
+    return _make(lake, batches, origin, refuse)
 
 
 def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
@@ -103,16 +104,16 @@ def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
     Raises:
         QuarantineError: the rows have no column that the source names, or delete orders and no source declares it.
     """
-    tally = Tally(origin.source)
 
-    def write(target: Path) -> None:
-        rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
-        batches = (validation.validate(part, origin.zone, origin.source) for part in _parts(rows))
-        _write(target, batches, origin, tally)
+    def refuse(tally: Tally) -> None:
         if origin.version.bucket != TABLE:
             tally.deletions.refuse(lambda: "row")
 
-    return _made(lake.write("raw_orders", write), tally, origin)
+    def batches() -> Iterator[pl.DataFrame]:
+        rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
+        yield from (validation.validate(part, origin.zone, origin.source) for part in _parts(rows))
+
+    return _make(lake, batches(), origin, refuse)
 
 
 def rescan(lake: Lake, path: str, origin: Origin) -> ActiveFile:
@@ -249,6 +250,28 @@ def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """The rows of an object in parts of bounded size; at least one part, so that its columns are known."""
     height = int(rows.select(pl.len()).collect().item())
     return (rows.slice(start, _ROWS_AT_ONCE).collect() for start in range(0, max(height, 1), _ROWS_AT_ONCE))
+
+
+def _make(lake: Lake, batches: Iterable[pl.DataFrame], origin: Origin, refuse: Callable[[Tally], None]) -> ActiveFile:
+    """Write validated rows as an object. `refuse` raises if they are not to be loaded, by what became of each alone."""
+    tally = Tally(origin.source)
+
+    def write(target: Path) -> None:
+        _write(target, batches, origin, tally)
+        refuse(tally)
+
+    def write_settled(target: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="orders-lines-") as spool:
+            validated = Path(spool) / "validated"
+            each = Tally(origin.source)
+            _write(validated, batches, origin, each)
+            refuse(each)
+            lines = Path(spool) / "lines"
+            lines.mkdir()
+            _write(target, settled(validated, lines, origin.source, _ROWS_AT_ONCE), origin, tally)
+
+    path = lake.write("raw_orders", write if origin.source.lines == "last" else write_settled)
+    return _made(path, tally, origin)
 
 
 def _write(target: Path, batches: Iterable[Any], origin: Origin, tally: Tally) -> None:

@@ -12,7 +12,7 @@ from orders_pipeline.landing import suspects
 from orders_pipeline.landing.advice import Unreadable
 from orders_pipeline.landing.change_log import Deletions
 from orders_pipeline.ledger.records import Amounts, IdRange, RawObject, Suspects
-from orders_pipeline.schema import AMOUNT, COUNTS, CURRENCY, DAY, OUTCOME, REJECTED, VOID
+from orders_pipeline.schema import AMOUNT, BLANK, COUNTS, CURRENCY, DAY, MERGED, OUTCOME, REJECTED, VOID
 from orders_pipeline.sources.declaration import Source
 from orders_pipeline.validation import AMOUNT_TEXT
 
@@ -29,7 +29,7 @@ class Tally:
         self.unreadable = Unreadable()
         self.deletions = Deletions(source)
         self._source = source
-        self._clean_rows = self._void_rows = 0
+        self._clean_rows = self._void_rows = self._merged_rows = self._blank_rows = 0
         self._amounts = dict.fromkeys((COUNTS, VOID, REJECTED), _NOTHING)
         self._currencies: set[str] = set()
         self._suspects = Suspects()
@@ -49,13 +49,15 @@ class Tally:
         self._currencies.update(clean[CURRENCY].unique().drop_nulls().sort().head(_MOST_CURRENCIES))
         self._suspects += suspects.find(clean)
         self._amounts[COUNTS] += _sum(clean[AMOUNT])
-        if clean.height == batch.height:
+        if clean.height == batch.height and self._source.lines != "sum":
             self._add_ids(clean)
             return
         void = batch.filter(pl.col(OUTCOME) == VOID)
         self._void_rows += void.height
         self._amounts[VOID] += _sum(_readable_amounts(void))
         self._amounts[REJECTED] += _sum(_readable_amounts(batch.filter(pl.col(OUTCOME) == REJECTED)))
+        if self._source.lines == "sum":
+            self._add_lines(clean, batch)
         self._add_ids(
             pl.concat([clean, void.filter(pl.col("order_id").str.strip_chars() != "")]) if void.height else clean
         )
@@ -70,12 +72,22 @@ class Tally:
             self._ids,
             self._unused_columns,
             void_rows=self._void_rows,
+            merged_rows=self._merged_rows,
+            blank_rows=self._blank_rows,
             amounts=Amounts(self._amounts[COUNTS], self._amounts[VOID], self._amounts[REJECTED]),
             currencies=tuple(sorted(self._currencies)[:_MOST_CURRENCIES]),
             suspects=self._suspects,
             bytes_hash=self._source.bytes_hash,
             rows_hash=self._source.rows_hash,
         )
+
+    def _add_lines(self, clean: pl.DataFrame, batch: pl.DataFrame) -> None:
+        """Count merged and blank rows. What the lines of summed orders are worth beyond the sums is that of dropped
+        lines, and counts as void."""
+        merged = batch.filter(pl.col(OUTCOME) == MERGED)
+        self._merged_rows += merged.height
+        self._blank_rows += batch.filter(pl.col(OUTCOME) == BLANK).height
+        self._amounts[VOID] += _sum(_readable_amounts(clean)) + _sum(_readable_amounts(merged)) - _sum(clean[AMOUNT])
 
     def _add_ids(self, versions: pl.DataFrame) -> None:
         if not versions.height:

@@ -159,6 +159,8 @@ def activate(connection: Connection, loaded: Sequence[ActiveFile], zone: str, ru
                 rows=raw.rows,
                 clean_rows=raw.clean_rows,
                 void_rows=raw.void_rows,
+                merged_rows=raw.merged_rows,
+                blank_rows=raw.blank_rows,
                 clean_amount=raw.amounts.clean,
                 void_amount=raw.amounts.void,
                 rejected_amount=raw.amounts.rejected,

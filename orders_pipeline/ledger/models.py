@@ -51,8 +51,11 @@ landed_files: Final = sa.Table(
     # The declaration by which the version was read. Null: the version was read as if nothing had been declared.
     sa.Column("bytes_hash", sa.Text),
     sa.Column("rows_hash", sa.Text),
-    # `rows` = `clean_rows` + `void_rows` + rejects, and likewise for the amounts that could be read.
+    # `rows` = `clean_rows` + `void_rows` + `merged_rows` + `blank_rows` + rejects. The amounts that could be read are
+    # likewise in one of the three sums: those of summed lines in the clean one, those of dropped lines in the void one.
     sa.Column("void_rows", sa.BigInteger),
+    sa.Column("merged_rows", sa.BigInteger),
+    sa.Column("blank_rows", sa.BigInteger),
     sa.Column("clean_amount", _MONEY),
     sa.Column("void_amount", _MONEY),
     sa.Column("rejected_amount", _MONEY),

@@ -71,6 +71,8 @@ class RawObject:
     ids: IdRange | None  # None: no clean or void row
     unused_columns: tuple[str, ...] = ()  # known only while the object is new
     void_rows: int = 0
+    merged_rows: int = 0
+    blank_rows: int = 0
     amounts: Amounts = Amounts()
     currencies: tuple[str, ...] = ()
     suspects: Suspects = Suspects()
@@ -81,7 +83,7 @@ class RawObject:
     @property
     def rejects(self) -> int:
         """The rows that validation refused."""
-        return self.rows - self.clean_rows - self.void_rows
+        return self.rows - self.versions - self.merged_rows - self.blank_rows
 
     @property
     def versions(self) -> int:
@@ -132,6 +134,8 @@ def active_file(row: Row[Any]) -> ActiveFile:
         tuple(row.days),
         ids,
         void_rows=row.void_rows or 0,
+        merged_rows=row.merged_rows or 0,
+        blank_rows=row.blank_rows or 0,
         amounts=Amounts(*(amount or Decimal(0) for amount in (row.clean_amount, row.void_amount, row.rejected_amount))),
         currencies=tuple(row.currencies or ()),
         suspects=Suspects(

@@ -67,6 +67,8 @@ class Counts:
     rows: int
     clean_rows: int
     void_rows: int
+    merged_rows: int
+    blank_rows: int
     amounts: Amounts
 
 
@@ -76,13 +78,16 @@ def counts(connection: Connection) -> Counts:
     by_status: dict[str, int] = dict(
         connection.execute(sa.select(latest.c.status, sa.func.count()).group_by(latest.c.status)).all()
     )
-    summed = (_t.rows, _t.clean_rows, _t.void_rows, _t.clean_amount, _t.void_amount, _t.rejected_amount)
+    outcomes = (_t.clean_rows, _t.void_rows, _t.merged_rows, _t.blank_rows)
+    summed = (_t.rows, *outcomes, _t.clean_amount, _t.void_amount, _t.rejected_amount)
     sums = sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in summed)).where(_t.active)
-    rows, clean_rows, void_rows, *amounts = connection.execute(sums).one()
+    rows, clean_rows, void_rows, merged_rows, blank_rows, *amounts = connection.execute(sums).one()
     return Counts(
         {status.value: by_status.get(status.value, 0) for status in Status},
         int(rows),
         int(clean_rows),
         int(void_rows),
+        int(merged_rows),
+        int(blank_rows),
         Amounts(*map(Decimal, amounts)),
     )

@@ -226,7 +226,9 @@ def of_rejects(
     query = sa.text(
         """
         SELECT file.path = built.path AS is_current, file.bucket, file.key,
-            file.rows - file.clean_rows - coalesce(file.void_rows, 0) AS found, count(listed.row_number) AS listed
+            file.rows - file.clean_rows - coalesce(file.void_rows, 0) - coalesce(file.merged_rows, 0)
+                - coalesce(file.blank_rows, 0) AS found,
+            count(listed.row_number) AS listed
         FROM ledger.built_files built
         JOIN ledger.landed_files file ON file.active AND file.bucket = built.bucket AND file.key = built.key
         LEFT JOIN analytics.rejected_orders listed ON listed.bucket = file.bucket AND listed.source = file.key

@@ -44,7 +44,8 @@ def listed(connection: Connection) -> int:
     """The number of rows in `rejected_orders`, according to the ledger."""
     query = sa.text(
         """
-        SELECT coalesce(sum(file.rows - file.clean_rows - coalesce(file.void_rows, 0)), 0)
+        SELECT coalesce(sum(file.rows - file.clean_rows - coalesce(file.void_rows, 0) - coalesce(file.merged_rows, 0)
+            - coalesce(file.blank_rows, 0)), 0)
         FROM ledger.built_files built
         JOIN ledger.landed_files file ON file.path = built.path AND file.bucket = built.bucket AND file.key = built.key
             AND file.active
@@ -61,9 +62,10 @@ def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
     compared = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
     query = sa.text(
         """
-        SELECT bucket, key, rows, rows - versions AS rejected, etag, rejected_amount
-        FROM (SELECT *, clean_rows + coalesce(void_rows, 0) AS versions FROM ledger.landed_files WHERE active) file
-        WHERE rows > versions
+        SELECT bucket, key, rows, rejected, etag, rejected_amount, versions
+        FROM ledger.landed_files file, LATERAL (SELECT clean_rows + coalesce(void_rows, 0) AS versions) versions,
+            LATERAL (SELECT rows - versions - coalesce(merged_rows, 0) - coalesce(blank_rows, 0) AS rejected) rejected
+        WHERE active AND rejected > 0
         """
     )
     sources = declarations.current(connection)
@@ -73,7 +75,7 @@ def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
         limit = share if declared is None else declared
         return rejected > rows * (max(limit, _HALF) if rows < UNREADABLE_FILE_ROWS else limit)
 
-    found = [row for row in connection.execute(query) if row.rejected == row.rows or is_above(*row[:4])]
+    found = [row for row in connection.execute(query) if row.versions == 0 or is_above(*row[:4])]
     reasons = _reasons(connection, [(row.bucket, row.key) for row in found])
     rejected = [
         Rejected(

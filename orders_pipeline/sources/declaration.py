@@ -27,7 +27,7 @@ Values = Mapping[str, tuple[str, ...]]  # by column, values of it
 # What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
 # again, from the raw object; nothing, since no row reads differently.
 _BYTES: Final = ("columns",)
-_ROWS: Final = ("keep", "drop", "deletes", "currency", "currency_column")
+_ROWS: Final = ("keep", "drop", "deletes", "currency", "currency_column", "lines")
 _MESSAGES: Final = {  # where pydantic's own would not help the author of a TOML file
     "extra_forbidden": "there is no such field",
     "tuple_type": "write a list of texts like ['paid', 'refunded']",
@@ -123,6 +123,7 @@ class Source(BaseModel):
     deletes: Conditions = {}  # rows with one of these values delete their order
     currency: Annotated[str, AfterValidator(_iso_currency)] | None = None
     currency_column: Text | None = None
+    lines: Literal["last", "sum", "refuse"] = "last"  # what several rows of one file with the same order_id are
     ignore: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()  # patterns of keys that are left out
     frozen_after: Annotated[timedelta, BeforeValidator(_days)] | None = None
     max_reject_share: Annotated[Decimal, BeforeValidator(_percentage), Field(ge=0, le=1)] | None = None

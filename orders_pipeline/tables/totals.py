@@ -25,6 +25,8 @@ class Totals:
     rejected_rows: Mapping[str, int]  # by reason
     superseded_rows: int
     void_rows: int
+    merged_rows: int
+    blank_rows: int
     amounts: Amounts  # of all rows that were read, by outcome
     superseded_amount: Decimal  # of built days
     out_of_range_days: list[date]
@@ -51,6 +53,8 @@ def totals(connection: Connection, settings: Settings) -> Totals:
         rejected_rows=dict(connection.execute(reasons.order_by(sa.func.count().desc())).all()),
         superseded_rows=counts.clean_rows - clean,
         void_rows=counts.void_rows,
+        merged_rows=counts.merged_rows,
+        blank_rows=counts.blank_rows,
         amounts=counts.amounts,
         superseded_amount=superseded.total_amount(connection),
         out_of_range_days=staleness.out_of_range(connection, calendar),

@@ -909,7 +909,7 @@ MUTANTS = [
         "6 replacement",
         "a void row takes no part in which version is the latest",
         of="transforms:clean",
-        old="versions = validated(raw, zone).filter(nw.col(OUTCOME) != REJECTED)",
+        old="versions = validated(raw, zone).filter(_IS_VERSION)",
         new="versions = validated(raw, zone).filter(nw.col(OUTCOME) == COUNTS)",
         tests="landing/test_declared_sources.py",
         chosen="deletes",

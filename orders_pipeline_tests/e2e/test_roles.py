@@ -187,7 +187,7 @@ def revenue_of(connection: Connection) -> list[tuple[Any, ...]]:
 
 
 ADDED = [  # to landed_files, by the last migration
-    *("content_hash", "ranked_at", "bytes_hash", "rows_hash", "void_rows"),
+    *("content_hash", "ranked_at", "bytes_hash", "rows_hash", "void_rows", "merged_rows", "blank_rows"),
     *("clean_amount", "void_amount", "rejected_amount", "currencies"),
 ]
 

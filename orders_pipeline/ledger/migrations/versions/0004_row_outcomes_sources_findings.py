@@ -19,6 +19,8 @@ def upgrade() -> None:
         sa.Column("bytes_hash", sa.Text),
         sa.Column("rows_hash", sa.Text),
         sa.Column("void_rows", sa.BigInteger),
+        sa.Column("merged_rows", sa.BigInteger),
+        sa.Column("blank_rows", sa.BigInteger),
         sa.Column("clean_amount", _MONEY),
         sa.Column("void_amount", _MONEY),
         sa.Column("rejected_amount", _MONEY),

@@ -1,0 +1,66 @@
+"""Settle the lines of a file that is validated batch by batch: the lines of one order may be in different batches.
+
+Only orders whose id occurs more than once are looked at, some of them at a time, so memory stays bounded."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import narwhals as nw
+import polars as pl
+
+from orders_pipeline import repeated_ids, validation
+from orders_pipeline.lines import SETTLED, settle_lines
+from orders_pipeline.schema import BLANK, OUTCOME
+from orders_pipeline.sources.declaration import Source
+
+_ROWS_AT_ONCE: Final = 1_000_000
+_PLACE: Final = "_place"  # of a row in its file
+_ID: Final = pl.col("order_id").hash()
+
+
+def settled(rows: Path, spool: Path, source: Source, part_rows: int) -> Iterator[pl.DataFrame]:
+    """The rows of a Parquet file of validated rows, in their order, with the lines of its orders settled.
+
+    Args:
+        rows: the file.
+        spool: an empty folder, for what becomes of the lines.
+        source: how the sender writes; its `lines` are not `last`.
+        part_rows: how many rows to return at a time.
+    """
+    every = pl.scan_parquet(rows, row_index_name=_PLACE)
+    columns = [name for name in every.collect_schema().names() if name != _PLACE]
+    count = int(every.select(pl.len()).collect().item())
+    found = list(_changes(every, count, spool, source))
+    for start in range(0, max(count, 1), part_rows):
+        part = every.slice(start, part_rows).collect()
+        if found:
+            is_here = pl.col(_PLACE).is_between(start, start + part_rows - 1)
+            part = _changed(part, pl.scan_parquet(found).filter(is_here).collect())
+        frame = nw.from_native(part.select(columns), eager_only=True)
+        yield validation.with_text(frame, columns).to_native()
+
+
+def _changes(every: pl.LazyFrame, count: int, spool: Path, source: Source) -> Iterator[Path]:
+    """Files with what becomes of each row whose order_id occurs more than once, by its place."""
+    for number, share in enumerate(repeated_ids.shares(_ID, count, _ROWS_AT_ONCE)):
+        hashes = every.filter(share, pl.col(OUTCOME) != BLANK).select(id=_ID).collect(engine="streaming")["id"]
+        twice = repeated_ids.repeated(hashes)
+        if not twice.len():
+            continue
+        lines = every.filter(_ID.is_in(twice.implode()))
+        file = spool / f"{number}.parquet"
+        settle_lines(lines, source).select(_PLACE, *SETTLED).sort(_PLACE).collect().write_parquet(file)
+        yield file
+
+
+def _changed(part: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """Rows with their changes. A row without any stays as it is."""
+    there = changes.select(_PLACE, *(pl.col(name).alias(_new(name)) for name in SETTLED))
+    has_changed = pl.col(_new(OUTCOME)).is_not_null()
+    values = (pl.when(has_changed).then(_new(name)).otherwise(name).alias(name) for name in SETTLED)
+    return part.join(there, on=_PLACE, how="left", maintain_order="left").with_columns(values)
+
+
+def _new(name: str) -> str:
+    return f"_settled{name}"
