@@ -28,7 +28,7 @@ SETTLED: Final = (REASON, OUTCOME, AMOUNT, ORDER_DATE, UPDATED_AT, DAY)  # the c
 
 _VALUES: Final = (AMOUNT, ORDER_DATE, UPDATED_AT, DAY)  # of versions of orders only
 _MONEY: Final = polars_schema("raw_orders")[AMOUNT]
-_PLACE, _STRETCH, _IS_LINE, _IS_DELETE = "_place", "_stretch", "_is_line", "_is_delete"
+_PLACE, _STRETCH, _IS_LINE, _IS_DELETE = "_line_place", "_stretch", "_is_line", "_is_delete"
 
 
 def settle_lines(rows: pl.LazyFrame, source: Source) -> pl.LazyFrame:

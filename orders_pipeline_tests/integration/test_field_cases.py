@@ -89,6 +89,12 @@ DECLARED = {
         'drop = { Status = ["Failed"] }',
         Loaded("170.00", 2),
     ),
+    "line_items.tsv": ('lines = "sum"', Loaded("45.00", 2)),
+    "amazon_items.tsv": (
+        'columns = { order_id = "order-id", customer_id = "buyer-email", amount = "item-price",'
+        ' order_date = "purchase-date" }\nlines = "sum"',
+        Loaded("40.00", 1),
+    ),
 }
 ALIASES = "orderId=order_id,total=amount,Name=order_id"
 
@@ -146,6 +152,12 @@ def test_each_export_counts_as_its_declaration_says_whether_that_comes_before_or
         name: expected for name, (_, expected) in DECLARED.items()
     }
     assert pipeline.status().quarantined == []
+    orders = {order_id: amount for order_id, (_, amount, _) in pipeline.orders().items()}
+    assert {name: orders[name] for name in ("LI-1", "LI-2", "058-1")} == {
+        "LI-1": "35.00",
+        "LI-2": "10.00",
+        "058-1": "40.00",
+    }
 
 
 def _told(file: FileStatus | None, expected: SetAside) -> SetAside | str:
