@@ -98,12 +98,24 @@ def rows(draw: st.DrawFn, columns: list[str]) -> list[str]:
 
 
 @st.composite
+def parts(draw: st.DrawFn, columns: list[str], lines: list[list[str]]) -> list[str]:
+    """Another line of an order that the file has."""
+    line = draw(st.sampled_from(lines))
+    changed = {"amount": AMOUNTS | WRONG["amount"], "kind": COLUMNS["kind"], "updated_at": UPDATES}
+    different = draw(
+        st.sampled_from([["amount"], ["amount"], ["amount"], ["amount", "kind"], ["amount", "updated_at"]])
+    )
+    return [draw(changed[name]) if name in different else field for name, field in zip(columns, line, strict=False)]
+
+
+@st.composite
 def contents(draw: st.DrawFn) -> bytes:
     """A file that can be read."""
     columns = draw(st.permutations(["order_id", "customer_id", "amount", "order_date"]))
     more = [["kind"], ["updated_at", "kind"], ["updated_at", "kind"], ["kind", "updated_at", "note"], ["updated_at"]]
     columns = [*columns, *draw(st.sampled_from(more))]
     lines = draw(st.lists(st.one_of(rows(columns), rows(columns), rows(columns), st.just([])), min_size=3, max_size=6))
+    lines += draw(st.lists(parts(columns, lines), max_size=3))
     content = _csv([columns, *lines], end=draw(st.sampled_from(["\n", "\r\n"])))
     return gzipped(content) if draw(st.integers(0, 5)) == 5 else content
 
@@ -113,6 +125,11 @@ DECLARATIONS: Final = [
     Declared("deletes", "kind", frozenset({"gone"})),
     Declared("drop", "kind", frozenset({"draft", ""})),
     Declared("keep", "kind", frozenset({"sold"})),
+    Declared(lines="sum"),
+    Declared("deletes", "kind", frozenset({"gone"}), "sum"),
+    Declared("drop", "kind", frozenset({"draft", ""}), "sum"),
+    Declared(lines="refuse"),
+    Declared("drop", "kind", frozenset({"draft", ""}), "refuse"),
 ]
 ZONES: Final = st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"])
 UNREADABLE: Final = st.sampled_from(
@@ -165,11 +182,12 @@ class History(RuleBasedStateMachine):
         self.delivered: set[date] = set()
         self.built: dict[str, set[date]] = {asset: set() for asset in BY_DAY}
 
-    @initialize(zone=ZONES, first=contents(), second=contents())
-    def begin(self, zone: str, first: bytes, second: bytes) -> None:
+    @initialize(zone=ZONES, declared=st.sampled_from(DECLARATIONS), first=contents(), second=contents())
+    def begin(self, zone: str, declared: Declared | None, first: bytes, second: bytes) -> None:
         """Two files that share orders, and all tables built from them: from here on something can go wrong."""
         self.environment.setenv("ORDERS_TIMEZONE", zone)
         self.oracle = Oracle(ZoneInfo(zone), date(2026, 1, 1), _today(zone))
+        self._declare(declared)
         self._put(f"{s3.prefix}a.csv", first)
         self._put(f"{s3.prefix}z.csv", second)
         self.sync()
@@ -374,9 +392,7 @@ class History(RuleBasedStateMachine):
         """All files are read by another declaration; at once, as no day is built from those that are yet to be."""
         if declared == self.oracle.declared:
             return
-        toml = "" if declared is None else _toml(declared)
-        apply(postgres.ledger(), s3, read_settings(), toml, "a history")
-        self.oracle.declare(declared)
+        self._declare(declared)
         self._observe([])
         before = dict(self.oracle.active)
         self.oracle.revalidate()
@@ -426,6 +442,11 @@ class History(RuleBasedStateMachine):
         expected = self._build_unpartitioned(everything=full_refresh)
         config = {"ops": {"raw_orders": {"config": {"s3_keys": keys}}}} if keys else {}
         self._run("s3_arrival", expected, config=config, tags={"orders/full_refresh": str(full_refresh).lower()})
+
+    def _declare(self, declared: Declared | None) -> None:
+        toml = "" if declared is None else _toml(declared)
+        apply(postgres.ledger(), s3, read_settings(), toml, "a history")
+        self.oracle.declare(declared)
 
     # The model
 
@@ -499,7 +520,8 @@ class History(RuleBasedStateMachine):
         assert pipeline.spend() == expected.spend
         assert sorted(row[:3] for row in pipeline.rejected()) == expected.rejected
         assert pipeline.superseded() == expected.superseded
-        counted = pipeline.query("SELECT key, rows, clean_rows, void_rows FROM ledger.landed_files WHERE active")
+        counts = "rows, clean_rows, void_rows, merged_rows, blank_rows"
+        counted = pipeline.query(f"SELECT key, {counts} FROM ledger.landed_files WHERE active")
         assert {key: outcomes for key, *outcomes in counted} == {
             key: _outcomes(file) for key, file in self.oracle.active.items()
         }
@@ -567,16 +589,17 @@ class History(RuleBasedStateMachine):
 
 
 def _outcomes(file: Readable) -> list[int]:
-    """How many rows a file has, how many of them are clean, and how many void."""
-    rows = len(file.orders) + len(file.rejects) + file.without_id
-    return [rows, len(file.clean), len(file.orders) - len(file.clean) + file.without_id]
+    """How many rows a file has, and how many of them are clean, void, merged and blank."""
+    void = len(file.orders) - len(file.clean) + file.without_id
+    rows = len(file.clean) + void + file.merged + file.blank + len(file.rejects)
+    return [rows, len(file.clean), void, file.merged, file.blank]
 
 
 def _toml(declared: Declared) -> str:
     """The declaration of a source for all files."""
     values = ", ".join(f"'{value}'" for value in sorted(declared.values))
-    condition = f"{declared.how} = {{ {declared.column} = [{values}] }}"
-    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}\n"
+    condition = f"{declared.how} = {{ {declared.column} = [{values}] }}\n" if declared.how else ""
+    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}lines = '{declared.lines}'\n"
 
 
 def _today(zone: str) -> date:

@@ -5,9 +5,9 @@ import csv
 import gzip
 import re
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -52,15 +52,41 @@ class Reject:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a source says by one of its columns: `deletes` or `drop` the rows with these values, or `keep` no others."""
+    """What a source says by one of its columns: `deletes` or `drop` the rows with these values, or `keep` no others
+    (nothing, if `how` is empty). And what the `lines` with one order_id are: the `last` one counts, or their `sum`, or
+    a file `refuse`s them."""
 
-    how: str
-    column: str
-    values: frozenset[str]
+    how: str = ""
+    column: str = ""
+    values: frozenset[str] = frozenset()
+    lines: str = "last"
 
-    def is_void(self, value: str) -> bool:
-        """Whether a row with this value is void."""
-        return (value.strip() in self.values) is (self.how != "keep")
+    def is_void(self, fields: Mapping[str, str]) -> bool:
+        """Whether a row is void."""
+        return self.how != "" and (fields[self.column].strip() in self.values) is (self.how != "keep")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row, before it is known what the other rows of its order mean for it."""
+
+    number: int
+    order_id: str  # empty if it has none
+    outcome: str
+    reason: str = ""
+    order: Order | None = None  # of a clean or void row
+    updated_at: datetime = NEVER
+    is_delete: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        return self.outcome == "counts"
+
+    def rejected(self, reason: str) -> "Line":
+        return replace(self, outcome="rejected", reason=reason, order=None)
+
+    def merged(self) -> "Line":
+        return replace(self, outcome="merged", order=None)
 
 
 @dataclass(frozen=True)
@@ -73,6 +99,8 @@ class Readable:
     rejects: tuple[Reject, ...] = ()
     declared: "Declared | None" = None  # by which it was read
     without_id: int = 0  # rows that are dropped and have no id: they have no effect
+    merged: int = 0  # rows that are in the sum of another, or are dropped beside it
+    blank: int = 0  # rows that are no line of an order
 
     @property
     def clean(self) -> list[Order]:
@@ -227,40 +255,105 @@ def read(
     try:
         text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode()
         reader = csv.reader(StringIO(text, newline=""), strict=True)
-        lines = [(before + 1, row) for before, row in _numbered(reader)]
+        rows = [(before + 1, row) for before, row in _numbered(reader)]
     except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error):
         return None
-    if not lines or not set(REQUIRED) <= set(lines[0][1]):
+    if not rows or not set(REQUIRED) <= set(rows[0][1]):
         return None
-    header = lines[0][1]
-    if declared and declared.column not in header:
+    header = rows[0][1]
+    declared = declared or Declared()
+    if declared.how and declared.column not in header:
         return None
-    orders, rejects, without_id = [], [], 0
-    for number, row in lines[1:]:
-        fields = dict(zip(header, row, strict=False))
-        is_void = declared is not None and len(row) == len(header) and declared.is_void(fields[declared.column])
-        is_delete = declared is not None and declared.how == "deletes"
-        if reason := reason_against_void(fields, is_delete) if is_void else reason_against(header, row):
-            rejects.append(Reject(key, number, reason))
-            continue
-        if is_void and is_missing(fields["order_id"]):
-            without_id += 1
-            continue
-        updated_at = fields.get("updated_at", "")
-        rank = (ranked_at if is_missing(updated_at) else _instant(updated_at, zone), key.encode(), number)
-        if is_void:
-            orders.append(Order(fields["order_id"], "", Decimal(0), NEVER.replace(tzinfo=None), rank, is_void=True))
-            continue
-        orders.append(
-            Order(
-                fields["order_id"],
-                fields["customer_id"],
-                Decimal(fields["amount"].strip()),
-                _wall_clock(fields["order_date"], zone),
-                rank,
-            )
-        )
-    return Readable(content, ranked_at, tuple(orders), tuple(rejects), declared, without_id)
+    each = [_line(key, number, header, row, ranked_at, zone, declared) for number, row in rows[1:]]
+    lines = _settled(each, declared.lines)
+    outcomes = Counter(line.outcome for line in lines)
+    return Readable(
+        content,
+        ranked_at,
+        tuple(line.order for line in lines if line.order),
+        tuple(Reject(key, line.number, line.reason) for line in lines if line.outcome == "rejected"),
+        declared if declared != Declared() else None,
+        without_id=sum(line.outcome == "void" and line.order is None for line in lines),
+        merged=outcomes["merged"],
+        blank=outcomes["blank"],
+    )
+
+
+def _line(
+    key: str, number: int, header: list[str], row: list[str], ranked_at: datetime, zone: ZoneInfo, declared: Declared
+) -> Line:
+    """A row, judged alone."""
+    fields = dict(zip(header, row, strict=False))
+    is_whole = len(row) == len(header)
+    is_void, is_delete = is_whole and declared.is_void(fields), declared.how == "deletes"
+    order_id = fields["order_id"] if is_whole and not is_missing(fields["order_id"]) else ""
+    is_no_line = all(map(is_missing, row)) or (order_id and is_missing(fields.get("amount", "")))
+    if declared.lines == "sum" and is_whole and not is_void and is_no_line:
+        return Line(number, order_id, "blank")
+    if reason := reason_against_void(fields, is_delete) if is_void else reason_against(header, row):
+        return Line(number, order_id, "rejected", reason)
+    if is_void and not order_id:
+        return Line(number, order_id, "void")
+    updated_at = fields.get("updated_at", "")
+    time = NEVER if is_missing(updated_at) else _instant(updated_at, zone)
+    rank = (ranked_at if is_missing(updated_at) else time, key.encode(), number)
+    if is_void:
+        order = Order(order_id, "", Decimal(0), NEVER.replace(tzinfo=None), rank, is_void=True)
+        return Line(number, order_id, "void", "", order, time, is_delete)
+    amount, when = Decimal(fields["amount"].strip()), _wall_clock(fields["order_date"], zone)
+    return Line(number, order_id, "counts", "", Order(order_id, fields["customer_id"], amount, when, rank), time)
+
+
+def _settled(lines: list[Line], how: str) -> list[Line]:
+    """Rows, with what the other rows of their orders mean for them."""
+    orders: defaultdict[str, list[Line]] = defaultdict(list)
+    alone = []
+    for line in lines:
+        if how == "last" or not line.order_id or line.outcome == "blank":
+            alone.append(line)
+        else:
+            orders[line.order_id].append(line)
+    settle = _refused if how == "refuse" else _summed
+    return sorted([*alone, *(line for own in orders.values() for line in settle(own))], key=lambda line: line.number)
+
+
+def _refused(own: list[Line]) -> list[Line]:
+    """The rows of one order, all clean ones rejected if there are several."""
+    is_repeated = sum(line.is_clean for line in own) > 1
+    return [line.rejected("order_id_repeated") if line.is_clean and is_repeated else line for line in own]
+
+
+def _summed(own: list[Line]) -> list[Line]:
+    """The rows of one order with the sum in one of them, from one delete to the next; or rejected."""
+    if any(line.outcome == "rejected" for line in own):
+        return [
+            line if line.outcome == "rejected" or line.is_delete else line.rejected("line_rejected") for line in own
+        ]
+    found: list[Line] = []
+    together: list[Line] = []
+    for line in sorted(own, key=lambda line: (line.updated_at, line.number)):
+        if line.is_delete:
+            found += [*_sum(together), line]
+            together = []
+        else:
+            together.append(line)
+    return found + _sum(together)
+
+
+def _sum(lines: list[Line]) -> list[Line]:
+    """Lines, oldest first, that no delete separates."""
+    clean = [line.order for line in lines if line.is_clean and line.order]
+    if not clean:
+        return lines
+    if len({(order.customer, order.day) for order in clean}) > 1:
+        return [line.rejected("lines_differ") for line in lines]
+    total = sum((order.amount for order in clean), Decimal(0))
+    if abs(total) >= 10**16:
+        return [line.rejected("amount_not_decimal") for line in lines]
+    return [
+        replace(line, order=replace(clean[-1], amount=total)) if line.order is clean[-1] else line.merged()
+        for line in lines
+    ]
 
 
 def reason_against_void(fields: Mapping[str, str], is_delete: bool) -> str | None:
