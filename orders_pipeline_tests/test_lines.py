@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders_pipeline import validation
@@ -170,6 +170,7 @@ LINES: Final = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_a_sum_is_the_one_worked_out_by_hand_or_its_lines_are_rejected(rows: list[tuple[str, str, str]]) -> None:
     found = settle(Source(lines="sum"), *[line(one, amount, updated_at=time) for one, amount, time in rows])

@@ -986,6 +986,31 @@ MUTANTS = [
         tests="landing/test_declared_sources.py",
         chosen="keeps_counting",
     ),
+    Mutant(
+        "13 no silent wrong number",
+        "the readable lines of an order are summed without the unreadable one",
+        of="lines:_summed",
+        old="(is_line & (outcome == REJECTED)).any().over(",
+        new="(is_line & (outcome == BLANK)).any().over(",
+        tests="test_lines.py",
+    ),
+    Mutant(
+        "4 conserved",
+        "lines are settled only where one batch has all of an order",
+        of="landing.settled_rows:_changes",
+        old="every.filter(_ID.is_in(twice.implode()))",
+        new="every.head(_ROWS_AT_ONCE).filter(_ID.is_in(twice.implode()))",
+        tests="landing/test_settled_rows.py",
+        chosen="across_batches",
+    ),
+    Mutant(
+        "13 no silent wrong number",
+        "a dropped line beside lines that count deletes their order",
+        of="lines:_summed",
+        old="pl.when(is_line & has_clean & (pl.col(_PLACE) != last))",
+        new="pl.when(is_clean & (pl.col(_PLACE) != last))",
+        tests="test_lines.py",
+    ),
 ]
 
 
