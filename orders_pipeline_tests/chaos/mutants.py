@@ -495,7 +495,7 @@ MUTANTS = [
     Mutant(
         "11 exact",
         "an error value of a spreadsheet counts as an id",
-        of="validation:_has_no_id",
+        of="validation:has_no_id",
         old="return is_missing | text.str.contains(ERROR_VALUE)",
         new="return is_missing",
         tests="test_validation.py",
@@ -567,7 +567,7 @@ MUTANTS = [
         "12 no vacuous check",
         "a small file without any clean row passes",
         of="quality.reject_rate:above",
-        old="if row.rejected == row.rows or is_above(*row[:4])",
+        old="if row.versions == 0 or is_above(*row[:4])",
         new="if row.rows >= UNREADABLE_FILE_ROWS and is_above(*row[:4])",
         tests="checks/test_few_rows_are_rejected.py",
         chosen="hardly_any",
