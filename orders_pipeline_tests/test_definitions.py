@@ -46,6 +46,7 @@ def test_the_inventory() -> None:
         ("rejected_orders", "few_rows_are_rejected"),
         ("daily_revenue", "revenue_reconciles"),
         ("daily_revenue", "revenue_is_plausible"),
+        ("daily_revenue", "no_revenue_vanishes"),
         ("daily_orders", "orders_not_empty"),
         ("daily_orders", "no_negative_amounts"),
     }

@@ -6,9 +6,9 @@ import dagster as dg
 
 from orders_pipeline.assets.daily import daily_revenue_partitioned
 from orders_pipeline.assets.orders import daily_revenue
-from orders_pipeline.checks.results import ERROR, calendar, recorded, result, scope_of
+from orders_pipeline.checks.results import ERROR, calendar, nothing_checked, recorded, result, scope_of
 from orders_pipeline.ledger import findings
-from orders_pipeline.quality import anomalies, reconciliation
+from orders_pipeline.quality import anomalies, reconciliation, vanished
 from orders_pipeline.resources import PostgresResource
 from orders_pipeline.text import list_days
 from orders_pipeline.ui.findings import messages, odd_days
@@ -64,4 +64,26 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
     )
 
 
-CHECKS: Final = [revenue_reconciles, revenue_is_plausible]
+@dg.asset_check(asset=daily_revenue)
+def no_revenue_vanishes(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No day has lost more than half of its revenue without a person asking for it. Compares the days that the run
+    built with all that they have shown; the daily job compares all days."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "no_revenue_vanishes")
+    found = vanished.find(engine, scope_of(context), calendar(), examination.days)
+    standing = recorded(engine, examination, [day.finding() for day in found.vanished], found.examined)
+    if not (found.compared or standing.open):
+        return nothing_checked("daily_revenue", found.stale)
+    lost = sum(one.amount or 0 for one in standing.open)
+    return result(
+        standing,
+        failing=f"{lost:,.2f} vanished on {len(standing.open)} days, and nobody asked for it:"
+        f" {messages(standing.open, '; ')}. A key was overwritten, or rows were deleted from the source table. Upload"
+        " the file again under another key, or restore the rows. If the table keeps only recent orders, declare"
+        " `frozen_after`.",
+        passing=f"No revenue has vanished on {len(found.compared)} days: {list_days(found.compared)}.",
+        metadata={_COMPARED: len(found.compared)},
+    )
+
+
+CHECKS: Final = [revenue_reconciles, revenue_is_plausible, no_revenue_vanishes]

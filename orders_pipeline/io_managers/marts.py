@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.io_managers import handoff
 from orders_pipeline.io_managers.handoff import Handoff
 from orders_pipeline.io_managers.plan import FilesBuild
-from orders_pipeline.ledger import active, builds
+from orders_pipeline.ledger import active, builds, staleness
 from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.published import NO_ORDERS, Change, Figure, publish
@@ -64,13 +64,17 @@ class MartsIOManager(dg.ConfigurableIOManager):
         def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
             built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
             with engine.begin() as transaction:
+                before = builds.versions(transaction, build.asset, by_day)
                 current = builds.commit_build(transaction, build, built, context.run_id)
                 transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
                 if current:
                     copy_frame(transaction, table.schema, table.name, pl.concat([by_day[day] for day in current]))
                 if build.asset == "daily_revenue":
                     figures = {day: _figure(by_day[day]) for day in current}
-                    changes.extend(publish(transaction, figures, handoff.reasons(build), context.run_id))
+                    causes = handoff.reasons(build)
+                    now = builds.versions(transaction, build.asset, current)
+                    asked = staleness.asked_for(transaction, before, now)
+                    changes.extend(publish(transaction, figures, causes, asked, context.run_id))
             return len(current)
 
         whole: dict[date, pl.DataFrame] = {}

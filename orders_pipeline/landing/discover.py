@@ -138,7 +138,7 @@ def _retract_gone_days(ingest: Ingest, settings: Settings, there: list[FileVersi
     )
     for key in gone:
         report.changed_days |= ingest.retract(
-            [(source_table.BUCKET, key)], "The day is gone from the table.", forget=True
+            [(source_table.BUCKET, key)], "The day is gone from the table.", asked_for=False, forget=True
         )
         report.remarks.append(f"{key} is gone from the source table.")
 

@@ -2,7 +2,7 @@
 overlap. Computed before the transaction, recorded in it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +13,7 @@ from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import overlap, raw_objects
 from orders_pipeline.ledger import active, overlaps, staleness
 from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.storage.lake import Lake
 
 
@@ -23,36 +24,87 @@ class Impact:
     changed_days: set[date]  # the days whose rows may change
     unpaired: list[ActiveFile]  # files whose recorded overlaps no longer hold
     pairs: set[overlap.Pair]  # files that overlap from now on
+    asked_days: set[date]  # of the changed days, those for which a person asked
+    taken_days: set[date]  # of the changed days, those that lose rows, for which nobody asked
 
     def record(self, connection: Connection) -> None:
         """Record everything in the caller's transaction."""
         overlaps.forget(connection, self.unpaired)
         overlaps.record(connection, self.pairs)
-        staleness.bump_versions(connection, self.changed_days)
+        staleness.bump_versions(connection, self.changed_days, asked=self.asked_days, taken=self.taken_days)
 
 
-def on_activate(connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger) -> Impact:
+def on_activate(
+    connection: Connection, lake: Lake, coming: Sequence[ActiveFile], log: logging.Logger, *, asked_for: bool = False
+) -> Impact:
     """The impact of files that become active. Each replaces the active version of its key. If both have the same raw
-    object, because their bytes are equal, nothing changes."""
-    replaced = active.of_keys(connection, [(file.version.bucket, file.version.key) for file in coming])
+    object, because their bytes are equal, nothing changes. `asked_for`: a person asked for these files to count."""
+    replaced = active.of_keys(connection, map(_key, coming))
     kept = {file.raw.path for file in coming} & {file.raw.path for file in replaced}  # equal bytes: nothing changes
     fresh = [file for file in coming if file.raw.path not in kept]
     leaving = [file for file in replaced if file.raw.path not in kept]
     gone = {file.raw.path for file in leaving}
     overlapping = [file for file in active.overlapping(connection, fresh) if file.raw.path not in gone]
     partners = overlaps.partners(connection, leaving)
+    asked = {file.version for file in fresh} if asked_for else _read_otherwise(connection, fresh, leaving)
     connection.rollback()  # no transaction stays open while the lake is read
     pairs = _pairs(lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
     partners += [file for file in overlapping if file.raw.path in paired]
-    return Impact(_changed_days(lake, [*fresh, *leaving], partners, log), [*leaving, *fresh], pairs)
+    changed_days = _changed_days(lake, [*fresh, *leaving], partners, log)
+    asked_keys = {_key(file) for file in fresh if file.version in asked}
+    return Impact(
+        changed_days,
+        [*leaving, *fresh],
+        pairs,
+        # Of a batch with other files too, their own days: who changed the days of their partners is not known.
+        changed_days
+        if len(asked_keys) == len(fresh)
+        else _days(file for file in [*fresh, *leaving] if _key(file) in asked_keys),
+        _days(file for file in leaving if _key(file) not in asked_keys),
+    )
 
 
-def on_deactivate(connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger) -> Impact:
-    """The impact of active files that stop being active."""
+def on_deactivate(
+    connection: Connection, lake: Lake, going: Sequence[ActiveFile], log: logging.Logger, *, asked_for: bool
+) -> Impact:
+    """The impact of active files that stop being active. `asked_for`: a person retracts them."""
     partners = overlaps.partners(connection, going)
     connection.rollback()
-    return Impact(_changed_days(lake, going, partners, log), list(going), set())
+    changed_days = _changed_days(lake, going, partners, log)
+    return Impact(
+        changed_days, list(going), set(), changed_days if asked_for else set(), set() if asked_for else _days(going)
+    )
+
+
+def _read_otherwise(
+    connection: Connection, fresh: Sequence[ActiveFile], leaving: Sequence[ActiveFile]
+) -> set[FileVersion]:
+    """The files whose sender changed nothing: they are read by another declaration or for another time zone than the
+    version that they replace. Not those that an upgrade reads otherwise."""
+    replaced = {_key(file): file for file in leaving}
+    same = [(file, before) for file in fresh if (before := replaced.get(_key(file))) and _is_same(file, before)]
+    upgraded = active.of_older_rules(connection, [before.version for _, before in same]) if same else set()
+    return {file.version for file, before in same if before.version not in upgraded}
+
+
+def _is_same(file: ActiveFile, before: ActiveFile) -> bool:
+    """Whether two versions of a key have the same rows, as far as is known. The ETag of a day of the source table
+    depends on the declaration, so the number of its rows has to do if another one applies."""
+    version = file.version
+    if version.bucket == TABLE and version.etag != before.version.etag:
+        declared = [(raw.bytes_hash, raw.rows_hash) for raw in (file.raw, before.raw)]
+        return declared[0] != declared[1] and version.size == before.version.size
+    return before.has_bytes_of(version, file.raw.content_hash)
+
+
+def _key(file: ActiveFile) -> tuple[str, str]:
+    return file.version.bucket, file.version.key
+
+
+def _days(files: Iterable[ActiveFile]) -> set[date]:
+    """The days of the rows of files."""
+    return {day for file in files for day in file.raw.days}
 
 
 def _pairs(
@@ -76,7 +128,7 @@ def _changed_days(
     """The days whose rows may change when these files, old and new versions, become active or stop being active.
 
     These are the days of their rows, and of rows with the same order ids in their partners."""
-    changed_days = {day for file in changed for day in file.raw.days}
+    changed_days = _days(changed)
     try:
         return changed_days | raw_objects.days_elsewhere(lake, changed, _beyond(changed_days, partners))
     except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

@@ -119,19 +119,25 @@ class Ingest:
             report.add(self.count([by_version[version] for version in batch]))
         return report
 
-    def count(self, made: Sequence[ActiveFile]) -> Report:
-        """Make claimed versions active with these objects, in one transaction."""
-        return self._commit(made, {}, [])
+    def count(self, made: Sequence[ActiveFile], *, asked_for: bool = False) -> Report:
+        """Make claimed versions active with these objects, in one transaction. `asked_for`: a person asked for it."""
+        return self._commit(made, {}, [], asked_for=asked_for)
 
     def retract(
-        self, keys: Sequence[tuple[str, str]], message: str, *, dismissing: str | None = None, forget: bool = False
+        self,
+        keys: Sequence[tuple[str, str]],
+        message: str,
+        *,
+        asked_for: bool,
+        dismissing: str | None = None,
+        forget: bool = False,
     ) -> set[date]:
         """Remove the rows of (bucket, key) pairs until a new version lands. Returns the days that change.
 
-        `dismissing`: the message with which quarantined and failing versions are taken off the reports. `forget`: if a
-        version that was seen before comes back, it is new again."""
+        `asked_for`: a person asked for it. `dismissing`: the message with which quarantined and failing versions are
+        taken off the reports. `forget`: if a version that was seen before comes back, it is new again."""
         removed = active.of_keys(self.connection, keys)
-        impact = on_deactivate(self.connection, self.lake, removed, self.log)
+        impact = on_deactivate(self.connection, self.lake, removed, self.log, asked_for=asked_for)
         with self.transaction():
             for bucket, key in keys:
                 if dismissing is not None:
@@ -246,10 +252,12 @@ class Ingest:
         loaded: Sequence[ActiveFile],
         failed: dict[FileVersion, Exception],
         last_attempts: Sequence[FileVersion],
+        *,
+        asked_for: bool = False,
     ) -> Report:
         """Settle a batch in one transaction of the session that holds the lock."""
         remarks = schema_drift.new_columns(self.connection, loaded, partial(raw_objects.unused_columns, self.lake))
-        impact = on_activate(self.connection, self.lake, loaded, self.log)
+        impact = on_activate(self.connection, self.lake, loaded, self.log, asked_for=asked_for)
         report = Report(loaded=list(loaded), changed_days=impact.changed_days, remarks=remarks)
         with self.transaction():
             for version, error in failed.items():

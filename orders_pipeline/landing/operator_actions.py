@@ -67,7 +67,7 @@ def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[lis
     known.pop((WHOLE.bucket, WHOLE.key), None)  # an entry for a table that does not answer is no file
     ingest.connection.rollback()
     keys = _chosen(named, known, list, "file that is active, quarantined, failing or archived")
-    return [key for _, key in keys], ingest.retract(keys, _RETRACTED, dismissing=_DISMISSED)
+    return [key for _, key in keys], ingest.retract(keys, _RETRACTED, asked_for=True, dismissing=_DISMISSED)
 
 
 def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], list[str], set[date]]:
@@ -96,7 +96,7 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
     with ingest.transaction():
         for version in to_read:
             retractions.make_pending(ingest.connection, version)
-    report = ingest.count(back)
+    report = ingest.count(back, asked_for=True)
     return [file.version.key for file in back], [version.key for version in to_read], report.changed_days
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.models import built_files, landed_files
-from orders_pipeline.ledger.records import ActiveFile, active_file, is_version, pairs
+from orders_pipeline.ledger.records import ActiveFile, active_file, is_version, pairs, version_of
 from orders_pipeline.ledger.versions import LOST, FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline.sources.declaration import Sources
@@ -51,6 +51,16 @@ def validated(connection: Connection, version: FileVersion, zone: str) -> Active
     query = sa.select(landed_files).where(*is_version(version), _t.path.is_not(None), *_is_validated_for(zone))
     row = connection.execute(query).one_or_none()
     return None if row is None else active_file(row)
+
+
+def of_older_rules(connection: Connection, versions: Iterable[FileVersion]) -> set[FileVersion]:
+    """Those of these active versions that an older code version validated, short of those that are to be read again."""
+    wanted = set(versions)
+    keys = pairs((version.bucket, version.key) for version in wanted)
+    query = sa.select(landed_files).where(
+        _t.active, sa.tuple_(_t.bucket, _t.key).in_(keys), _t.rules.between(1, CODE_VERSIONS["raw_orders"] - 1)
+    )
+    return wanted & {version_of(row) for row in connection.execute(query)}
 
 
 def _is_validated_for(zone: str) -> list[sa.ColumnElement[bool]]:

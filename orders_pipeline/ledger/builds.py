@@ -90,6 +90,14 @@ def row_counts(connection: Connection, asset: str, days: Iterable[date]) -> dict
     return {row.day: row.rows for row in connection.execute(query)}
 
 
+def versions(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, int]:
+    """The day version that the orders of each built day of a table are of. Days that release 0.2 built are left out."""
+    query = sa.select(built_days.c.day, built_days.c.version).where(
+        built_days.c.asset == asset, built_days.c.day.in_(list(days)), built_days.c.version.is_not(None)
+    )
+    return {row.day: row.version for row in connection.execute(query)}
+
+
 def total_rows(connection: Connection, asset: str) -> int:
     """The rows of a table, over all its built days."""
     query = sa.select(sa.func.coalesce(sa.func.sum(built_days.c.rows), 0)).where(built_days.c.asset == asset)
@@ -105,8 +113,11 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
     if not built:
         return []
     by_day = {day.day: day for day in built}
-    if not reads_raw(build.asset):
-        by_day = _with_current_upstream(connection, build.asset, by_day)
+    if reads_raw(build.asset):
+        of_version = {day: int(entry.input) for day, entry in by_day.items()}
+    else:
+        of_version = _with_current_upstream(connection, build.asset, by_day)
+        by_day = {day: by_day[day] for day in of_version}
     if not by_day:
         return []
     statement = insert(built_days)
@@ -115,7 +126,7 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
     if reads_raw(build.asset):
         versions = sa.cast(built_days.c.input, sa.BigInteger), sa.cast(fresh.input, sa.BigInteger)
         older = sa.and_(older, versions[0] <= versions[1])
-    replacement = {name: fresh[name] for name in ("input", "path", "rows", "rules", "zone", "run_id")} | {
+    replacement = {name: fresh[name] for name in ("input", "path", "rows", "rules", "zone", "run_id", "version")} | {
         "built_at": sa.func.clock_timestamp(),
         "blocked_by": sa.null(),
     }
@@ -131,6 +142,7 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
                     "rules": CODE_VERSIONS[build.asset],
                     "zone": build.calendar.zone,
                     "run_id": run_id,
+                    "version": of_version[day],
                 }
                 for day in sorted(by_day)
             ]
@@ -160,14 +172,13 @@ def _lock(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
     connection.execute(sa.select(built_days.c.day).where(*which).order_by(built_days.c.day).with_for_update())
 
 
-def _with_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, BuiltDay]:
-    """The days built from the current upstream day. Locks those days, so that they stay current until the transaction
-    ends."""
+def _with_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, int]:
+    """The days built from the current upstream day, with the day version of that one, which reads raw orders. Locks the
+    upstream days, so that they stay current until the transaction ends."""
     query = (
-        sa.select(built_days.c.day, built_days.c.path)
+        sa.select(built_days.c.day, built_days.c.path, built_days.c.input)
         .where(built_days.c.asset == UPSTREAM[asset], built_days.c.day.in_(list(built)))
         .order_by(built_days.c.day)
         .with_for_update(read=True)
     )
-    current = {row.day: row.path for row in connection.execute(query)}
-    return {day: entry for day, entry in built.items() if current.get(day) == entry.input}
+    return {row.day: int(row.input) for row in connection.execute(query) if row.path == built[row.day].input}

@@ -88,6 +88,9 @@ order_days: Final = sa.Table(
     metadata,
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
+    # The last versions that a person asked for, and that took away rows as nobody asked.
+    sa.Column("asked_version", sa.BigInteger),
+    sa.Column("taken_version", sa.BigInteger),
     schema=LEDGER,
 )
 
@@ -105,6 +108,8 @@ built_days: Final = sa.Table(
     sa.Column("built_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     # The blocking check that failed on it: nothing is built from this day until it is rebuilt.
     sa.Column("blocked_by", sa.Text),
+    # The day version that its orders are of; null if release 0.2 built it.
+    sa.Column("version", sa.BigInteger),
     schema=LEDGER,
 )
 
@@ -155,7 +160,8 @@ superseded: Final = sa.Table(
     schema=LEDGER,
 )
 
-# Every figure that `daily_revenue` has shown for a day, oldest first, and why it was built. Append-only.
+# Every figure that `daily_revenue` has shown for a day, oldest first, and why it was built. Append-only. `asked_for`: a
+# person asked for what changed since the one before.
 published: Final = sa.Table(
     "published",
     metadata,
@@ -165,6 +171,7 @@ published: Final = sa.Table(
     sa.Column("orders", sa.BigInteger, nullable=False),
     sa.Column("built_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("asked_for", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Index("published_day", "day", "id"),
     schema=LEDGER,

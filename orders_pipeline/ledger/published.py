@@ -1,8 +1,8 @@
 """What `daily_revenue` has shown for each day: every figure, when it appeared, and why its day was built."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -34,11 +34,27 @@ class Change:
     cause: str
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A revenue that a day showed, since when, and why the day was built. `asked_for`: a person asked for what changed
+    since the figure before."""
+
+    revenue: Decimal
+    at: datetime
+    cause: str
+    asked_for: bool
+
+
 def publish(
-    connection: Connection, figures: Mapping[date, Figure], causes: Mapping[date, str], run_id: str
+    connection: Connection,
+    figures: Mapping[date, Figure],
+    causes: Mapping[date, str],
+    asked: Collection[date],
+    run_id: str,
 ) -> list[Change]:
     """Record the figures that differ from the last ones of their days, in the transaction that shows them. Returns the
-    changes, in order of day. The caller holds the locks of these days (`commit_build`)."""
+    changes, in order of day. The caller holds the locks of these days (`commit_build`). `asked`: the days whose change
+    a person asked for."""
     last = last_figures(connection, figures)
     changes = [
         Change(day, before, after, str(causes[day]))
@@ -55,6 +71,7 @@ def publish(
                     "revenue": change.after.revenue,
                     "orders": change.after.orders,
                     "cause": change.cause,
+                    "asked_for": change.day in asked,
                     "run_id": run_id,
                 }
                 for change in changes
@@ -72,3 +89,18 @@ def last_figures(connection: Connection, days: Iterable[date]) -> dict[date, Fig
         .order_by(published.c.day, published.c.id.desc())
     )
     return {row.day: Figure(row.revenue, row.orders) for row in connection.execute(query)}
+
+
+def histories(connection: Connection, days: Iterable[date]) -> dict[date, list[Shown]]:
+    """Every revenue that each of these days has shown, oldest first. Days that never had orders are left out."""
+    t = published.c
+    query = (
+        sa.select(t.day, t.revenue, t.built_at, t.cause, t.asked_for)
+        .where(t.day == sa.any_(sa.literal(sorted(days), sa.ARRAY(sa.Date))))
+        .order_by(t.day, t.id)
+    )
+    found: dict[date, list[Shown]] = {}
+    for row in connection.execute(query):
+        shown = Shown(row.revenue, row.built_at.astimezone(UTC), row.cause, row.asked_for)
+        found.setdefault(row.day, []).append(shown)
+    return found

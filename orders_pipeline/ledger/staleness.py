@@ -5,7 +5,7 @@ built it. The input of a table that reads raw orders is `order_days.version`. Th
 of the upstream day.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -176,17 +176,38 @@ def out_of_range_unbuilt(connection: Connection, calendar: Calendar) -> list[dat
     return sorted(connection.execute(query).scalars())
 
 
-def bump_versions(connection: Connection, days: Iterable[date]) -> None:
-    """Raise the version of days whose candidate rows change in this transaction."""
-    rows = [{"day": day, "version": 1} for day in sorted(set(days))]
+def bump_versions(
+    connection: Connection, days: Iterable[date], *, asked: Collection[date] = (), taken: Collection[date] = ()
+) -> None:
+    """Raise the version of days whose candidate rows change in this transaction.
+
+    `asked`: those among them for which a person asked. `taken`: those that lose rows, for which nobody asked."""
+    marks = {"asked_version": set(asked), "taken_version": set(taken)}
+    rows = [
+        {"day": day, "version": 1, **{name: 1 if day in marked else None for name, marked in marks.items()}}
+        for day in sorted(set(days))
+    ]
     if rows:
-        statement = insert(order_days)
+        statement, t = insert(order_days), order_days.c
+        raised = t.version + 1
+        marked = {name: sa.case((statement.excluded[name].is_not(None), raised), else_=t[name]) for name in marks}
         connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[order_days.c.day], set_={"version": order_days.c.version + 1}
-            ),
-            rows,
+            statement.on_conflict_do_update(index_elements=[t.day], set_={"version": raised, **marked}), rows
         )
+
+
+def asked_for(connection: Connection, before: Mapping[date, int], now: Mapping[date, int]) -> set[date]:
+    """The days in `now` whose change a person asked for: between their versions `before` and `now` someone retracted a
+    file, say, and nobody else took rows away. If a later change hides the answer: nobody asked.
+
+    `before`: days that it leaves out were never built, or by release 0.2."""
+    query = sa.select(order_days).where(order_days.c.day.in_(list(now)))
+    return {
+        row.day
+        for row in connection.execute(query)
+        if before.get(row.day, 0) < (row.asked_version or 0) <= now[row.day]
+        and (row.taken_version or 0) <= before.get(row.day, 0)
+    }
 
 
 def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.ColumnElement[date]]:

@@ -77,6 +77,12 @@ def history(pipeline: Pipeline, amount: str) -> dg.ExecuteInProcessResult:
     return arrival(pipeline, "more.csv", f"x,bob,{amount},{ODD}")
 
 
+def vanishing(pipeline: Pipeline, left: str) -> dg.ExecuteInProcessResult:
+    """A file worth 10.00 is overwritten by one that is worth less."""
+    arrival(pipeline, "a.csv", f"1,ann,10.00,{DAY}")
+    return arrival(pipeline, "a.csv", f"1,ann,{left},{DAY}")
+
+
 def morning(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
     """The job whose checks compare everything."""
     return pipeline.run("daily_pipeline", partition=DAY)
@@ -218,6 +224,14 @@ CASES = {
         mended=lambda p: arrival(p, "more.csv", f"x,bob,1.00,{ODD}"),
         amounts=("900.00", "950.00"),
         elsewhere=lambda p: arrival(p, "other.csv", "z,zoe,1.00,2026-06-01"),
+    ),
+    "vanished": Case(
+        "no_revenue_vanishes",
+        DAY,
+        wrong=lambda p: vanishing(p, "4.00"),
+        otherwise=lambda p: arrival(p, "a.csv", f"1,ann,2.00,{DAY}"),
+        mended=lambda p: arrival(p, "a.csv", f"1,ann,5.00,{DAY}"),
+        amounts=("6.00", "8.00"),
     ),
     "negative": Case(
         "no_negative_amounts",

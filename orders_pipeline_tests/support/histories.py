@@ -252,7 +252,7 @@ class History(RuleBasedStateMachine):
         bucket = "" if is_table(key) else s3.bucket
         zone = self.oracle.zone.key
         with ingesting(postgres.ledger(), s3.lake(), zone, "retract", logging.getLogger(__name__)) as ingest:
-            days = ingest.retract([(bucket, key)], "Retracted by hand.")
+            days = ingest.retract([(bucket, key)], "Retracted by hand.", asked_for=True)
         self.oracle.retract(key)
         assert days == self._touch(before)
 

@@ -32,6 +32,9 @@ def upgrade() -> None:
         sa.Column("damaged_examples", sa.ARRAY(sa.Text)),
     ):
         op.add_column("landed_files", column, schema="ledger")
+    for name in ("asked_version", "taken_version"):
+        op.add_column("order_days", sa.Column(name, sa.BigInteger), schema="ledger")
+    op.add_column("built_days", sa.Column("version", sa.BigInteger), schema="ledger")
     op.create_table(
         "source_declarations",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
@@ -59,6 +62,7 @@ def upgrade() -> None:
         sa.Column("orders", sa.BigInteger, nullable=False),
         sa.Column("built_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         sa.Column("cause", sa.Text, nullable=False),
+        sa.Column("asked_for", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("run_id", sa.Text, nullable=False),
         schema="ledger",
     )
