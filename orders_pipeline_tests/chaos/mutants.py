@@ -1010,6 +1010,32 @@ MUTANTS = [
         new="pl.when(is_clean & (pl.col(_PLACE) != last))",
         tests="test_lines.py",
     ),
+    Mutant(
+        "13 no silent wrong number",
+        "a retraction hides what vanished in the same build",
+        of="ledger.staleness:asked_for",
+        old="and (row.taken_version or 0) <= before.get(row.day, 0)",
+        new="",
+        tests="checks/test_no_revenue_vanishes.py",
+        chosen="accident",
+    ),
+    Mutant(
+        "13 no silent wrong number",
+        "what a person asks for hides what had vanished before",
+        of="quality.vanished:compare",
+        old="reference + min(Decimal(0), shown.revenue - last) if began else shown.revenue",
+        new="shown.revenue",
+        tests="quality/test_vanished.py",
+    ),
+    Mutant(
+        "13 no silent wrong number",
+        "a day that is gone from the source table was asked for",
+        of="landing.discover:_retract_gone_days",
+        old="asked_for=False",
+        new="asked_for=True",
+        tests="checks/test_no_revenue_vanishes.py",
+        chosen="table_takes",
+    ),
 ]
 
 

@@ -45,6 +45,7 @@ from orders_pipeline_tests.support.driver import Pipeline, check_results, gzippe
 from orders_pipeline_tests.support.oracle import Declared, Oracle, Readable, is_table, latest, touched
 from orders_pipeline_tests.support.places import new_bucket, new_database, variables
 from orders_pipeline_tests.support.seed import SEED_VARIABLE
+from orders_pipeline_tests.support.shown import BY_A_PERSON, BY_EITHER, BY_THE_SENDER, Asked, ShownFigures
 
 # Read at import: tests run in an environment without the developer's variables. Parallel workers share the seed.
 SEED: Final = int(os.environ[SEED_VARIABLE])
@@ -54,6 +55,7 @@ UNPARTITIONED: Final = ("cleaned_orders", "daily_revenue")
 PARTITIONED: Final = ("daily_orders", "daily_revenue_partitioned")
 BY_DAY: Final = (*UNPARTITIONED, *PARTITIONED)
 ERROR: Final = dg.AssetCheckSeverity.ERROR
+VANISHED: Final = "no_revenue_vanishes"
 
 # Small pools, so that orders meet often: in a file, between files, with the table, and from day to day.
 KEYS: Final = st.sampled_from(["a.csv", "B.csv", "b/ü +1.csv", "z.csv"])
@@ -181,6 +183,7 @@ class History(RuleBasedStateMachine):
         self.stale: dict[str, set[date]] = {asset: set() for asset in BY_DAY}
         self.delivered: set[date] = set()
         self.built: dict[str, set[date]] = {asset: set() for asset in BY_DAY}
+        self.figures = ShownFigures()
 
     @initialize(zone=ZONES, declared=st.sampled_from(DECLARATIONS), first=contents(), second=contents())
     def begin(self, zone: str, declared: Declared | None, first: bytes, second: bytes) -> None:
@@ -254,7 +257,7 @@ class History(RuleBasedStateMachine):
         with ingesting(postgres.ledger(), s3.lake(), zone, "retract", logging.getLogger(__name__)) as ingest:
             days = ingest.retract([(bucket, key)], "Retracted by hand.", asked_for=True)
         self.oracle.retract(key)
-        assert days == self._touch(before)
+        assert days == self._touch(before, BY_A_PERSON)
 
     @precondition(lambda self: self._quarantined())
     @rule(data=st.data())
@@ -396,7 +399,7 @@ class History(RuleBasedStateMachine):
         self._observe([])
         before = dict(self.oracle.active)
         self.oracle.revalidate()
-        self._touch(before)
+        self._touch(before, BY_A_PERSON)
         self.sync()
 
     @rule()
@@ -431,6 +434,14 @@ class History(RuleBasedStateMachine):
     def the_last_published_figures_are_those_that_the_table_shows(self) -> None:
         assert self.pipeline.unpublished() == []
 
+    @invariant()
+    def days_that_lost_their_revenue_are_findings_unless_a_person_asked_for_it(self) -> None:
+        found = self.pipeline.query(
+            "SELECT subject FROM ledger.findings WHERE kind = :kind AND settled_at IS NULL", kind=VANISHED
+        )
+        must, may = self.figures.have_vanished()
+        assert must <= {day for (day,) in found} <= may
+
     def teardown(self) -> None:
         """Every history ends with a sync."""
         with self.stack:
@@ -458,11 +469,11 @@ class History(RuleBasedStateMachine):
         if not keys and self.table:
             self.oracle.see_table(self._table_days())
         self.retried -= set(keys or self.landed)
-        self._touch(active)
+        self._touch(active, BY_THE_SENDER)
 
-    def _touch(self, before: dict[str, Readable]) -> set[date]:
+    def _touch(self, before: dict[str, Readable], asked: Asked) -> set[date]:
         days = touched(before, self.oracle.active)
-        self._touch_days(days)
+        self._touch_days(days, asked)
         return days
 
     def _quarantined(self) -> list[str]:
@@ -470,10 +481,11 @@ class History(RuleBasedStateMachine):
 
     def _touch_all(self, before: dict[str, Readable]) -> None:
         for versions in (before, self.oracle.active):
-            self._touch_days({order.day for file in versions.values() for order in file.clean})
+            self._touch_days({order.day for file in versions.values() for order in file.clean}, BY_EITHER)
 
-    def _touch_days(self, days: set[date]) -> None:
+    def _touch_days(self, days: set[date], asked: Asked) -> None:
         days = {day for day in days if self.oracle.is_in_range(day)}
+        self.figures.change(days, asked)
         self.delivered |= days
         for asset in ("cleaned_orders", "daily_orders"):
             self.stale[asset] |= days
@@ -481,7 +493,11 @@ class History(RuleBasedStateMachine):
     def _build_unpartitioned(
         self, assets: Collection[str] = UNPARTITIONED, *, everything: bool = False
     ) -> dict[str, set[date]]:
-        return self._build(UNPARTITIONED, assets, (date.min, date.max), everything)
+        expected = self._build(UNPARTITIONED, assets, (date.min, date.max), everything)
+        if cleaned := expected.get("cleaned_orders"):
+            self.figures.clean(cleaned, self.oracle.tables().revenue)
+        self.figures.show(expected.get("daily_revenue", set()))
+        return expected
 
     def _build(
         self, chain: tuple[str, str], assets: Collection[str], asked: tuple[date, date], everything: bool
