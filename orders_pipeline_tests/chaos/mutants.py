@@ -147,7 +147,7 @@ MUTANTS = [
         "2 exactly once",
         "a file is committed in another transaction than its day versions",
         of="landing.impact:Impact.record",
-        old="staleness.bump_versions(connection, self.changed_days)",
+        old="staleness.bump_versions(connection, self.changed_days, asked=self.asked_days, taken=self.taken_days)",
         new="connection.commit() or staleness.bump_versions(connection, self.changed_days)",
         tests="landing/test_loading.py",
         chosen="committed_together",
