@@ -26,6 +26,7 @@ ID_COLUMNS: Final = ("order_id", "customer_id")
 
 # Where a raw row comes from. The leading underscore separates these from the columns of files.
 SOURCE: Final = "_source"  # key of the landed file, or `table:orders/YYYY-MM-DD`
+TABLE_PREFIX: Final = "table:orders/"  # of the keys of the days of the source table
 ROW_NUMBER: Final = "_row_number"  # line of the file where the row begins; row of a Parquet file or table day
 LANDED_AT: Final = "_landed_at"  # when the file's bytes landed, UTC: equal bytes that land again keep it
 PROBLEM: Final = "_problem"  # reason why the row could not be split into columns at all

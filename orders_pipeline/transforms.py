@@ -17,12 +17,17 @@ from orders_pipeline.schema import (
     OUTCOME,
     ROW_NUMBER,
     SOURCE,
+    TABLE_PREFIX,
     UPDATED_AT,
     VOID,
 )
 from orders_pipeline.validation import Frame, day_of, validated
 
 _IS_VERSION: Final = (nw.col(OUTCOME) == COUNTS) | (nw.col(OUTCOME) == VOID)
+# Where a winner is, beside the rows that it replaces.
+_PLACE: Final = {SOURCE: "winner", ROW_NUMBER: "_winners_row", LANDED_AT: "_winners_landing"}
+_IDS: Final = ("_repeated_id", "_other_customer_id", "_other_id")
+_ENDS: Final = ("first", "last")
 
 
 def clean(raw: Any, zone: str = "UTC") -> Any:
@@ -57,37 +62,31 @@ def latest(versions: Frame) -> Frame:
 def superseded(rows: Any, zone: str = "UTC") -> Any:
     """The clean rows that another version of their order replaced, counted by business day and by file.
 
-    Takes the same rows as `clean`.
+    Takes the same rows as `clean`. Each row is compared with the version that wins. Of those rows,
+
+    - *repeated* are those with another amount than a winner in the same file (or both in the source table, of whatever
+      day), where neither has an `updated_at`: nothing says that one of them corrects the other
+    - *other_customer* are those that are not repeated and name another customer. A void winner names none
 
     Returns:
         `day` of the superseded rows; `winner` and `loser`: the keys of the files of the version that wins and of the
-        one that does not, maybe the same one; `orders`: how many rows; their `amount` decimal(38,2); `other_customer`:
-        how many of them name another customer than the winner. A void row may win, and names none.
+        one that does not, maybe the same one; `orders`: how many rows; their `amount` decimal(38,2). Likewise
+        `repeated`, `repeated_amount`, `other_customer` and `other_customer_amount`. The smallest and the largest order
+        id, bytewise: `repeated_first` and `repeated_last`; `other_first` and `other_last` of rows that are not
+        repeated, namely of those with another customer, if there are any. Null where there is no such row.
     """
     versions = validated(rows, zone).filter(_IS_VERSION)
     repeated = _counted(versions).filter(nw.col("_versions") > 1)
-    place = {SOURCE: "winner", ROW_NUMBER: "_winners_row", LANDED_AT: "_winner_landed_at"}
     winners = _winners(repeated).select(
         "order_id",
         _winners_customer=nw.when(nw.col(OUTCOME) == COUNTS).then(nw.col("customer_id")),
-        **{name: nw.col(column) for column, name in place.items()},
+        _winners_amount=nw.col(AMOUNT),
+        _winners_update=nw.col(UPDATED_AT),
+        **{name: nw.col(column) for column, name in _PLACE.items()},
     )
     pairs = repeated.join(winners, on="order_id", how="inner")  # type: ignore[arg-type]  # both are of one kind
-    is_other = nw.any_horizontal(*(nw.col(a) != nw.col(b) for a, b in place.items()), ignore_nulls=True)
-    losers = pairs.filter(is_other & (nw.col(OUTCOME) == COUNTS))
-    compared = losers.select(
-        "winner",
-        day=nw.col(DAY),
-        loser=nw.col(SOURCE),
-        amount=nw.col(AMOUNT).cast(nw.Decimal(38, 2)),
-        other_customer=(nw.col("customer_id") != nw.col("_winners_customer")).fill_null(False).cast(nw.Int64),
-    )
-    return (
-        compared.group_by("day", "winner", "loser")
-        .agg(orders=nw.len(), amount=nw.col("amount").sum(), other_customer=nw.col("other_customer").sum())
-        .with_columns(nw.col("orders").cast(nw.Int64))
-        .to_native()
-    )
+    is_other = nw.any_horizontal(*(nw.col(a) != nw.col(b) for a, b in _PLACE.items()), ignore_nulls=True)
+    return _by_file(pairs.filter(is_other & (nw.col(OUTCOME) == COUNTS))).to_native()
 
 
 def revenue_by_day(orders: Any) -> Any:
@@ -110,6 +109,61 @@ def _counted(versions: Frame) -> Frame:
 def _winners(counted: Frame) -> Frame:
     """The row of each order with the highest rank."""
     return counted.unique(subset="order_id", keep="last", order_by=["_rank", SOURCE, ROW_NUMBER])  # type: ignore[call-arg,unused-ignore]  # narwhals: same signature on both frame kinds
+
+
+def _is_repeated() -> nw.Expr:
+    """Whether a row is repeated, as `superseded` says, of rows beside their winners."""
+    in_one_file = (nw.col(SOURCE) == nw.col("winner")) & (nw.col(LANDED_AT) == nw.col("_winners_landing"))
+    in_the_table = nw.all_horizontal(
+        *(nw.col(key).str.starts_with(TABLE_PREFIX) for key in (SOURCE, "winner")), ignore_nulls=True
+    )
+    has_no_update = nw.col(UPDATED_AT).is_null() & nw.col("_winners_update").is_null()
+    has_other_amount = (nw.col(AMOUNT) != nw.col("_winners_amount")).fill_null(False)
+    return (in_one_file | in_the_table) & has_no_update & has_other_amount
+
+
+def _by_file(losers: Frame) -> Frame:
+    """The counts of `superseded`, of rows beside their winners."""
+    rows = losers.select(
+        "winner",
+        "order_id",
+        day=nw.col(DAY),
+        loser=nw.col(SOURCE),
+        amount=nw.col(AMOUNT).cast(nw.Decimal(38, 2)),
+        _repeated=_is_repeated(),
+        _differs=(nw.col("customer_id") != nw.col("_winners_customer")).fill_null(False),
+    )
+    repeated, other = nw.col("_repeated"), nw.col("_differs") & ~nw.col("_repeated")
+    amount, order_id = nw.col("amount"), nw.col("order_id")
+    marked = rows.select(
+        "day",
+        "winner",
+        "loser",
+        "amount",
+        repeated=repeated.cast(nw.Int64),
+        repeated_amount=nw.when(repeated).then(amount),
+        other_customer=other.cast(nw.Int64),
+        other_customer_amount=nw.when(other).then(amount),
+        _repeated_id=nw.when(repeated).then(order_id),
+        _other_customer_id=nw.when(other).then(order_id),
+        _other_id=nw.when(~repeated).then(order_id),
+    )
+    sums = ("amount", "repeated", "repeated_amount", "other_customer", "other_customer_amount")
+    counted = marked.group_by("day", "winner", "loser").agg(
+        orders=nw.len(),
+        **{name: nw.col(name).sum() for name in sums},
+        **{f"{name}_first": nw.col(name).min() for name in _IDS},
+        **{f"{name}_last": nw.col(name).max() for name in _IDS},
+    )
+    return counted.select(
+        "day",
+        "winner",
+        "loser",
+        *sums,
+        orders=nw.col("orders").cast(nw.Int64),
+        **{f"repeated_{end}": nw.col(f"_repeated_id_{end}") for end in _ENDS},
+        **{f"other_{end}": nw.coalesce(*(nw.col(f"{name}_{end}") for name in _IDS[1:])) for end in _ENDS},
+    )
 
 
 def _by_day(orders: Any) -> Frame:

@@ -42,6 +42,8 @@ def test_the_inventory() -> None:
         ("raw_orders", "ids_look_intact"),
         ("raw_orders", "amounts_are_in_one_currency"),
         ("cleaned_orders", "order_ids_are_unique"),
+        ("cleaned_orders", "no_order_replaces_another"),
+        ("cleaned_orders", "repeated_orders_agree"),
         ("rejected_orders", "no_order_is_lost"),
         ("rejected_orders", "few_rows_are_rejected"),
         ("daily_revenue", "revenue_reconciles"),

@@ -17,7 +17,7 @@ from orders_pipeline.checks.results import (
     scope_of,
 )
 from orders_pipeline.ledger import findings
-from orders_pipeline.quality import deliveries, negative_amounts, uniqueness
+from orders_pipeline.quality import deliveries, negative_amounts, order_versions, uniqueness
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.text import list_days
 from orders_pipeline.ui.findings import messages
@@ -52,6 +52,47 @@ def order_ids_are_unique(
         failing=f"{messages(standing.open, '; ')}. daily_revenue keeps its last published values for these days."
         f" {FULL_REFRESH}",
         passing=f"Every order occurs once on {list_days(built.paths)}.",
+    )
+
+
+@dg.asset_check(asset=cleaned_orders)
+def no_order_replaces_another(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No version of an order replaced one of another customer or sender: two shops may use the same ids."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "no_order_replaces_another")
+    found = order_versions.find(engine, calendar())
+    # What the ledger says of all built days is read each time, so whatever is not found is gone.
+    standing = recorded(engine, examination, [file.finding() for file in found.overwriting])
+    if not (found.days or standing.open):
+        return nothing_checked("cleaned_orders", found.stale)
+    return result(
+        standing,
+        failing=f"{messages(standing.open, '; ')}. Only the latest version of an order counts, so this money does not."
+        " If these are different orders with the same id, make the ids differ and upload the files again under the same"
+        " keys. If they are corrections, accept them; folders of one sender are best declared as one source.",
+        passing=f"None of the {found.orders:,} superseded rows of {len(found.days)} days is of another customer or"
+        " sender than the order that replaced it.",
+    )
+
+
+@dg.asset_check(asset=cleaned_orders)
+def repeated_orders_agree(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No file, nor the source table, has an order several times with other amounts and without `updated_at`: these may
+    be lines of one order, or different orders with a damaged id."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "repeated_orders_agree")
+    found = order_versions.find(engine, calendar())
+    standing = recorded(engine, examination, [file.finding() for file in found.repeating])
+    if not (found.days or standing.open):
+        return nothing_checked("cleaned_orders", found.stale)
+    return result(
+        standing,
+        failing=f"{messages(standing.open, '; ')}. Only the last row of an order counts, so this money does not. If the"
+        ' rows are lines of the order, declare `lines = "sum"` for their source. If they are versions of it (a log of'
+        " changes), give them an `updated_at`, or accept that the last one counts. If their ids are damaged"
+        " (a spreadsheet writes 1.23457E+12), correct the file and upload it again under the same key.",
+        passing=f"None of the {found.orders:,} superseded rows of {len(found.days)} days is in one file with a row of"
+        " the same order and another amount, unless `updated_at` says which is later.",
     )
 
 
@@ -94,4 +135,10 @@ def no_negative_amounts(postgres: PostgresResource) -> dg.AssetCheckResult:
     )
 
 
-CHECKS: Final = [order_ids_are_unique, orders_not_empty, no_negative_amounts]
+CHECKS: Final = [
+    order_ids_are_unique,
+    no_order_replaces_another,
+    repeated_orders_agree,
+    orders_not_empty,
+    no_negative_amounts,
+]

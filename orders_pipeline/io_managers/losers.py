@@ -7,6 +7,7 @@ read again, part by part, so that memory stays bounded.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from orders_pipeline import transforms
 from orders_pipeline.landing import raw_objects
@@ -38,4 +39,10 @@ def find(lake: Lake, origins: Sequence[Origin], orders: Mapping[date, int]) -> l
 def _of_days(lake: Lake, days: set[date], origin: Origin) -> Iterator[Superseded]:
     candidates = raw_objects.candidates(lake, days, origin.holding, origin.sharing)
     found = transforms.superseded(candidates).collect(engine="streaming")
-    return (Superseded(**row) for row in found.iter_rows(named=True) if row["day"] in days)
+    return (_recorded(row) for row in found.iter_rows(named=True) if row["day"] in days)
+
+
+def _recorded(row: dict[str, Any]) -> Superseded:
+    """A row of `transforms.superseded`, as the ledger has it."""
+    repeated, other = ({row.pop(f"{kind}_first"), row.pop(f"{kind}_last")} - {None} for kind in ("repeated", "other"))
+    return Superseded(**row, repeated_ids=sorted(repeated) or None, other_ids=sorted(other) or None)

@@ -26,19 +26,18 @@ from orders_pipeline.landing import source_columns
 from orders_pipeline.landing.source_columns import SourceColumn
 from orders_pipeline.landing.source_name import Table, find_table
 from orders_pipeline.ledger.versions import TABLE, FileVersion
-from orders_pipeline.schema import REQUIRED_COLUMNS
+from orders_pipeline.schema import REQUIRED_COLUMNS, TABLE_PREFIX
 from orders_pipeline.settings import Settings
 from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.storage.postgres import source_engine
 
 BUCKET: Final = TABLE
-_PREFIX: Final = "table:orders"
 _NO_DAY: Final = "none"
 # Rows without `updated_at` rank below the rows of all files. No order between them is right, but this one is the same
 # on every replay.
 LANDED_AT: Final = datetime(1, 1, 1, tzinfo=UTC)
 # In the ledger while the table does not answer, so that it is requested again.
-WHOLE: Final = FileVersion(BUCKET, f"{_PREFIX}/all", "", 0, LANDED_AT)
+WHOLE: Final = FileVersion(BUCKET, f"{TABLE_PREFIX}all", "", 0, LANDED_AT)
 
 # Texts and errors depend on these. Set for one transaction only: a pooler may give the next one another session, and
 # this session to another client. With row security off, Postgres raises an error instead of hiding rows.
@@ -89,13 +88,13 @@ class Snapshot:
             )
             days = cursor.fetchall()
         return [
-            FileVersion(BUCKET, f"{_PREFIX}/{day}", f"{rows}:{hashed}:{shape}", rows, LANDED_AT)
+            FileVersion(BUCKET, f"{TABLE_PREFIX}{day}", f"{rows}:{hashed}:{shape}", rows, LANDED_AT)
             for day, rows, hashed in days
         ]
 
     def copy_days(self, keys: list[str], folder: Path) -> dict[str, Path]:
         """The rows of these days as CSV files, in an order that depends on the rows alone."""
-        days = [key.removeprefix(f"{_PREFIX}/") for key in keys]
+        days = [key.removeprefix(TABLE_PREFIX) for key in keys]
         with (
             _answering(self.table.name),
             _cursor(self.connection) as cursor,
@@ -159,8 +158,8 @@ def fetch_from(files: Mapping[str, Path], version: FileVersion, target: Path) ->
 
 def is_frozen(key: str, source: Source, today: date) -> bool:
     """Whether a day of the table is to be neither compared nor retracted, because it is older than `frozen_after`."""
-    day = key.removeprefix(f"{_PREFIX}/")
-    is_day = key.startswith(f"{_PREFIX}/") and key != WHOLE.key and day != _NO_DAY
+    day = key.removeprefix(TABLE_PREFIX)
+    is_day = key.startswith(TABLE_PREFIX) and key != WHOLE.key and day != _NO_DAY
     return is_day and source.frozen_after is not None and day < (today - source.frozen_after).isoformat()
 
 
@@ -229,4 +228,4 @@ def _split(spool: Path, header: str, folder: Path) -> Iterator[tuple[str, Path]]
             with path.open("w", encoding="utf-8", newline="") as file:
                 file.write(header)
                 csv.writer(file).writerows(row[1:] for row in rows)
-            yield f"{_PREFIX}/{day}", path
+            yield f"{TABLE_PREFIX}{day}", path

@@ -147,7 +147,8 @@ source_declarations: Final = sa.Table(
 )
 
 # How many rows of a day were replaced by other versions of their orders, and what they were worth. Written with the
-# day of `cleaned_orders`. `other_customer`: those of them whose winner names another customer.
+# day of `cleaned_orders`. `repeated`: those that their own file repeats with another amount. `other_customer`: those of
+# the others whose winner names another customer. Keys without buckets: which bucket a version came from is unknown.
 superseded: Final = sa.Table(
     "superseded",
     metadata,
@@ -157,6 +158,12 @@ superseded: Final = sa.Table(
     sa.Column("orders", sa.BigInteger, nullable=False),
     sa.Column("amount", _MONEY, nullable=False),
     sa.Column("other_customer", sa.BigInteger, nullable=False),
+    sa.Column("other_customer_amount", _MONEY, nullable=False),
+    sa.Column("repeated", sa.BigInteger, nullable=False),
+    sa.Column("repeated_amount", _MONEY, nullable=False),
+    # A few ids of repeated rows, and of others: of those that name another customer, if there are any. Null: none.
+    sa.Column("repeated_ids", ARRAY(_BYTEWISE)),
+    sa.Column("other_ids", ARRAY(_BYTEWISE)),
     schema=LEDGER,
 )
 

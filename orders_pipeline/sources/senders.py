@@ -1,7 +1,6 @@
-"""Who sent a file: the declared source that reads it, or else its folder.
+"""Who sent a file: its declared source, or else its folder, whatever the day.
 
-The dates in a folder's name are left out, so that a sender with a folder for each day is one sender, while `shop-1/`
-and `shop-2/` are two.
+Two senders may use the same order ids for different orders. One sender who writes an order again corrects it.
 """
 
 import re
@@ -9,39 +8,46 @@ from typing import Final
 
 from orders_pipeline.sources.declaration import Sources
 
-SOURCE_TABLE: Final = "the source table"
-
-_YEAR: Final = r"(?:19|20)[0-9]{2}"
+_YEAR: Final = r"(?:19|20)\d\d"
 _MONTH: Final = r"(?:0[1-9]|1[0-2])"
-_DAY: Final = r"(?:0[1-9]|[12][0-9]|3[01])"
-_CLOCK: Final = r"(?:[T_. -]?[0-9]{2}(?:[:_.-]?[0-9]{2}){0,2}(?:[.][0-9]+)?Z?)"
-# 2026, 2026-03, 20260305, 2026-03-05T07, maybe after `dt=`, as Hive writes partitions.
-_DATE: Final = re.compile(rf"(?:\w+=)?{_YEAR}(?:[-_.]?{_MONTH}(?:[-_.]?{_DAY}{_CLOCK}?)?)?")
-_PART: Final = re.compile(r"(?:month|mon|mm?|day|dd?|hour|hh?|week|w|quarter|q)=[0-9]{1,2}", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"[0-9]{1,2}")  # a month, day or hour, below a year
+_DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
+_HOUR: Final = r"(?:[01]\d|2[0-3])"
+_CLOCK: Final = rf"{_HOUR}(?:(?:[:_.-]|%3A)?[0-5]\d){{0,2}}(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+# A whole day, perhaps with a time, anywhere in a name: 2026-03-05, 20260305T070000Z, 05.03.2026
+_FULL_DATE: Final = re.compile(
+    rf"(?<!\d)(?:{_YEAR}(?P<mark>[-_.]?){_MONTH}(?P=mark){_DAY}|{_DAY}(?P<sign>[-_.]){_MONTH}(?P=sign){_YEAR})"
+    rf"(?:(?:T|-|_| |%20)(?!{_YEAR}[-_.]?{_MONTH}){_CLOCK})?(?!\d)"
+)
+_DATE: Final = "*"  # what stands for it
+# Folders that are parts of a date: 2026/03/05/07, 2026/3/5, 2026-03, 202603, 2026-W10, 2026/Q1; an hour below a day
+_TIME: Final = rf"/{_HOUR}(?:/[0-5]\d)?"
+_MONTHS: Final = rf"(?:[-_.]?{_MONTH}|/(?:0?[1-9]|1[0-2]))(?:/(?:0?[1-9]|[12]\d|3[01])(?:{_TIME})?)?"
+_FOLDERS: Final = re.compile(
+    rf"/(?:{_YEAR}(?:-?W\d\d|[-_/]?Q[1-4]|{_MONTHS})?|(?:[^/=]+=)?{re.escape(_DATE)}{_TIME})(?=/)"
+)
+# Folders named by what they are a part of: year=2026, month=3
+_PARTS: Final = re.compile(
+    r"/(?:y|yy|yyyy|year|quarter|m|mm|month|week|d|dd|day|h|hh|hr|hour|min|minute)=\d+(?=/)", re.IGNORECASE
+)
+# Folders with nothing but dates: dt=2026-03-05, 2026-03-01_2026-03-07
+_DATED: Final = re.compile(rf"/(?:[^/=]+=)?(?:[-_.,]*{re.escape(_DATE)})+(?=/)")
+
+THE_TABLE: Final = "the source table"
 
 
 def sender_of(sources: Sources, bucket: str, key: str) -> str:
-    """The name of the source that is declared for a version, or the folder of its key without dates. The days of the
-    source table, which have no bucket, have one sender."""
-    source = sources.of(bucket, key)
-    if source is not sources.undeclared:
-        return source.name
-    return folder_of(key) if bucket else SOURCE_TABLE
+    """Who sent a version of this key: its declared source, or its folder; without a bucket: the source table."""
+    if not bucket:
+        return THE_TABLE
+    source = sources.of_key(key)
+    return undated_folder(key) if source is sources.undeclared else source.name
 
 
-def folder_of(key: str) -> str:
-    """The folder of a key, without what is a date in it. It ends in a slash; the root is `/`."""
-    kept: list[str] = []
-    below_date = False
-    for segment in key.split("/")[:-1]:
-        below_date = _is_date(segment, below_date)
-        if not below_date:
-            kept.append(segment)
-    return f"{'/'.join(kept)}/"
+def undated_folder(key: str) -> str:
+    """The folder of a key without what is a date in it, so that it is the same on each day.
 
-
-def _is_date(segment: str, below_date: bool) -> bool:
-    if _DATE.fullmatch(segment) or _PART.fullmatch(segment):
-        return True
-    return below_date and _NUMBER.fullmatch(segment) is not None
+    A lone number is no date (`shop-1/`, `12/`), unless it is a whole folder that can be a year, or follows one.
+    """
+    folder = "/" + key[: key.rfind("/") + 1]
+    marked = _PARTS.sub("", _FOLDERS.sub("", _FULL_DATE.sub(_DATE, folder)))
+    return _DATED.sub("", marked)[1:]

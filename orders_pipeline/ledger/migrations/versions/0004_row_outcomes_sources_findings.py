@@ -51,6 +51,11 @@ def upgrade() -> None:
         sa.Column("orders", sa.BigInteger, nullable=False),
         sa.Column("amount", _MONEY, nullable=False),
         sa.Column("other_customer", sa.BigInteger, nullable=False),
+        sa.Column("other_customer_amount", _MONEY, nullable=False),
+        sa.Column("repeated", sa.BigInteger, nullable=False),
+        sa.Column("repeated_amount", _MONEY, nullable=False),
+        sa.Column("repeated_ids", sa.ARRAY(_BYTEWISE)),
+        sa.Column("other_ids", sa.ARRAY(_BYTEWISE)),
         sa.PrimaryKeyConstraint("day", "winner", "loser"),
         schema="ledger",
     )

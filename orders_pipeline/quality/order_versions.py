@@ -1,0 +1,138 @@
+"""Which orders were replaced by what may be no correction of them? Reads what the builds of `cleaned_orders` recorded
+in `ledger.superseded`: all of it, since one query sums it up."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy.engine import Engine
+
+from orders_pipeline.ledger import builds, declarations, staleness, superseded
+from orders_pipeline.ledger.findings import Finding, of_file
+from orders_pipeline.ledger.staleness import Calendar
+from orders_pipeline.ledger.superseded import Replaced
+from orders_pipeline.sources.declaration import Sources
+from orders_pipeline.sources.senders import sender_of
+from orders_pipeline.text import examples, printable
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Orders of one file that a version from `winner` replaced, and that have another sender (all of them) or name
+    another customer. There is at least one."""
+
+    replaced: Replaced
+    is_of_other_sender: bool
+
+    @property
+    def orders(self) -> int:
+        """How many."""
+        return self.replaced.orders if self.is_of_other_sender else self.replaced.other_customer
+
+    @property
+    def amount(self) -> Decimal:
+        """What they were worth."""
+        return self.replaced.amount if self.is_of_other_sender else self.replaced.other_customer_amount
+
+
+@dataclass(frozen=True)
+class Overwriting:
+    """A file, and the orders that it replaced although they may be other orders."""
+
+    bucket: str
+    key: str
+    replacements: Sequence[Replacement]
+
+    def finding(self) -> Finding:
+        """The file replaced this many, worth this much."""
+        most_first = sorted(self.replacements, key=lambda one: (-abs(one.amount), one.replaced.loser))
+        orders = sum(one.orders for one in most_first)
+        amount = sum((one.amount for one in most_first), Decimal(0))
+        counts = {
+            "of another sender": sum(one.orders for one in most_first if one.is_of_other_sender),
+            "of another customer": sum(one.replaced.other_customer for one in most_first),
+        }
+        ids = dict.fromkeys(order_id for one in most_first for order_id in one.replaced.other_ids)
+        files = examples(one.replaced.loser for one in most_first)
+        message = (
+            f"{printable(self.key)} replaced {orders:,} orders worth {amount:,} of {files}"
+            f" ({', '.join(f'{count:,} {what}' for what, count in counts.items() if count)}; for example"
+            f" {examples(ids)})"
+        )
+        fingerprint = f"{orders} {amount} {' '.join(map(str, counts.values()))}"
+        return Finding(of_file(self.bucket, self.key), fingerprint, message, amount)
+
+
+@dataclass(frozen=True)
+class Repeating:
+    """A file, and how many of its rows do not count because it repeats their orders with another amount. For the source
+    table: the day of the rows that count."""
+
+    bucket: str
+    key: str
+    repeated: Sequence[Replaced]
+
+    def finding(self) -> Finding:
+        """The file has this many such rows, worth this much."""
+        rows = sum(one.repeated for one in self.repeated)
+        amount = sum((one.repeated_amount for one in self.repeated), Decimal(0))
+        ids = sorted({order_id for one in self.repeated for order_id in one.repeated_ids})
+        days = [one.loser for one in self.repeated if one.loser != self.key]
+        also = f", also of {examples(days)}," if days else ""
+        message = (
+            f"{printable(self.key)} repeats orders with other amounts: {rows:,} rows worth {amount:,}{also} do not"
+            f" count, for example {examples(ids)}"
+        )
+        return Finding(of_file(self.bucket, self.key), f"{rows} {amount}", message, amount)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What was superseded on the built days. `stale`: the days that are due. `orders`: the number of superseded
+    rows."""
+
+    days: Sequence[date]
+    stale: Sequence[date]
+    orders: int
+    overwriting: Sequence[Overwriting]
+    repeating: Sequence[Repeating]
+
+
+def find(engine: Engine, calendar: Calendar) -> Versions:
+    """All files of which a version replaced what may be another order, or that repeat orders."""
+    with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
+        replaced = superseded.by_file(snapshot)
+        buckets = superseded.buckets(snapshot, {key for one in replaced for key in (one.winner, one.loser)})
+        sources = declarations.current(snapshot)
+        days = builds.all_days(snapshot, "cleaned_orders", calendar)
+        stale = staleness.due_days(snapshot, "cleaned_orders", calendar).stale
+    return Versions(
+        days,
+        stale,
+        sum(one.orders for one in replaced),
+        overwriting(replaced, buckets, sources),
+        repeating(replaced, buckets),
+    )
+
+
+def overwriting(replaced: Sequence[Replaced], buckets: Mapping[str, str], sources: Sources) -> list[Overwriting]:
+    """The files that replaced orders of another sender or customer. `buckets`: of all keys. Repeated rows are left
+    out: they are reported as such."""
+    senders = {key: sender_of(sources, bucket, key) for key, bucket in buckets.items()}
+    found: defaultdict[str, list[Replacement]] = defaultdict(list)
+    for one in replaced:
+        is_of_other_sender = senders[one.winner] != senders[one.loser]
+        if is_of_other_sender or one.other_customer:
+            found[one.winner].append(Replacement(one, is_of_other_sender))
+    return [Overwriting(buckets[key], key, replacements) for key, replacements in found.items()]
+
+
+def repeating(replaced: Sequence[Replaced], buckets: Mapping[str, str]) -> list[Repeating]:
+    """The files that repeat orders with other amounts, without saying which row is the later one."""
+    found: defaultdict[str, list[Replaced]] = defaultdict(list)
+    for one in replaced:
+        if one.repeated:
+            found[one.winner].append(one)
+    return [Repeating(buckets[key], key, repeated) for key, repeated in found.items()]
