@@ -84,12 +84,7 @@ def by_file(connection: Connection) -> list[Replaced]:
 
 
 def buckets(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
-    """The bucket of each key. Where the key is in several, the one whose version landed last counts."""
+    """The bucket of each key. Of a key in several, the one with the latest active version."""
     files = landed_files.c
-    query = (
-        sa.select(files.key, files.bucket)
-        .distinct(files.key)
-        .where(files.key == sa.any_(sa.literal(sorted(set(keys)), _IDS)))
-        .order_by(files.key, files.active.desc(), files.id.desc())
-    )
-    return {row.key: row.bucket for row in connection.execute(query)}
+    known = sa.select(files.key, files.bucket).where(files.key == sa.any_(sa.literal(sorted(set(keys)), _IDS)))
+    return {row.key: row.bucket for row in connection.execute(known.order_by(files.active, files.id))}  # the last holds

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,21 @@ class Pipeline:
         return self.query("SELECT source, row_number, reason, raw FROM analytics.rejected_orders ORDER BY 1, 2")  # type: ignore[return-value]
 
     def superseded(self) -> dict[tuple[str, str, str], tuple[int, str, int]]:
-        """The ledger's record of superseded rows as `{(day, winner, loser): (rows, amount, other customers)}`."""
+        """The ledger's record of superseded rows as `{(day, winner, loser): (rows, amount, of other customers)}`."""
         rows = self.query("SELECT day, winner, loser, orders, amount, other_customer FROM ledger.superseded")
         return {(str(day), *sources): (orders, str(amount), other) for day, *sources, orders, amount, other in rows}
+
+    def suspected(self) -> dict[tuple[str, str], tuple[int, Decimal]]:
+        """What is open of superseded rows that may be no earlier versions, as the oracle's `suspected`."""
+        kinds = "kind IN ('no_order_replaces_another', 'repeated_orders_agree')"
+        found = self.query(
+            "SELECT kind, subject, fingerprint, amount FROM ledger.findings"
+            f" WHERE settled_at IS NULL AND accepted_at IS NULL AND {kinds}"
+        )
+        return {
+            (kind, subject.partition("/")[2]): (int(fingerprint.split()[0]), amount)
+            for kind, subject, fingerprint, amount in found
+        }
 
     def unpublished(self) -> list[tuple[Any, ...]]:
         """The days on which daily_revenue shows another figure than the last published one; both in one snapshot."""

@@ -31,6 +31,7 @@ class Order:
     time: datetime  # wall clock of the business day's time zone
     rank: Rank
     is_void: bool = False  # then it has no customer, amount and time
+    has_update: bool = False  # the rank is by its own `updated_at`
 
     @property
     def day(self) -> date:
@@ -204,24 +205,52 @@ class Oracle:
                 for file in self.active.values()
                 for reject in file.rejects
             ),
-            superseded=self._superseded({order.order_id: order for order in winners}),
+            superseded=self._superseded(),
         )
 
-    def _superseded(self, winners: Mapping[str, Order]) -> dict[tuple[str, str, str], tuple[int, str, int]]:
-        lost: defaultdict[tuple[str, str, str], list[Order]] = defaultdict(list)
-        for file in self.active.values():
-            for order in file.clean:
-                winner = winners[order.order_id]
-                if order.rank != winner.rank and self.is_in_range(order.day):
-                    lost[str(order.day), winner.source, order.source].append(order)
+    def suspected(self) -> dict[tuple[str, str], tuple[int, Decimal]]:
+        """What the checks find of superseded rows, by check and by key of the winner: how many, and their amount. The
+        tables must be current."""
+        found: defaultdict[tuple[str, str], list[Order]] = defaultdict(list)
+        for order, winner in self._lost():
+            if _is_repeated(order, winner):
+                found["repeated_orders_agree", winner.source].append(order)
+            elif self._sender(order) != self._sender(winner) or _has_other_customer(order, winner):
+                found["no_order_replaces_another", winner.source].append(order)
+        return {
+            place: (len(orders), sum((order.amount for order in orders), Decimal(0))) for place, orders in found.items()
+        }
+
+    def _superseded(self) -> dict[tuple[str, str, str], tuple[int, str, int]]:
+        lost: defaultdict[tuple[str, str, str], list[tuple[Order, Order]]] = defaultdict(list)
+        for order, winner in self._lost():
+            lost[str(order.day), winner.source, order.source].append((order, winner))
         return {
             place: (
-                len(orders),
-                f"{sum(order.amount for order in orders):.2f}",
-                sum(_has_other_customer(order, winners[order.order_id]) for order in orders),
+                len(pairs),
+                f"{sum(order.amount for order, _ in pairs):.2f}",
+                sum(_has_other_customer(*pair) and not _is_repeated(*pair) for pair in pairs),
             )
-            for place, orders in lost.items()
+            for place, pairs in lost.items()
         }
+
+    def _lost(self) -> list[tuple[Order, Order]]:
+        """The superseded rows of days that are in the tables, each with the version that wins."""
+        winners = latest(order for file in self.active.values() for order in file.orders)
+        by_id = {winner.order_id: winner for winner in winners}
+        return [
+            (order, by_id[order.order_id])
+            for file in self.active.values()
+            for order in file.clean
+            if order.rank != by_id[order.order_id].rank and self.is_in_range(order.day)
+        ]
+
+    def _sender(self, order: Order) -> str:
+        """A declaration is of all files. Else a folder sends them, its dates aside."""
+        if is_table(order.source):
+            return "the table"
+        folders = [part for part in order.source.split("/")[:-1] if not re.fullmatch(r"\d{4}-\d\d-\d\d", part)]
+        return "declared" if self.declared else f"folder {folders}"
 
     def is_in_range(self, day: date) -> bool:
         """Whether a day is in the tables at all."""
@@ -295,13 +324,16 @@ def _line(
     if is_void and not order_id:
         return Line(number, order_id, "void")
     updated_at = fields.get("updated_at", "")
-    time = NEVER if is_missing(updated_at) else _instant(updated_at, zone)
-    rank = (ranked_at if is_missing(updated_at) else time, key.encode(), number)
+    has_update = not is_missing(updated_at)
+    time = _instant(updated_at, zone) if has_update else NEVER
+    rank = (time if has_update else ranked_at, key.encode(), number)
     if is_void:
-        order = Order(order_id, "", Decimal(0), NEVER.replace(tzinfo=None), rank, is_void=True)
+        no_time = NEVER.replace(tzinfo=None)
+        order = Order(order_id, "", Decimal(0), no_time, rank, is_void=True, has_update=has_update)
         return Line(number, order_id, "void", "", order, time, is_delete)
     amount, when = Decimal(fields["amount"].strip()), _wall_clock(fields["order_date"], zone)
-    return Line(number, order_id, "counts", "", Order(order_id, fields["customer_id"], amount, when, rank), time)
+    order = Order(order_id, fields["customer_id"], amount, when, rank, has_update=has_update)
+    return Line(number, order_id, "counts", "", order, time)
 
 
 def _settled(lines: list[Line], how: str) -> list[Line]:
@@ -422,3 +454,10 @@ def _reading(files: Mapping[str, Readable], key: str) -> tuple[bytes, Declared |
 
 def _has_other_customer(order: Order, winner: Order) -> bool:
     return not winner.is_void and order.customer != winner.customer
+
+
+def _is_repeated(order: Order, winner: Order) -> bool:
+    """Whether a file has both, or the source table, and nothing says why their amounts differ."""
+    is_in_one = order.source == winner.source or (is_table(order.source) and is_table(winner.source))
+    is_told = order.has_update or winner.has_update or winner.is_void
+    return is_in_one and not is_told and order.amount != winner.amount
