@@ -131,7 +131,8 @@ def _by_file(losers: Frame) -> Frame:
         loser=nw.col(SOURCE),
         amount=nw.col(AMOUNT).cast(nw.Decimal(38, 2)),
         _repeated=_is_repeated(),
-        _differs=(nw.col("customer_id") != nw.col("_winners_customer")).fill_null(False),
+        _differs=~nw.col("_winners_customer").is_null()  # in pandas, anything differs from null
+        & (nw.col("customer_id") != nw.col("_winners_customer")).fill_null(False),
     )
     repeated, other = nw.col("_repeated"), nw.col("_differs") & ~nw.col("_repeated")
     amount, order_id = nw.col("amount"), nw.col("order_id")

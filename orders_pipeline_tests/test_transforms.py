@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orders_pipeline import transforms, validation
+from orders_pipeline.sources.declaration import Source
 from orders_pipeline_tests.support.frames import KINDS, amounts, dicts, frame
 
 pytestmark = pytest.mark.parametrize("kind", KINDS)
@@ -151,13 +152,90 @@ def test_superseded_rows_are_counted_by_their_day_and_by_who_replaced_whom(kind:
         ]
 
 
+def test_rows_that_a_file_repeats_with_another_amount_are_told_from_those_of_another_customer(kind: str) -> None:
+    rows = [
+        ("lines", "ann", "10.00", "2026-03-04", None, "a.csv", 1),  # repeated
+        ("lines", "ann", "20.00", "2026-03-04", None, "a.csv", 2),  # repeated
+        ("lines", "ann", "5.00", "2026-03-05", None, "a.csv", 3),  # wins, on another day
+        ("twice", "ann", "1.00", "2026-03-04", None, "a.csv", 4),  # the same amount
+        ("twice", "ann", "1.00", "2026-03-04", None, "a.csv", 5),
+        ("ids", "ann", "7.00", "2026-03-04", None, "a.csv", 6),  # repeated, although of another customer too
+        ("ids", "bob", "8.00", "2026-03-04", None, "a.csv", 7),
+        ("other", "ann", "3.00", "2026-03-04", None, "a.csv", 8),  # of another customer
+        ("other", "bob", "3.00", "2026-03-04", None, "a.csv", 9),
+        ("later", "ann", "4.00", "2026-03-04", "2026-03-04", "a.csv", 10),  # its successor is told by updated_at
+        ("later", "ann", "5.00", "2026-03-04", "2026-03-05", "a.csv", 11),
+        ("earlier", "ann", "4.00", "2026-03-04", None, "a.csv", 12),  # only the winner has an updated_at
+        ("earlier", "ann", "5.00", "2026-03-04", "2026-03-05", "a.csv", 13),
+        ("replaced", "ann", "6.00", "2026-03-04", None, "a.csv", 14),  # both by another file
+        ("replaced", "ann", "7.00", "2026-03-04", None, "a.csv", 15),
+        ("replaced", "ann", "8.00", "2026-03-04", None, "b.csv", 1),
+    ]
+
+    for given in (rows, rows[::-1]):
+        own, by_other = dicts(transforms.superseded(frame(kind, *given, columns=COLUMNS)))
+        assert own == {
+            "day": date(2026, 3, 4),
+            "winner": "a.csv",
+            "loser": "a.csv",
+            "orders": 7,
+            "amount": Decimal("49.00"),
+            "repeated": 3,
+            "repeated_amount": Decimal("37.00"),
+            "repeated_first": "ids",
+            "repeated_last": "lines",
+            "other_customer": 1,
+            "other_customer_amount": Decimal("3.00"),
+            "other_first": "other",  # rather than `earlier` and `twice`, of the same customer
+            "other_last": "other",
+        }
+        assert by_other == {
+            "day": date(2026, 3, 4),
+            "winner": "b.csv",
+            "loser": "a.csv",
+            "orders": 2,
+            "amount": Decimal("13.00"),
+            "repeated": 0,
+            "repeated_amount": Decimal("0.00"),
+            "repeated_first": None,
+            "repeated_last": None,
+            "other_customer": 0,
+            "other_customer_amount": Decimal("0.00"),
+            "other_first": "replaced",
+            "other_last": "replaced",
+        }
+
+
+def test_the_source_table_is_one_file_for_orders_that_are_repeated(kind: str) -> None:
+    days = ["table:orders/2026-03-04", "table:orders/2026-03-05"]
+    rows = [("1", "ann", f"{amount}.00", f"2026-03-0{amount}", None, days[amount - 4], 1) for amount in (4, 5)]
+    files = [(*row[:5], row[5].replace("table:", "table/"), 1) for row in rows]
+
+    ((of_table,), (of_files,)) = (
+        dicts(transforms.superseded(frame(kind, *given, columns=COLUMNS))) for given in (rows, files)
+    )
+
+    assert (of_table["winner"], of_table["loser"], of_table["repeated"]) == (days[1], days[0], 1)
+    assert of_files["repeated"] == 0
+
+
+def test_a_row_that_a_deletion_replaces_is_neither_repeated_nor_of_another_customer(kind: str) -> None:
+    rows = [("1", "ann", "1.00", "2026-03-04", "a.csv", 1, "sold"), ("1", "", "", "", "a.csv", 2, "gone")]
+    raw = frame(kind, *rows, columns="order_id customer_id amount order_date _source _row_number kind")
+    deletes = Source(deletes={"kind": ("gone",)})
+
+    (found,) = dicts(transforms.superseded(validation.validate(raw, "UTC", deletes)))
+
+    assert [found[name] for name in ("orders", "repeated", "other_customer", "other_first")] == [1, 0, 0, "1"]
+
+
 def test_rows_of_one_key_in_two_buckets_are_two_versions(kind: str) -> None:
-    rows = [("1", "ann", "1.00", "2026-03-04", "a.csv", 1, datetime(2026, 3, day, tzinfo=UTC)) for day in (4, 5)]
+    rows = [("1", "ann", f"{day}", "2026-03-04", "a.csv", 1, datetime(2026, 3, day, tzinfo=UTC)) for day in (4, 5)]
     columns = "order_id customer_id amount order_date _source _row_number _landed_at"
 
     (found,) = dicts(transforms.superseded(frame(kind, *rows, columns=columns)))
 
-    assert (found["winner"], found["loser"], found["orders"]) == ("a.csv", "a.csv", 1)
+    assert (found["winner"], found["loser"], found["orders"], found["repeated"]) == ("a.csv", "a.csv", 1, 0)
 
 
 def test_clean_and_superseded_rows_are_all_rows_also_where_sums_outgrow_an_amount(kind: str) -> None:

@@ -83,6 +83,18 @@ def vanishing(pipeline: Pipeline, left: str) -> dg.ExecuteInProcessResult:
     return arrival(pipeline, "a.csv", f"1,ann,{left},{DAY}")
 
 
+def two_shops(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
+    """Two shops have orders with the same id."""
+    arrival(pipeline, "shop-a/1.csv", f"1,ann,100.00,{DAY}", f"2,ann,50.00,{OTHER}")
+    return arrival(pipeline, "shop-b/1.csv", f"1,ann,10.00,{DAY}")
+
+
+def two_customers(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
+    """An order is of another customer than in an earlier file."""
+    arrival(pipeline, "0.csv", f"1,ann,100.00,{DAY}", f"2,cid,50.00,{OTHER}")
+    return arrival(pipeline, "a.csv", f"1,bob,100.00,{DAY}", f"2,cid,50.00,{OTHER}")
+
+
 def morning(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
     """The job whose checks compare everything."""
     return pipeline.run("daily_pipeline", partition=DAY)
@@ -295,6 +307,54 @@ CASES = {
         otherwise=once_more("1", elsewhere),
         mended=rebuilt,
         amounts=("2.00", "3.00"),
+    ),
+    "another sender": Case(
+        "no_order_replaces_another",
+        "{bucket}/landing/shop-b/1.csv",
+        wrong=two_shops,
+        otherwise=lambda p: arrival(p, "shop-b/1.csv", f"1,ann,10.00,{DAY}", f"2,ann,5.00,{DAY}"),
+        mended=lambda p: arrival(p, "shop-b/1.csv", f"b-1,ann,10.00,{DAY}"),
+        amounts=("100.00", "150.00"),
+    ),
+    "another customer": Case(
+        "no_order_replaces_another",
+        FILE,
+        wrong=two_customers,
+        otherwise=lambda p: arrival(p, "a.csv", f"1,bob,100.00,{DAY}", f"2,bob,50.00,{OTHER}"),
+        mended=lambda p: arrival(p, "a.csv", f"1,ann,100.00,{DAY}", f"2,cid,50.00,{OTHER}"),
+        amounts=("100.00", "150.00"),
+    ),
+    "another customer of the same row": Case(
+        "no_order_replaces_another",
+        FILE,
+        wrong=lambda p: arrival(p, "a.csv", f"1,ann,1.00,{DAY}", f"1,bob,1.00,{DAY}"),
+        otherwise=lambda p: arrival(p, "a.csv", f"1,ann,2.00,{DAY}", f"1,bob,2.00,{DAY}"),
+        mended=lambda p: arrival(p, "a.csv", f"1,ann,2.00,{DAY}", f"1,ann,2.00,{DAY}"),
+        amounts=("1.00", "2.00"),
+    ),
+    "lines": Case(
+        "repeated_orders_agree",
+        FILE,
+        wrong=lambda p: arrival(p, "a.csv", f"1,ann,10.00,{DAY}", f"1,ann,20.00,{DAY}"),
+        otherwise=lambda p: arrival(p, "a.csv", f"1,ann,10.00,{DAY}", f"1,ann,20.00,{DAY}", f"1,ann,5.00,{OTHER}"),
+        mended=lambda p: arrival(p, "a.csv", f"1,ann,35.00,{DAY}"),
+        amounts=("10.00", "30.00"),
+    ),
+    "damaged ids": Case(
+        "repeated_orders_agree",
+        FILE,
+        wrong=lambda p: arrival(p, "a.csv", f"1E+12,ann,10.00,{DAY}", f"1E+12,bob,20.00,{DAY}"),
+        otherwise=lambda p: arrival(p, "a.csv", f"1E+12,ann,12.00,{DAY}", f"1E+12,bob,20.00,{DAY}"),
+        mended=lambda p: arrival(p, "a.csv", f"1000001,ann,10.00,{DAY}", f"1000002,bob,20.00,{DAY}"),
+        amounts=("10.00", "12.00"),
+    ),
+    "a log of changes": Case(
+        "repeated_orders_agree",
+        FILE,
+        wrong=lambda p: arrival(p, "a.csv", f"1,ann,10.00,{DAY}", f"2,ann,1.00,{DAY}", f"1,ann,0.00,{DAY}"),
+        otherwise=lambda p: arrival(p, "a.csv", f"1,ann,10.00,{DAY}", f"1,ann,0.00,{DAY}", f"1,ann,3.00,{DAY}"),
+        mended=lambda p: arrival(p, "b.csv", f"1,ann,3.00,{DAY}"),  # of both, a later file has the last word
+        amounts=("10.00", "10.00"),
     ),
 }
 
