@@ -52,6 +52,8 @@ LOADED = {
     "total_row.csv": Loaded("30.00", 2, ("customer_id_missing",)),
     "two_producers.jsonl": Loaded("3.00", 2),
     "column_called_name.csv": Loaded("10.00", 1),
+    "line_items.tsv": Loaded("15.00", 2),  # and a check names what does not count, as of the next one
+    "excel_sci.csv": Loaded("30.00", 1),
 }
 SET_ASIDE = {
     "woocommerce.csv": SetAside("column_missing", ("line 1", "ORDERS_COLUMN_ALIASES")),
@@ -119,6 +121,16 @@ def test_each_export_ends_in_the_right_figure_or_in_a_clear_message(
     word = synced.failed_checks["few_rows_are_rejected"]
     for name in ("small_all_rejected.csv", "nan_ids.csv", "nan_customer.csv"):
         assert keys[name] in word
+    repeated = synced.failed_checks["repeated_orders_agree"]
+    for name, order_id in (("line_items.tsv", "LI-1"), ("excel_sci.csv", "1.23457E+12")):
+        rows = "2 rows worth 30.00 do not count, for example"
+        assert f"{keys[name]} repeats orders with other amounts: {rows} {order_id}" in repeated
+    assert 'declare `lines = "sum"`' in repeated
+    assert {key for check, key in pipeline.suspected() if check == "repeated_orders_agree"} == {
+        keys["line_items.tsv"],
+        keys["excel_sci.csv"],
+    }
+    assert "no_order_replaces_another" not in synced.failed_checks
 
 
 def test_an_order_that_a_change_log_deletes_does_not_count(pipeline: Pipeline) -> None:
