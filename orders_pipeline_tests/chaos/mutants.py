@@ -217,7 +217,7 @@ MUTANTS = [
     Mutant(
         "4 conserved",
         "an order that a file holds twice counts as not superseded",
-        of="transforms:superseded",
+        of="transforms",
         old='ROW_NUMBER: "_winners_row",',
         new="",
         tests="test_transforms.py",
