@@ -10,6 +10,7 @@ from orders_pipeline.schema import (
     AMOUNT,
     BLANK,
     COUNTS,
+    CURRENCY,
     DAY,
     MERGED,
     ORDER_DATE,
@@ -76,7 +77,9 @@ def _summed(rows: pl.LazyFrame, source: Source, columns: list[str]) -> pl.LazyFr
     )
     stretch, is_clean = ["order_id", _STRETCH], is_line & (outcome == COUNTS)
     total = pl.col(AMOUNT).cast(pl.Decimal(38, 2)).sum().over(stretch).cast(_MONEY, strict=False)
-    kinds = [pl.col(name).filter(is_clean).n_unique().over(stretch) for name in ("customer_id", DAY)]
+    kinds = [
+        pl.col(name).filter(is_clean).drop_nulls().n_unique().over(stretch) for name in ("customer_id", DAY, CURRENCY)
+    ]
     last = pl.col(_PLACE).filter(is_clean).last().over(stretch)
     has_clean = is_clean.any().over(stretch)
     reason = pl.coalesce(

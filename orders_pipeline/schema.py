@@ -91,7 +91,7 @@ REASONS: Final = {
     "currency_other": "the row's currency is not the one that its source declares",
     "updated_at_unreadable": "updated_at is not a date or time like 2026-03-05T14:30:00+01:00",
     "line_rejected": "another line of the order is rejected, and its source sums the lines of an order",
-    "lines_differ": "the lines of the order have several customers or days, and its source sums them",
+    "lines_differ": "the lines of the order have several customers, days or currencies, and its source sums them",
     "order_id_repeated": "the file has the order_id more than once, and its source refuses that",
 }
 

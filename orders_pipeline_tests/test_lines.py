@@ -188,3 +188,21 @@ def test_a_sum_is_the_one_worked_out_by_hand_or_its_lines_are_rejected(rows: lis
             assert sorted(outcomes) == ["counts", *["merged"] * (len(amounts) - 1)]
             assert [Decimal(amount) for _, (_, _, amount) in lines if amount is not None] == [total]
         assert {settled for amount, settled in lines if not amount} <= {BLANK}
+
+
+@pytest.mark.parametrize(
+    ("currencies", "outcomes"),
+    [
+        (["EUR", "EUR"], [COUNTED, counts("2.00")]),
+        (["EUR", ""], [COUNTED, counts("2.00")]),  # often only the first line of an order says it
+        (["EUR", "USD"], [rejected("lines_differ")] * 2),
+    ],
+)
+def test_lines_in_several_currencies_are_not_summed(currencies: list[str], outcomes: list[Outcome]) -> None:
+    frame = pl.DataFrame([line(), line()], schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+    frame = frame.with_columns(pl.Series("currency", currencies), _row_number=pl.Series([2, 3]))
+
+    settled = settle_lines(validation.validate(frame, "UTC", SUM).lazy(), SUM).sort("_row_number")
+
+    found = settled.select("_outcome", "_reason", pl.col("_amount").cast(pl.String)).collect()
+    assert found.rows() == outcomes

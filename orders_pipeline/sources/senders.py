@@ -44,10 +44,10 @@ def sender_of(sources: Sources, bucket: str, key: str) -> str:
 
 
 def undated_folder(key: str) -> str:
-    """The folder of a key without what is a date in it, so that it is the same on each day.
+    """The folder of a key without what is a date in it, so that it is the same on each day; `/` for the root.
 
     A lone number is no date (`shop-1/`, `12/`), unless it is a whole folder that can be a year, or follows one.
     """
     folder = "/" + key[: key.rfind("/") + 1]
     marked = _PARTS.sub("", _FOLDERS.sub("", _FULL_DATE.sub(_DATE, folder)))
-    return _DATED.sub("", marked)[1:]
+    return _DATED.sub("", marked)[1:] or "/"

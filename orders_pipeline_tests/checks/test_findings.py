@@ -254,7 +254,7 @@ CASES = {
         amounts=("-1.00", "-2.00"),
         elsewhere=lambda p: partition(p, "elsewhere/other.csv", f"z,zoe,1.00,{OTHER}", day=OTHER),
     ),
-    "damaged ids": Case(
+    "ids look damaged": Case(
         "ids_look_intact",
         FILE,
         wrong=lambda p: arrival(p, "a.csv", f"1.0,ann,1.00,{DAY}"),
