@@ -1,8 +1,11 @@
 """The check no_order_is_lost: every row is clean, void, rejected, superseded or out of range, and so is its amount."""
 
+from pathlib import Path
+
 import polars as pl
 
 from orders_pipeline_tests.support.checks import ERROR, evaluate, rewrite_day
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import Pipeline, check_results
 
 
@@ -91,3 +94,21 @@ def test_a_reject_that_is_not_listed_is_found(pipeline: Pipeline) -> None:
 
     assert not found.passed
     assert "landing/a.csv" in (found.description or "")
+
+
+def test_of_summed_lines_the_one_that_counts_is_compared(pipeline: Pipeline, tmp_path: Path) -> None:
+    declaration = tmp_path / "sources.toml"
+    declaration.write_text('[[source]]\nname = "acme"\nkeys = "landing/*"\nlines = "sum"\n')
+    assert call("sources", "apply", str(declaration)).exit_code == 0
+    pipeline.land_rows("a.csv", *["1,ann,1.25,2026-03-04"] * 3, "1,,,", "2,ann,1.00,2026-03-04")
+    pipeline.sync()
+    assert evaluate(pipeline, "rejected_orders", "no_order_is_lost").passed
+
+    rewrite_day(pipeline, "cleaned_orders", lambda frame: frame.filter(pl.col("order_id") == "2"))
+    lost = evaluate(pipeline, "rejected_orders", "no_order_is_lost")
+    merged = pl.lit(2, pl.Int64)
+    rewrite_day(pipeline, "cleaned_orders", lambda f: pl.concat([f, f.with_columns(_row_number=merged)]))
+    foreign = evaluate(pipeline, "rejected_orders", "no_order_is_lost")
+
+    assert "1 rows worth 3.75 on 2026-03-04 are neither clean nor superseded (orders 1)" in (lost.description or "")
+    assert "1 clean orders are in no file" in (foreign.description or "")
