@@ -188,6 +188,8 @@ def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Fram
 
 def _with_blank_rows(rows: Frame, columns: Sequence[str]) -> Frame:
     """Rows with the outcome BLANK for those that are no line of an order: they have no amount, or nothing at all."""
+    if isinstance(rows, nw.DataFrame) and not (rows[OUTCOME] == REJECTED).any():
+        return rows
     has_id = ~has_no_id(rows, "order_id") & ~_contains_nul("order_id")
     is_empty = nw.all_horizontal(
         *(_is_missing(name) for name in columns if not name.startswith("_")), ignore_nulls=True

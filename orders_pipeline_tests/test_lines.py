@@ -25,7 +25,7 @@ def settle(source: Source, *rows: Sequence[str | None]) -> list[Outcome]:
     """What becomes of each row, in their order. Values that are left out are those of `line`."""
     frame = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
     validated = validation.validate(frame.with_row_index("_row_number", offset=2), "UTC", source)
-    settled = settle_lines(validated.lazy(), source).sort("_row_number").collect()
+    settled = settle_lines(validated, source).sort("_row_number")
     assert settled.columns == validated.columns
     is_version = pl.col("_outcome").is_in(["counts", "void"])
     assert settled.filter(~is_version)["_day", "_order_date", "_updated_at", "_amount"].null_count().row(0) == (
@@ -202,7 +202,7 @@ def test_lines_in_several_currencies_are_not_summed(currencies: list[str], outco
     frame = pl.DataFrame([line(), line()], schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
     frame = frame.with_columns(pl.Series("currency", currencies), _row_number=pl.Series([2, 3]))
 
-    settled = settle_lines(validation.validate(frame, "UTC", SUM).lazy(), SUM).sort("_row_number")
+    settled = settle_lines(validation.validate(frame, "UTC", SUM), SUM).sort("_row_number")
 
-    found = settled.select("_outcome", "_reason", pl.col("_amount").cast(pl.String)).collect()
+    found = settled.select("_outcome", "_reason", pl.col("_amount").cast(pl.String))
     assert found.rows() == outcomes

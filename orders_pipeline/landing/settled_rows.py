@@ -10,7 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from orders_pipeline import repeated_ids, validation
-from orders_pipeline.lines import SETTLED, settle_lines
+from orders_pipeline.lines import SETTLED, needed, settle_lines
 from orders_pipeline.schema import BLANK, OUTCOME
 from orders_pipeline.sources.declaration import Source
 
@@ -31,7 +31,8 @@ def settled(rows: Path, spool: Path, source: Source, part_rows: int) -> Iterator
     every = pl.scan_parquet(rows, row_index_name=_PLACE)
     columns = [name for name in every.collect_schema().names() if name != _PLACE]
     count = int(every.select(pl.len()).collect().item())
-    found = list(_changes(every, count, spool, source))
+    lines = every.select(_PLACE, *needed(source, columns), *SETTLED)
+    found = list(_changes(lines, count, spool, source))
     for start in range(0, max(count, 1), part_rows):
         part = every.slice(start, part_rows).collect()
         if found:
@@ -41,16 +42,16 @@ def settled(rows: Path, spool: Path, source: Source, part_rows: int) -> Iterator
         yield validation.with_text(frame, columns).to_native()
 
 
-def _changes(every: pl.LazyFrame, count: int, spool: Path, source: Source) -> Iterator[Path]:
+def _changes(rows: pl.LazyFrame, count: int, spool: Path, source: Source) -> Iterator[Path]:
     """Files with what becomes of each row whose order_id occurs more than once, by its place."""
     for number, share in enumerate(repeated_ids.shares(_ID, count, _ROWS_AT_ONCE)):
-        hashes = every.filter(share, pl.col(OUTCOME) != BLANK).select(id=_ID).collect(engine="streaming")["id"]
+        hashes = rows.filter(share, pl.col(OUTCOME) != BLANK).select(id=_ID).collect(engine="streaming")["id"]
         twice = repeated_ids.repeated(hashes)
         if not twice.len():
             continue
-        lines = every.filter(_ID.is_in(twice.implode()))
+        lines = rows.filter(_ID.is_in(twice.implode())).collect(engine="streaming")
         file = spool / f"{number}.parquet"
-        settle_lines(lines, source).select(_PLACE, *SETTLED).sort(_PLACE).collect().write_parquet(file)
+        settle_lines(lines, source).select(_PLACE, *SETTLED).sort(_PLACE).write_parquet(file)
         yield file
 
 

@@ -47,6 +47,15 @@ def deletes(source: Source, columns: Sequence[str]) -> nw.Expr | None:
     return _any(_is_one_of(source, source.deletes, columns))
 
 
+def deleting(source: Source, columns: Sequence[str]) -> list[str]:
+    """The columns of a frame that decide whether a row deletes its order.
+
+    Raises:
+        QuarantineError: a column that the source names is missing.
+    """
+    return [_column(source, name, columns) for name in source.deletes]
+
+
 def drops(source: Source, columns: Sequence[str]) -> nw.Expr | None:
     """Whether a row is dropped: it has a value to drop, or none to keep. None: no row of the source is.
 
