@@ -4,9 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orders_pipeline.ledger.published import Shown
 from orders_pipeline.quality.vanished import Vanished, compare
+from orders_pipeline_tests.support.shown import BY_A_PERSON, BY_THE_SENDER, ShownFigures
 
 DAY = date(2026, 3, 4)
 FIRST = datetime(2026, 3, 5, 7, tzinfo=UTC)
@@ -108,3 +111,18 @@ def test_what_is_found_says_what_the_day_had_and_has_since_when_and_why() -> Non
 
 def test_a_day_that_vanishes_anew_says_when_it_did_last() -> None:
     assert "since 2026-03-05 10:00 UTC (cause 3)" in str(after("100.00 0 100.00 0"))
+
+
+@given(st.lists(st.tuples(st.integers(-2, 9), st.booleans()), max_size=8))
+def test_the_model_of_the_random_histories_agrees(changes: list[tuple[int, bool]]) -> None:
+    model, figures, last = ShownFigures(), [], 0
+    for amount, is_asked in changes:
+        model.change([DAY], BY_A_PERSON if is_asked else BY_THE_SENDER)
+        model.clean([DAY], {str(DAY): (f"{amount}.00", 1)} if amount else {})
+        model.show([DAY])
+        if amount != last:
+            figures.append(f"{amount}{'!' if is_asked else ''}")
+        last = amount
+
+    expected = {str(DAY)} if after(" ".join(figures)) else set()
+    assert model.have_vanished() == (expected, expected)
