@@ -153,11 +153,13 @@ def of_superseded(found: Iterable["Superseded"]) -> dict[str, Any]:
     """How many rows other versions replaced, what those were worth, and which file replaced which, the largest
     amounts first."""
     rows: Counter[tuple[str, str]] = Counter()
+    repeated: Counter[tuple[str, str]] = Counter()
     other_customer: Counter[tuple[str, str]] = Counter()
     amounts: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for entry in found:
         keys = entry.winner, entry.loser
         rows[keys] += entry.orders
+        repeated[keys] += entry.repeated
         other_customer[keys] += entry.other_customer
         amounts[keys] += entry.amount
     largest = sorted(rows, key=lambda keys: (-abs(amounts[keys]), keys))
@@ -168,6 +170,7 @@ def of_superseded(found: Iterable["Superseded"]) -> dict[str, Any]:
                 "loser": keys[1],
                 "rows": rows[keys],
                 "amount": f"{amounts[keys]:,}",
+                "repeated": repeated[keys],
                 "other customer": other_customer[keys],
             }
         )

@@ -97,6 +97,17 @@ def test_what_is_no_file_of_orders_is_reported_no_longer(pipeline: Pipeline) -> 
     assert pipeline.status().quarantined == []
 
 
+def test_of_orders_that_a_shop_replaced_both_files_are_found(pipeline: Pipeline) -> None:
+    for shop in ("a", "b"):
+        pipeline.land_rows(f"shop-{shop}/1.csv", f"1001,{shop},2.50,{DAY}")
+    assert "no_order_replaces_another" in pipeline.sync().failed_checks
+
+    ((found,),) = sql(blocks("An order replaced another", "sql")[0])
+
+    assert (found["loser"], found["orders"], found["other_customer"]) == ("landing/shop-a/1.csv", 1, 1)
+    assert found["other_ids"] == ["1001"]
+
+
 def test_of_a_wrong_day_files_and_rejects_are_found_and_a_file_is_taken_back(pipeline: Pipeline) -> None:
     key = pipeline.land_rows(FILE, f"1,ann,2.50,{DAY}", f"1,ann,1.50,{DAY}", f"2,bob,x,{DAY}")
     pipeline.sync()

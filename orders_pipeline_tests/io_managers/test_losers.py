@@ -120,6 +120,13 @@ def test_a_materialization_shows_what_replaced_what_with_the_largest_amounts_fir
     assert shown["Superseded rows"].value == 5
     assert shown["Superseded amount"].value == "2,000.00"
     assert [record.data for record in shown["Superseded by"].records] == [
-        {"winner": B, "loser": A, "rows": 2, "amount": "2,001.00", "other customer": 1},
-        {"winner": "landing/c.csv", "loser": "landing/c.csv", "rows": 1, "amount": "-5.00", "other customer": 0},
+        {"winner": B, "loser": A, "rows": 2, "amount": "2,001.00", "repeated": 0, "other customer": 1},
+        {
+            "winner": "landing/c.csv",
+            "loser": "landing/c.csv",
+            "rows": 1,
+            "amount": "-5.00",
+            "repeated": 1,
+            "other customer": 0,
+        },
     ]

@@ -59,7 +59,7 @@ VANISHED: Final = "no_revenue_vanishes"
 
 # Small pools, so that orders meet often: in a file, between files, with the table, and from day to day.
 # Those of two senders, whatever the day.
-KEYS: Final = st.sampled_from(["a.csv", "B.csv", "b/ü +1.csv", "2026-03-05/z.csv"])
+KEYS: Final = st.sampled_from(["a.csv", "B.csv", "b/ü +1.csv", "b/2026-03-05/z.csv"])
 IDS: Final = st.sampled_from(["1", "2", "10", "01", "a", "B", "é"])
 CUSTOMERS: Final = st.sampled_from(["ann", "bob", "007"])
 AMOUNTS: Final = st.sampled_from(["1.10", "2", "-3.05", "0.70", "9999999999999999.99"])
@@ -193,7 +193,7 @@ class History(RuleBasedStateMachine):
         self.oracle = Oracle(ZoneInfo(zone), date(2026, 1, 1), _today(zone))
         self._declare(declared)
         self._put(f"{s3.prefix}a.csv", first)
-        self._put(f"{s3.prefix}2026-03-05/z.csv", second)
+        self._put(f"{s3.prefix}b/2026-03-05/z.csv", second)
         self.sync()
 
     # What happens to files
