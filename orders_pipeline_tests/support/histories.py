@@ -42,7 +42,7 @@ from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline.settings import read_settings
 from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped, put_in_parts
-from orders_pipeline_tests.support.oracle import Declared, Oracle, Readable, is_table, latest, touched
+from orders_pipeline_tests.support.oracle import IGNORED, Declared, Oracle, Readable, is_table, latest, touched
 from orders_pipeline_tests.support.places import new_bucket, new_database, variables
 from orders_pipeline_tests.support.seed import SEED_VARIABLE
 from orders_pipeline_tests.support.shown import BY_A_PERSON, BY_EITHER, BY_THE_SENDER, Asked, ShownFigures
@@ -59,7 +59,7 @@ VANISHED: Final = "no_revenue_vanishes"
 
 # Small pools, so that orders meet often: in a file, between files, with the table, and from day to day.
 # Those of two senders, whatever the day.
-KEYS: Final = st.sampled_from(["a.csv", "B.csv", "b/ü +1.csv", "b/2026-03-05/z.csv"])
+KEYS: Final = st.sampled_from(["a.csv", "B.csv", "b/ü +1.csv", "b/2026-03-05/z.csv", "b/skip/c.csv"])
 IDS: Final = st.sampled_from(["1", "2", "10", "01", "a", "B", "é"])
 CUSTOMERS: Final = st.sampled_from(["ann", "bob", "007"])
 AMOUNTS: Final = st.sampled_from(["1.10", "2", "-3.05", "0.70", "9999999999999999.99"])
@@ -360,6 +360,7 @@ class History(RuleBasedStateMachine):
         """What arrived is asked for by key; else what is stale."""
         pending = {key for key in self.landed if self.oracle.seen.get(key) != self.landed[key]}
         pending |= self.retried & self.landed.keys()
+        pending = {key for key in pending if not self.oracle.ignores(key)}
         keys = []
         for request in self._tick(s3_arrival_sensor):
             keys = request.run_config.get("ops", {}).get("raw_orders", {}).get("config", {}).get("s3_keys", [])
@@ -616,8 +617,9 @@ def _outcomes(file: Readable) -> list[int]:
 def _toml(declared: Declared) -> str:
     """The declaration of a source for all files."""
     values = ", ".join(f"'{value}'" for value in sorted(declared.values))
+    ignore = f"ignore = ['*{IGNORED}*']\n"
     condition = f"{declared.how} = {{ {declared.column} = [{values}] }}\n" if declared.how else ""
-    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}lines = '{declared.lines}'\n"
+    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}lines = '{declared.lines}'\n{ignore}"
 
 
 def _today(zone: str) -> date:

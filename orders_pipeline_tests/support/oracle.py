@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 REQUIRED = ("order_id", "customer_id", "amount", "order_date")
 NEVER = datetime(1, 1, 1, tzinfo=UTC)  # when the rows of the source table landed: before every file
+IGNORED = "/skip/"  # in the keys that a declaration ignores
 
 Rank = tuple[datetime, bytes, int]
 
@@ -53,9 +54,9 @@ class Reject:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a source says by one of its columns: `deletes` or `drop` the rows with these values, or `keep` no others
-    (nothing, if `how` is empty). And what the `lines` with one order_id are: the `last` one counts, or their `sum`, or
-    a file `refuse`s them."""
+    """What a source of all keys says by one of its columns: `deletes` or `drop` the rows with these values, or `keep`
+    no others (nothing, if `how` is empty). And what the `lines` with one order_id are: the `last` one counts, or their
+    `sum`, or a file `refuse`s them. It ignores the keys with IGNORED."""
 
     how: str = ""
     column: str = ""
@@ -132,7 +133,7 @@ class Oracle:
 
     def see(self, key: str, content: bytes, landed_at: datetime, etag: str = "") -> None:
         """Look at what a key holds. The bytes that count already rank as before, whenever they landed again."""
-        if not self.is_news(key, content, landed_at, etag):
+        if self.ignores(key) or not self.is_news(key, content, landed_at, etag):
             return
         self.seen[key] = content, landed_at, etag
         counts = self.active.get(key)
@@ -144,6 +145,10 @@ class Oracle:
     def is_news(self, key: str, content: bytes, landed_at: datetime, etag: str = "") -> bool:
         """Whether a version differs from the last one seen of its key."""
         return self.seen.get(key) != (content, landed_at, etag)
+
+    def ignores(self, key: str) -> bool:
+        """Whether the declaration leaves a key out. What counts of it goes on counting."""
+        return self.declared is not None and IGNORED in key
 
     def see_table(self, days: Mapping[str, bytes]) -> None:
         """Look at the source table, each of its days (by key) as a CSV file. A day that is gone counts no more."""
