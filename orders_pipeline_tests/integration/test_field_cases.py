@@ -105,7 +105,15 @@ def test_each_export_ends_in_the_right_figure_or_in_a_clear_message(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORDERS_COLUMN_ALIASES", ALIASES)
-    names = [*LOADED, *SET_ASIDE, "pretty_objects.json", "dotnet_7digits.csv", "go_nanos.jsonl", "one_odd_object.jsonl"]
+    names = [
+        *LOADED,
+        *SET_ASIDE,
+        "currencies.csv",
+        "pretty_objects.json",
+        "dotnet_7digits.csv",
+        "go_nanos.jsonl",
+        "one_odd_object.jsonl",
+    ]
     keys = {name: pipeline.land(f"{Path(name).stem}/{name}", (CASES / name).read_bytes()) for name in names}
 
     synced = pipeline.sync()
@@ -121,6 +129,15 @@ def test_each_export_ends_in_the_right_figure_or_in_a_clear_message(
     word = synced.failed_checks["few_rows_are_rejected"]
     for name in ("small_all_rejected.csv", "nan_ids.csv", "nan_customer.csv"):
         assert keys[name] in word
+    currencies = synced.failed_checks["amounts_are_in_one_currency"]
+    assert currencies.startswith(
+        "ERROR: Amounts in several currencies are added up: landing/currencies/ has amounts in"
+    )
+    assert keys["currencies.csv"] in currencies
+    damaged = synced.failed_checks["ids_look_intact"]
+    for name, order_id in (("apostrophe.csv", "'00777"), ("float_ids.csv", "1001.0"), ("excel_sci.csv", "1.23457E+12")):
+        assert keys[name] in damaged
+        assert f"'{order_id}'" in damaged
     repeated = synced.failed_checks["repeated_orders_agree"]
     for name, order_id in (("line_items.tsv", "LI-1"), ("excel_sci.csv", "1.23457E+12")):
         rows = "2 rows worth 30.00 do not count, for example"
