@@ -15,7 +15,7 @@ from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables.missing_objects import blocked_reason
-from orders_pipeline.text import list_days
+from orders_pipeline.text import counted, list_days
 from orders_pipeline.ui.findings import messages, rejects_by_file, set_aside_files
 
 
@@ -55,10 +55,10 @@ def ids_look_intact(postgres: PostgresResource) -> dg.AssetCheckResult:
     standing = recorded(engine, examination, [file.finding() for file in found.damaged])
     return result(
         standing,
-        failing=f"Ids look damaged in {len(standing.open)} of {found.files} files: {messages(standing.open, '; ')}."
-        " They count as written, so one order may count twice, or several as one. Export the ids as text, and upload"
-        " the files again under the same keys.",
-        passing=f"All ids in {found.files} files look intact."
+        failing=f"Ids look damaged in {len(standing.open)} of {counted(found.files, 'file')}:"
+        f" {messages(standing.open, '; ')}. They count as written, so one order may count twice, or several as one."
+        " Export the ids as text, and upload the files again under the same keys.",
+        passing=f"All ids in {counted(found.files, 'file')} look intact."
         if found.files
         else "No file with orders has landed yet.",
     )

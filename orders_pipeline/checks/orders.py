@@ -19,7 +19,7 @@ from orders_pipeline.checks.results import (
 from orders_pipeline.ledger import findings
 from orders_pipeline.quality import deliveries, negative_amounts, order_versions, uniqueness
 from orders_pipeline.resources import PostgresResource, S3Resource
-from orders_pipeline.text import list_days
+from orders_pipeline.text import counted, list_days
 from orders_pipeline.ui.findings import messages
 
 
@@ -130,7 +130,7 @@ def no_negative_amounts(postgres: PostgresResource) -> dg.AssetCheckResult:
         standing,
         failing=f"{messages(standing.open, '; ')}. Returns are no error: accept the finding once for each sender."
         " Otherwise, correct the files and upload them again under the same keys.",
-        passing=f"No negative amount in {found.rows} rows." if found.rows else "No order has landed yet.",
+        passing=f"No negative amount in {counted(found.rows, 'row')}." if found.rows else "No order has landed yet.",
         metadata={"Rows with a negative amount": sum(sender.negative for sender in found.negative)},
     )
 

@@ -10,7 +10,7 @@ from orders_pipeline.checks.results import ERROR, calendar, nothing_checked, rec
 from orders_pipeline.ledger import findings
 from orders_pipeline.quality import anomalies, reconciliation, vanished
 from orders_pipeline.resources import PostgresResource
-from orders_pipeline.text import list_days
+from orders_pipeline.text import counted, list_days
 from orders_pipeline.ui.findings import messages, odd_days
 
 _COMPARED: Final = "Days compared"
@@ -77,7 +77,7 @@ def no_revenue_vanishes(context: dg.AssetCheckExecutionContext, postgres: Postgr
     lost = sum(one.amount or 0 for one in standing.open)
     return result(
         standing,
-        failing=f"{lost:,.2f} vanished on {len(standing.open)} days, and nobody asked for it:"
+        failing=f"{lost:,.2f} vanished on {counted(len(standing.open), 'day')}, and nobody asked for it:"
         f" {messages(standing.open, '; ')}. A key was overwritten, or rows were deleted from the source table. Upload"
         " the file again under another key, or restore the rows. If the table keeps only recent orders, declare"
         " `frozen_after`.",

@@ -13,7 +13,7 @@ from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.sources.declaration import Sources
 from orders_pipeline.sources.senders import sender_of
-from orders_pipeline.text import examples
+from orders_pipeline.text import counted, examples
 
 _t = landed_files.c
 
@@ -40,9 +40,8 @@ class OtherCurrencies:
     def finding(self) -> Finding:
         """The sender has these currencies beside the usual one."""
         currencies = ", ".join(sorted({*frozenset().union(*(file.currencies for file in self.files))} - {self.usual}))
-        count = len(self.files)
         message = (
-            f"{self.sender} has amounts in {currencies} beside {self.usual}, in {count} file{'s'[: count > 1]}:"
+            f"{self.sender} has amounts in {currencies} beside {self.usual}, in {counted(len(self.files), 'file')}:"
             f" {examples(file.key for file in self.files)}"
         )
         amount = sum((file.amount for file in self.files), Decimal(0))

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from orders_pipeline.ledger.findings import Finding, of_file
 from orders_pipeline.ledger.models import landed_files
-from orders_pipeline.text import printable
+from orders_pipeline.text import counted, printable
 
 _t = landed_files.c
 
@@ -27,7 +27,7 @@ class DamagedIds:
     def finding(self) -> Finding:
         """These bytes have this many."""
         ids = ", ".join(f"'{printable(one)}'" for one in self.examples)
-        message = f"{printable(self.key)}: {self.rows} rows, for example {ids}"
+        message = f"{printable(self.key)}: {counted(self.rows, 'row')}, for example {ids}"
         return Finding(of_file(self.bucket, self.key), f"{self.etag} {self.rows}", message, self.amount)
 
 

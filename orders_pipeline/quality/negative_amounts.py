@@ -13,7 +13,7 @@ from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.sources.declaration import Sources
 from orders_pipeline.sources.senders import sender_of
-from orders_pipeline.text import examples
+from orders_pipeline.text import counted, examples
 
 _t = landed_files.c
 
@@ -47,8 +47,8 @@ class NegativeAmounts:
         most rows become negative."""
         total = sum((file.amount for file in self.files), Decimal(0))
         message = (
-            f"{self.negative} of {self.rows} rows of {self.sender} have a negative amount, {total} in total, in"
-            f" {len(self.files)} files: {examples(file.key for file in self.files)}"
+            f"{self.sender} has a negative amount in {self.negative:,} of {counted(self.rows, 'row')}, {total:,} in"
+            f" total, in {counted(len(self.files), 'file')}: {examples(file.key for file in self.files)}"
         )
         return Finding(self.sender, "most rows" if self.negative * 2 > self.rows else "some rows", message, total)
 

@@ -15,7 +15,7 @@ from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.superseded import Replaced
 from orders_pipeline.sources.declaration import Sources
 from orders_pipeline.sources.senders import sender_of
-from orders_pipeline.text import examples, printable
+from orders_pipeline.text import counted, examples, printable
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Overwriting:
         ids = dict.fromkeys(order_id for one in most_first for order_id in one.replaced.other_ids)
         files = examples(one.replaced.loser for one in most_first)
         message = (
-            f"{printable(self.key)} replaced {orders:,} orders worth {amount:,} of {files}"
+            f"{printable(self.key)} replaced {counted(orders, 'order')} worth {amount:,} of {files}"
             f" ({', '.join(f'{count:,} {what}' for what, count in counts.items() if count)}; for example"
             f" {examples(ids)})"
         )
@@ -82,8 +82,8 @@ class Repeating:
         days = [one.loser for one in self.repeated if one.loser != self.key]
         also = f", also of {examples(days)}," if days else ""
         message = (
-            f"{printable(self.key)} repeats orders with other amounts: {rows:,} rows worth {amount:,}{also} do not"
-            f" count, for example {examples(ids)}"
+            f"{printable(self.key)} repeats orders with other amounts: {counted(rows, 'row')} worth {amount:,}{also}"
+            f" not counted, for example {examples(ids)}"
         )
         return Finding(of_file(self.bucket, self.key), f"{rows} {amount}", message, amount)
 

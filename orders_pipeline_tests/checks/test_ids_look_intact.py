@@ -26,7 +26,7 @@ def test_intact_ids_pass_and_so_does_a_landing_zone_without_files(pipeline: Pipe
     pipeline.land_rows("a.csv", "00777,ann@example.com,1.00,2026-03-04")
     pipeline.sync()
 
-    assert evaluate(pipeline, "raw_orders", CHECK).description == "All ids in 1 files look intact."
+    assert evaluate(pipeline, "raw_orders", CHECK).description == "All ids in 1 file look intact."
 
 
 def test_a_day_of_the_source_table_is_looked_at_too(pipeline: Pipeline) -> None:

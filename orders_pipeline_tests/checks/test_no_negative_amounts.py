@@ -15,7 +15,7 @@ def test_negative_amounts_are_named_by_sender_with_their_files_and_total(pipelin
 
     assert (found.passed, found.severity) == (False, WARN)
     assert (
-        "2 of 4 rows of landing/shop/ have a negative amount, -2.50 in total, in 2 files:"
+        "landing/shop/ has a negative amount in 2 of 4 rows, -2.50 in total, in 2 files:"
         " landing/shop/2026-03-04/a.csv, landing/shop/2026-03-05/a.csv." in (found.description or "")
     )
     assert "other" not in (found.description or "")

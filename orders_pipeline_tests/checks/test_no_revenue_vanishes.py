@@ -95,9 +95,7 @@ def test_a_day_of_which_files_take_more_than_half_is_named(shop: Pipeline, act: 
 
     assert (found.passed, found.severity) == (False, WARN)
     assert vanished() == {DAY: ("100.00", stake)}
-    assert f"{stake} vanished on 1 days, and nobody asked for it: {DAY} had 100.00 and has " in (
-        found.description or ""
-    )
+    assert f"{stake} vanished on 1 day, and nobody asked for it: {DAY} had 100.00 and has " in (found.description or "")
     assert " UTC (new or changed orders). A key was overwritten" in (found.description or "")
 
 

@@ -61,7 +61,7 @@ OTHER_ORDERS = {
         key="landing/shop-b/1.csv",
         rows=1,
         amount="100.00",
-        words="landing/shop-b/1.csv replaced 1 orders worth 100.00 of landing/shop-a/1.csv"
+        words="landing/shop-b/1.csv replaced 1 order worth 100.00 of landing/shop-a/1.csv"
         " (1 of another sender, 1 of another customer; for example 1001)",
     ),
     "two shops with one customer": Named(
@@ -149,14 +149,14 @@ REPEATED_ORDERS = {
         key="landing/a.csv",
         rows=2,
         amount="30.00",
-        words="landing/a.csv repeats orders with other amounts: 2 rows worth 30.00 do not count, for example 1",
+        words="landing/a.csv repeats orders with other amounts: 2 rows worth 30.00 not counted, for example 1",
     ),
     "lines of other days": Named(
         {"a.csv": (f"1,ann,10.00,{E},", f"1,ann,20.00,{D},")},
         key="landing/a.csv",
         rows=1,
         amount="10.00",
-        words="1 rows worth 10.00",
+        words="1 row worth 10.00",
     ),
     "ids that a spreadsheet wrote": Named(
         {"a.csv": tuple(f"1.23457E+12,{who},{n}0.00,{D}," for n, who in enumerate("xyz", start=1))},
@@ -181,7 +181,7 @@ REPEATED_ORDERS = {
         key=TABLE,
         rows=2,
         amount="11.00",
-        words=f"2 rows worth 11.00, also of table:orders/{D}, do not count, for example 1, 2",
+        words=f"2 rows worth 11.00, also of table:orders/{D}, not counted, for example 1, 2",
     ),
 }
 AGREEING = {

@@ -8,7 +8,7 @@ import pytest
 from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import Pipeline
 
-NEGATIVE = "1 of 1 rows of landing/ have a negative amount, -1.50 in total"
+NEGATIVE = "landing/ has a negative amount in 1 of 1 row, -1.50 in total"
 
 
 def land_two(pipeline: Pipeline) -> None:

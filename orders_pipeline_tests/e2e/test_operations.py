@@ -58,7 +58,7 @@ def test_returns_are_accepted(pipeline: Pipeline, number: int) -> None:
     assert "no_negative_amounts" in pipeline.sync().failed_checks
     assert len(pipeline.status().findings) == 1
 
-    assert "Accepted: 1, 1 orders on" in shell(blocks("A check failed")[number])
+    assert "Accepted: 1, landing/ has a negative amount in 1 of 1 row" in shell(blocks("A check failed")[number])
 
     assert pipeline.status().findings == []
 

@@ -140,7 +140,7 @@ def test_each_export_ends_in_the_right_figure_or_in_a_clear_message(
         assert f"'{order_id}'" in damaged
     repeated = synced.failed_checks["repeated_orders_agree"]
     for name, order_id in (("line_items.tsv", "LI-1"), ("excel_sci.csv", "1.23457E+12")):
-        rows = "2 rows worth 30.00 do not count, for example"
+        rows = "2 rows worth 30.00 not counted, for example"
         assert f"{keys[name]} repeats orders with other amounts: {rows} {order_id}" in repeated
     assert 'declare `lines = "sum"`' in repeated
     assert {key for check, key in pipeline.suspected() if check == "repeated_orders_agree"} == {
