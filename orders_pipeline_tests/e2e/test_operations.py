@@ -121,6 +121,17 @@ def test_of_a_wrong_day_files_and_rejects_are_found_and_a_file_is_taken_back(pip
     assert pipeline.revenue() == {}
 
 
+def test_what_a_day_that_lost_its_revenue_showed_and_which_file_was_replaced_is_found(pipeline: Pipeline) -> None:
+    key = pipeline.land_rows(FILE, f"1,ann,2.50,{DAY}")
+    pipeline.sync()
+    pipeline.land(FILE, f"{HEADER}\n")
+    pipeline.sync()
+    published, files = sql(blocks("A day lost its revenue", "sql")[0])
+
+    assert [(figure["revenue"], figure["asked_for"]) for figure in published] == [(2.5, False), (0, False)]
+    assert [(file["key"], file["active"], file["clean_amount"]) for file in files] == [(key, False, 2.5)]
+
+
 def test_a_retraction_by_mistake_is_undone(pipeline: Pipeline) -> None:
     pipeline.land_rows(FILE, f"1,ann,1.50,{DAY}")
     pipeline.sync()
