@@ -11,12 +11,15 @@ import polars as pl
 
 from orders_pipeline import repeated_ids, validation
 from orders_pipeline.lines import SETTLED, needed, settle_lines
-from orders_pipeline.schema import BLANK, OUTCOME
+from orders_pipeline.schema import BLANK, OUTCOME, REASON
 from orders_pipeline.sources.declaration import Source
 
 _ROWS_AT_ONCE: Final = 1_000_000
 _PLACE: Final = "_place"  # of a row in its file
 _ID: Final = pl.col("order_id").hash()
+_HAS_ORDER: Final = (  # rows without any are settled, and may be very many
+    pl.col("order_id").is_not_null() & (pl.col(OUTCOME) != BLANK) & pl.col(REASON).ne_missing("order_id_missing")
+)
 
 
 def settled(rows: Path, spool: Path, source: Source, part_rows: int) -> Iterator[pl.DataFrame]:
@@ -31,7 +34,7 @@ def settled(rows: Path, spool: Path, source: Source, part_rows: int) -> Iterator
     every = pl.scan_parquet(rows, row_index_name=_PLACE)
     columns = [name for name in every.collect_schema().names() if name != _PLACE]
     count = int(every.select(pl.len()).collect().item())
-    lines = every.select(_PLACE, *needed(source, columns), *SETTLED)
+    lines = every.filter(_HAS_ORDER).select(_PLACE, *needed(source, columns), *SETTLED)
     found = list(_changes(lines, count, spool, source))
     for start in range(0, max(count, 1), part_rows):
         part = every.slice(start, part_rows).collect()
@@ -45,7 +48,7 @@ def settled(rows: Path, spool: Path, source: Source, part_rows: int) -> Iterator
 def _changes(rows: pl.LazyFrame, count: int, spool: Path, source: Source) -> Iterator[Path]:
     """Files with what becomes of each row whose order_id occurs more than once, by its place."""
     for number, share in enumerate(repeated_ids.shares(_ID, count, _ROWS_AT_ONCE)):
-        hashes = rows.filter(share, pl.col(OUTCOME) != BLANK).select(id=_ID).collect(engine="streaming")["id"]
+        hashes = rows.filter(share).select(id=_ID).collect(engine="streaming")["id"]
         twice = repeated_ids.repeated(hashes)
         if not twice.len():
             continue
