@@ -26,6 +26,7 @@ from orders_pipeline.validation import Frame, day_of, validated
 _IS_VERSION: Final = (nw.col(OUTCOME) == COUNTS) | (nw.col(OUTCOME) == VOID)
 # Where a winner is, beside the rows that it replaces.
 _PLACE: Final = {SOURCE: "winner", ROW_NUMBER: "_winners_row", LANDED_AT: "_winners_landing"}
+_WINNERS_VALUES: Final = {AMOUNT: "_winners_amount", ORDER_DATE: "_winners_date"}
 _IDS: Final = ("_repeated_id", "_other_customer_id", "_other_id")
 _ENDS: Final = ("first", "last")
 
@@ -67,13 +68,15 @@ def superseded(rows: Any, zone: str = "UTC") -> Any:
     - *repeated* are those with another amount than a winner in the same file (or both in the source table, of whatever
       day), where neither has an `updated_at`: nothing says that one of them corrects the other
     - *other_customer* are those that are not repeated and name another customer. A void winner names none
+    - *unchanged* are those with the customer, amount and order_date of the winner: which of them counts is no matter
 
     Returns:
         `day` of the superseded rows; `winner` and `loser`: the keys of the files of the version that wins and of the
         one that does not, maybe the same one; `orders`: how many rows; their `amount` decimal(38,2). Likewise
-        `repeated`, `repeated_amount`, `other_customer` and `other_customer_amount`. The smallest and the largest order
-        id, bytewise: `repeated_first` and `repeated_last`; `other_first` and `other_last` of rows that are not
-        repeated, namely of those with another customer, if there are any. Null where there is no such row.
+        `repeated`, `repeated_amount`, `other_customer`, `other_customer_amount`, `unchanged` and `unchanged_amount`.
+        The smallest and the largest order id, bytewise: `repeated_first` and `repeated_last`; `other_first` and
+        `other_last` of rows that are neither repeated nor unchanged, namely of those with another customer, if there
+        are any. Null where there is no such row.
     """
     versions = validated(rows, zone).filter(_IS_VERSION)
     repeated = _counted(versions).filter(nw.col("_versions") > 1)
@@ -81,6 +84,7 @@ def superseded(rows: Any, zone: str = "UTC") -> Any:
         "order_id",
         _winners_customer=nw.when(nw.col(OUTCOME) == COUNTS).then(nw.col("customer_id")),
         _winners_amount=nw.col(AMOUNT),
+        _winners_date=nw.col(ORDER_DATE),
         _winners_update=nw.col(UPDATED_AT),
         **{name: nw.col(column) for column, name in _PLACE.items()},
     )
@@ -133,9 +137,16 @@ def _by_file(losers: Frame) -> Frame:
         _repeated=_is_repeated(),
         _differs=~nw.col("_winners_customer").is_null()  # in pandas, anything differs from null
         & (nw.col("customer_id") != nw.col("_winners_customer")).fill_null(False),
+        _unchanged=nw.all_horizontal(
+            *(
+                (nw.col(column) == nw.col(winners)).fill_null(False)
+                for column, winners in (("customer_id", "_winners_customer"), *_WINNERS_VALUES.items())
+            ),
+            ignore_nulls=True,
+        ),
     )
     repeated, other = nw.col("_repeated"), nw.col("_differs") & ~nw.col("_repeated")
-    amount, order_id = nw.col("amount"), nw.col("order_id")
+    unchanged, amount, order_id = nw.col("_unchanged"), nw.col("amount"), nw.col("order_id")
     marked = rows.select(
         "day",
         "winner",
@@ -145,11 +156,14 @@ def _by_file(losers: Frame) -> Frame:
         repeated_amount=nw.when(repeated).then(amount),
         other_customer=other.cast(nw.Int64),
         other_customer_amount=nw.when(other).then(amount),
+        unchanged=unchanged.cast(nw.Int64),
+        unchanged_amount=nw.when(unchanged).then(amount),
         _repeated_id=nw.when(repeated).then(order_id),
         _other_customer_id=nw.when(other).then(order_id),
-        _other_id=nw.when(~repeated).then(order_id),
+        _other_id=nw.when(~repeated & ~unchanged).then(order_id),
     )
-    sums = ("amount", "repeated", "repeated_amount", "other_customer", "other_customer_amount")
+    kinds = ("repeated", "other_customer", "unchanged")
+    sums = ("amount", *kinds, *(f"{kind}_amount" for kind in kinds))
     counted = marked.group_by("day", "winner", "loser").agg(
         orders=nw.len(),
         **{name: nw.col(name).sum() for name in sums},

@@ -89,8 +89,8 @@ def repeated_orders_agree(postgres: PostgresResource) -> dg.AssetCheckResult:
         standing,
         failing=f"{messages(standing.open, '; ')}. Only the last row of an order counts, so this money does not. If the"
         ' rows are lines of the order, declare `lines = "sum"` for their source. If they are versions of it (a log of'
-        " changes), give them an `updated_at`, or accept that the last one counts. If their ids are damaged"
-        " (a spreadsheet writes 1.23457E+12), correct the file and upload it again under the same key.",
+        ' changes), give them an `updated_at`, or declare `lines = "last"`. If their ids are damaged (a spreadsheet'
+        " writes 1.23457E+12), correct the file and upload it again under the same key.",
         passing=f"None of the {found.orders:,} superseded rows of {len(found.days)} days is in one file with a row of"
         " the same order and another amount, unless `updated_at` says which is later.",
     )

@@ -19,8 +19,9 @@ _IDS: Final = sa.ARRAY(sa.Text)
 class Superseded:
     """Rows of a file and day that versions from one file replaced: how many, and what they were worth in the currency
     of their source. `winner`, `loser`: keys of files. `repeated`: rows that their own file repeats with another amount;
-    `other_customer`: those of the others that name another customer than the version that wins. `repeated_ids` and
-    `other_ids`: a few order ids of either, None where there are none."""
+    `other_customer`: those of the others that name another customer than the version that wins; `unchanged`: those that
+    say the same as it does. `repeated_ids`: a few order ids; `other_ids`: of rows that are neither repeated nor
+    unchanged. None where there are none."""
 
     day: date
     winner: str
@@ -31,6 +32,8 @@ class Superseded:
     other_customer_amount: Decimal
     repeated: int
     repeated_amount: Decimal
+    unchanged: int
+    unchanged_amount: Decimal
     repeated_ids: list[str] | None
     other_ids: list[str] | None
 
@@ -47,6 +50,8 @@ class Replaced:
     other_customer_amount: Decimal
     repeated: int
     repeated_amount: Decimal
+    unchanged: int
+    unchanged_amount: Decimal
     repeated_ids: Sequence[str]
     other_ids: Sequence[str]
 
@@ -69,7 +74,8 @@ def total_amount(connection: Connection) -> Decimal:
 
 def by_file(connection: Connection) -> list[Replaced]:
     """What files replaced on all built days, by winner and loser, in order."""
-    sums = _t.orders, _t.amount, _t.other_customer, _t.other_customer_amount, _t.repeated, _t.repeated_amount
+    kinds = ("other_customer", "repeated", "unchanged")
+    sums = _t.orders, _t.amount, *(_t[f"{kind}{what}"] for kind in kinds for what in ("", "_amount"))
     none = sa.literal([], _IDS)
     of_other_customer = sa.func.min(_t.other_ids).filter(_t.other_customer > 0)
     query = sa.select(

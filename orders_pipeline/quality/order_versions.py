@@ -20,8 +20,8 @@ from orders_pipeline.text import counted, examples, printable
 
 @dataclass(frozen=True)
 class Replacement:
-    """Orders of one file that a version from `winner` replaced, and that have another sender (all of them) or name
-    another customer. There is at least one."""
+    """Orders of one file that a version from `winner` replaced, and that have another sender (all that say something
+    else) or name another customer. There is at least one."""
 
     replaced: Replaced
     is_of_other_sender: bool
@@ -29,12 +29,14 @@ class Replacement:
     @property
     def orders(self) -> int:
         """How many."""
-        return self.replaced.orders if self.is_of_other_sender else self.replaced.other_customer
+        one = self.replaced
+        return one.orders - one.unchanged if self.is_of_other_sender else one.other_customer
 
     @property
     def amount(self) -> Decimal:
         """What they were worth."""
-        return self.replaced.amount if self.is_of_other_sender else self.replaced.other_customer_amount
+        one = self.replaced
+        return one.amount - one.unchanged_amount if self.is_of_other_sender else one.other_customer_amount
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def find(engine: Engine, calendar: Calendar) -> Versions:
         stale,
         sum(one.orders for one in replaced),
         overwriting(replaced, buckets, sources),
-        repeating(replaced, buckets),
+        repeating(replaced, buckets, sources),
     )
 
 
@@ -123,16 +125,17 @@ def overwriting(replaced: Sequence[Replaced], buckets: Mapping[str, str], source
     senders = {key: sender_of(sources, bucket, key) for key, bucket in buckets.items()}
     found: defaultdict[str, list[Replacement]] = defaultdict(list)
     for one in replaced:
-        is_of_other_sender = senders[one.winner] != senders[one.loser]
-        if is_of_other_sender or one.other_customer:
-            found[one.winner].append(Replacement(one, is_of_other_sender))
+        replacement = Replacement(one, senders[one.winner] != senders[one.loser])
+        if replacement.orders:
+            found[one.winner].append(replacement)
     return [Overwriting(buckets[key], key, replacements) for key, replacements in found.items()]
 
 
-def repeating(replaced: Sequence[Replaced], buckets: Mapping[str, str]) -> list[Repeating]:
-    """The files that repeat orders with other amounts, without saying which row is the later one."""
+def repeating(replaced: Sequence[Replaced], buckets: Mapping[str, str], sources: Sources) -> list[Repeating]:
+    """The files that repeat orders with other amounts, without saying which row is the later one. If their source
+    declares `lines`, a person has said so."""
     found: defaultdict[str, list[Replaced]] = defaultdict(list)
     for one in replaced:
-        if one.repeated:
+        if one.repeated and not sources.of(buckets[one.winner], one.winner).declares_lines:
             found[one.winner].append(one)
     return [Repeating(buckets[key], key, repeated) for key, repeated in found.items()]

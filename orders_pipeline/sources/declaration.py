@@ -153,6 +153,11 @@ class Source(BaseModel):
         return cls.model_validate(dict(fields))
 
     @property
+    def declares_lines(self) -> bool:
+        """Whether it says what several rows of one order are, be it what holds for every source."""
+        return "lines" in self.model_fields_set
+
+    @property
     def condition_columns(self) -> list[str]:
         """The columns whose values decide what becomes of a row, besides those of an order."""
         currency = [self.currency_column] if self.currency_column else []

@@ -1066,9 +1066,9 @@ MUTANTS = [
     Mutant(
         "13 no silent wrong number",
         "an order that moves to another customer is always a correction",
-        of="quality.order_versions:overwriting",
-        old="is_of_other_sender or one.other_customer",
-        new="is_of_other_sender",
+        of="quality.order_versions:Replacement.orders",
+        old="else one.other_customer",
+        new="else 0",
         tests="checks/test_order_versions.py",
         chosen="other_orders",
     ),

@@ -64,6 +64,16 @@ OTHER_ORDERS = {
         words="landing/shop-b/1.csv replaced 1 order worth 100.00 of landing/shop-a/1.csv"
         " (1 of another sender, 1 of another customer; for example 1001)",
     ),
+    "copies beside other orders": Named(
+        {
+            "a/1.csv": (f"1,ann,1.00,{D},", f"2,ann,2.00,{D},", f"3,ann,4.00,{D},"),
+            "b/1.csv": (f"1,ann,1.00,{D},", f"2,ann,2.50,{D},", f"3,ann,4.00,{E},"),
+        },
+        key="landing/b/1.csv",
+        rows=2,
+        amount="6.00",
+        words="(2 of another sender; for example 2, 3)",
+    ),
     "two shops with one customer": Named(
         {f"shop-{n}/{D}/1.csv": (f"1,ann,{n}.00,{D},", f"2,ann,{n}.00,{D},") for n in (1, 2)},
         key=f"landing/shop-2/{D}/1.csv",
@@ -141,6 +151,9 @@ CORRECTIONS = {
         {"a/1.csv": (f"1,ann,1.00,{D},",), "a/2.csv": ("1,gone,,,",)},
         sources=source("a", "landing/a/*", "deletes = { customer_id = ['gone'] }"),
     ),
+    "a copy in another folder": Given(
+        {"a/1.csv": (f"1,ann,1.00,{D},", f"2,ann,1.00,{D},"), "b/1.csv": (f"2,ann,1.00,{D},", f"1,ann,1.00,{D},")}
+    ),
     "of a line": Given({"a.csv": (f"1,ann,1.00,{D},", f"1,bob,2.00,{D},")}),  # repeated_orders_agree names it
 }
 REPEATED_ORDERS = {
@@ -192,6 +205,12 @@ AGREEING = {
     "in two files": Given({"a.csv": (f"1,ann,1.00,{D},",), "b.csv": (f"1,ann,2.00,{D},",)}),
     "lines that a later file replaced": Given(
         {"a.csv": (f"1,ann,1.00,{D},", f"1,ann,2.00,{D},"), "b.csv": (f"1,ann,3.00,{D},",)}
+    ),
+    "what a person declared the last row to be": Given(
+        {"a.csv": (f"1,ann,1.00,{D},", f"1,ann,2.00,{D},")}, sources=source("a", "*", "lines = 'last'")
+    ),
+    "what a person declared for every source": Given(
+        {"a.csv": (f"1,ann,1.00,{D},", f"1,ann,2.00,{D},")}, sources="[defaults]\nlines = 'last'"
     ),
     "a row that is deleted": Given(
         {"a.csv": (f"1,ann,1.00,{D},", "1,gone,,,")},

@@ -34,6 +34,11 @@ class Order:
     is_void: bool = False  # then it has no customer, amount and time
     has_update: bool = False  # the rank is by its own `updated_at`
 
+    def says_the_same(self, other: "Order") -> bool:
+        """Whether it has the values of another version of its order."""
+        mine, theirs = ((one.is_void, one.customer, one.amount, one.time) for one in (self, other))
+        return mine == theirs
+
     @property
     def day(self) -> date:
         return self.time.date()
@@ -219,8 +224,11 @@ class Oracle:
         found: defaultdict[tuple[str, str], list[Order]] = defaultdict(list)
         for order, winner in self._lost():
             if _is_repeated(order, winner):
-                found["repeated_orders_agree", winner.source].append(order)
-            elif self._sender(order) != self._sender(winner) or _has_other_customer(order, winner):
+                if not self._declared_for(winner.source):  # else it says what the lines of an order are
+                    found["repeated_orders_agree", winner.source].append(order)
+            elif _has_other_customer(order, winner) or (
+                self._sender(order) != self._sender(winner) and not order.says_the_same(winner)
+            ):
                 found["no_order_replaces_another", winner.source].append(order)
         return {
             place: (len(orders), sum((order.amount for order in orders), Decimal(0))) for place, orders in found.items()
