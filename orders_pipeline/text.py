@@ -6,6 +6,7 @@ from typing import Final
 
 EXAMPLES: Final = 5  # as many as a check names, and the ledger keeps
 _EXAMPLES: Final = 3
+_LONGEST: Final = 300  # characters of an example
 _LISTED_SPANS: Final = 6
 
 
@@ -20,9 +21,13 @@ def counted(number: int, noun: str) -> str:
 
 
 def examples(values: Iterable[object], separator: str = ", ") -> str:
-    """The first few values in one line, or "none"."""
-    listed = [printable(str(value)) for value in values]
+    """The first few values in one line, or "none". Long ones are cut."""
+    listed = [_cut(printable(str(value))) for value in values]
     return separator.join(listed[:EXAMPLES]) + (f"{separator}..." if len(listed) > EXAMPLES else "") or "none"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def shortened(names: Sequence[str]) -> str:

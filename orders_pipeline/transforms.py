@@ -68,12 +68,13 @@ def superseded(rows: Any, zone: str = "UTC") -> Any:
     - *repeated* are those with another amount than a winner in the same file (or both in the source table, of whatever
       day), where neither has an `updated_at`: nothing says that one of them corrects the other
     - *other_customer* are those that are not repeated and name another customer. A void winner names none
+    - *repeated_other_customer* are those that are repeated and name another customer
     - *unchanged* are those with the customer, amount and order_date of the winner: which of them counts is no matter
 
     Returns:
         `day` of the superseded rows; `winner` and `loser`: the keys of the files of the version that wins and of the
         one that does not, maybe the same one; `orders`: how many rows; their `amount` decimal(38,2). Likewise
-        `repeated`, `repeated_amount`, `other_customer`, `other_customer_amount`, `unchanged` and `unchanged_amount`.
+        the four kinds and their amounts, as `repeated` and `repeated_amount`.
         The smallest and the largest order id, bytewise: `repeated_first` and `repeated_last`; `other_first` and
         `other_last` of rows that are neither repeated nor unchanged, namely of those with another customer, if there
         are any. Null where there is no such row.
@@ -146,6 +147,7 @@ def _by_file(losers: Frame) -> Frame:
         ),
     )
     repeated, other = nw.col("_repeated"), nw.col("_differs") & ~nw.col("_repeated")
+    both = nw.col("_differs") & nw.col("_repeated")
     unchanged, amount, order_id = nw.col("_unchanged"), nw.col("amount"), nw.col("order_id")
     marked = rows.select(
         "day",
@@ -156,13 +158,15 @@ def _by_file(losers: Frame) -> Frame:
         repeated_amount=nw.when(repeated).then(amount),
         other_customer=other.cast(nw.Int64),
         other_customer_amount=nw.when(other).then(amount),
+        repeated_other_customer=both.cast(nw.Int64),
+        repeated_other_customer_amount=nw.when(both).then(amount),
         unchanged=unchanged.cast(nw.Int64),
         unchanged_amount=nw.when(unchanged).then(amount),
         _repeated_id=nw.when(repeated).then(order_id),
         _other_customer_id=nw.when(other).then(order_id),
         _other_id=nw.when(~repeated & ~unchanged).then(order_id),
     )
-    kinds = ("repeated", "other_customer", "unchanged")
+    kinds = ("repeated", "repeated_other_customer", "other_customer", "unchanged")
     sums = ("amount", *kinds, *(f"{kind}_amount" for kind in kinds))
     counted = marked.group_by("day", "winner", "loser").agg(
         orders=nw.len(),

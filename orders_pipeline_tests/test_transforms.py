@@ -186,6 +186,8 @@ def test_rows_that_a_file_repeats_with_another_amount_are_told_from_those_of_ano
             "repeated_last": "lines",
             "other_customer": 1,
             "other_customer_amount": Decimal("3.00"),
+            "repeated_other_customer": 1,
+            "repeated_other_customer_amount": Decimal("7.00"),
             "unchanged": 1,
             "unchanged_amount": Decimal("1.00"),
             "other_first": "other",  # rather than `earlier` and `twice`, of the same customer
@@ -203,6 +205,8 @@ def test_rows_that_a_file_repeats_with_another_amount_are_told_from_those_of_ano
             "repeated_last": None,
             "other_customer": 0,
             "other_customer_amount": Decimal("0.00"),
+            "repeated_other_customer": 0,
+            "repeated_other_customer_amount": Decimal("0.00"),
             "unchanged": 0,
             "unchanged_amount": Decimal("0.00"),
             "other_first": "replaced",

@@ -66,8 +66,8 @@ def ids_look_intact(postgres: PostgresResource) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset=raw_orders)
 def amounts_are_in_one_currency(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """All amounts that say their currency are in the same one. Nothing is converted: others are added up all the
-    same."""
+    """All amounts of loaded files that say their currency are in the same one. Nothing is converted: others are added
+    up all the same."""
     engine = postgres.ledger()
     examination = findings.examine(engine, "amounts_are_in_one_currency")
     found = currencies.find(engine)
@@ -76,8 +76,9 @@ def amounts_are_in_one_currency(postgres: PostgresResource) -> dg.AssetCheckResu
     return result(
         standing,
         severity=ERROR,
-        failing=f"Amounts in several currencies are added up: {messages(standing.open, '; ')}. Declare the source's"
-        " currency_column and currency: rows in another currency are then rejected (docs/sources.md).",
+        failing=f"Amounts in several currencies are added up: {messages(standing.open, '; ')}. Convert them before they"
+        " land, or declare currency_column and currency of the source: rows in another currency are then rejected"
+        " (docs/sources.md).",
         passing=said or "No file says its currency.",
     )
 

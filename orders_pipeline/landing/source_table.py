@@ -28,6 +28,7 @@ from orders_pipeline.landing.source_name import Table, find_table
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import REQUIRED_COLUMNS, TABLE_PREFIX
 from orders_pipeline.settings import Settings
+from orders_pipeline.sources import conditions
 from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.storage.postgres import source_engine
 
@@ -182,6 +183,9 @@ def _open(cursor: Any, settings: Settings, source: Source, connection: Connectio
     described = cursor.fetchall()
     names = order_columns([name for name, *_ in described], settings.reading.of_source(source))
     deciding = {name.strip().casefold() for name in source.condition_columns}
+    unused = [name for known, (name, *_) in zip(names, described, strict=True) if known is None]
+    if currency := conditions.usual_currency_column(source, unused):
+        deciding.add(currency.casefold())
     columns = [
         SourceColumn(name, known, kind, declared, has_scale, is_deterministic, decides=name.casefold() in deciding)
         for known, (name, kind, declared, has_scale, is_deterministic) in zip(names, described, strict=True)

@@ -161,6 +161,8 @@ superseded: Final = sa.Table(
     sa.Column("other_customer_amount", _MONEY, nullable=False),
     sa.Column("repeated", sa.BigInteger, nullable=False),
     sa.Column("repeated_amount", _MONEY, nullable=False),
+    sa.Column("repeated_other_customer", sa.BigInteger, nullable=False),
+    sa.Column("repeated_other_customer_amount", _MONEY, nullable=False),
     sa.Column("unchanged", sa.BigInteger, nullable=False),
     sa.Column("unchanged_amount", _MONEY, nullable=False),
     # A few ids of repeated rows, and of others: of those that name another customer, if there are any. Null: none.

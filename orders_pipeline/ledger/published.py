@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger.models import published
@@ -89,6 +89,14 @@ def last_figures(connection: Connection, days: Iterable[date]) -> dict[date, Fig
         .order_by(published.c.day, published.c.id.desc())
     )
     return {row.day: Figure(row.revenue, row.orders) for row in connection.execute(query)}
+
+
+def fallen(connection: Connection) -> set[date]:
+    """The days that show less than half of the highest revenue that they have shown."""
+    t = published.c
+    last = sa.type_coerce(sa.func.array_agg(aggregate_order_by(t.revenue, t.id.desc())), sa.ARRAY(t.revenue.type))[1]
+    query = sa.select(t.day).group_by(t.day).having(last * 2 < sa.func.max(t.revenue))
+    return set(connection.execute(query).scalars())
 
 
 def histories(connection: Connection, days: Iterable[date]) -> dict[date, list[Shown]]:

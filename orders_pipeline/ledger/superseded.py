@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger.models import landed_files, superseded
+from orders_pipeline.ledger.versions import TABLE
+from orders_pipeline.schema import TABLE_PREFIX
 
 _t: Final = superseded.c
 _IDS: Final = sa.ARRAY(sa.Text)
@@ -19,9 +21,9 @@ _IDS: Final = sa.ARRAY(sa.Text)
 class Superseded:
     """Rows of a file and day that versions from one file replaced: how many, and what they were worth in the currency
     of their source. `winner`, `loser`: keys of files. `repeated`: rows that their own file repeats with another amount;
-    `other_customer`: those of the others that name another customer than the version that wins; `unchanged`: those that
-    say the same as it does. `repeated_ids`: a few order ids; `other_ids`: of rows that are neither repeated nor
-    unchanged. None where there are none."""
+    `repeated_other_customer`: those of them that name another customer than the version that wins; `other_customer`:
+    those of all others that do; `unchanged`: those that say the same as it does. `repeated_ids`: a few order ids;
+    `other_ids`: of rows that are neither repeated nor unchanged. None where there are none."""
 
     day: date
     winner: str
@@ -32,6 +34,8 @@ class Superseded:
     other_customer_amount: Decimal
     repeated: int
     repeated_amount: Decimal
+    repeated_other_customer: int
+    repeated_other_customer_amount: Decimal
     unchanged: int
     unchanged_amount: Decimal
     repeated_ids: list[str] | None
@@ -50,6 +54,8 @@ class Replaced:
     other_customer_amount: Decimal
     repeated: int
     repeated_amount: Decimal
+    repeated_other_customer: int
+    repeated_other_customer_amount: Decimal
     unchanged: int
     unchanged_amount: Decimal
     repeated_ids: Sequence[str]
@@ -72,9 +78,9 @@ def total_amount(connection: Connection) -> Decimal:
     return Decimal(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_t.amount), 0))).scalar_one())
 
 
-def by_file(connection: Connection) -> list[Replaced]:
-    """What files replaced on all built days, by winner and loser, in order."""
-    kinds = ("other_customer", "repeated", "unchanged")
+def by_file(connection: Connection, days: Iterable[date]) -> list[Replaced]:
+    """What files replaced on these days, by winner and loser, in order."""
+    kinds = ("other_customer", "repeated", "repeated_other_customer", "unchanged")
     sums = _t.orders, _t.amount, *(_t[f"{kind}{what}"] for kind in kinds for what in ("", "_amount"))
     none = sa.literal([], _IDS)
     of_other_customer = sa.func.min(_t.other_ids).filter(_t.other_customer > 0)
@@ -85,12 +91,16 @@ def by_file(connection: Connection) -> list[Replaced]:
         sa.func.coalesce(sa.func.min(_t.repeated_ids), none).label("repeated_ids"),
         sa.func.coalesce(of_other_customer, sa.func.min(_t.other_ids), none).label("other_ids"),
     )
-    grouped = query.group_by(_t.winner, _t.loser).order_by(_t.winner, _t.loser)
+    of_days = query.where(_t.day == sa.any_(sa.literal(sorted(days), sa.ARRAY(sa.Date))))
+    grouped = of_days.group_by(_t.winner, _t.loser).order_by(_t.winner, _t.loser)
     return [Replaced(**row) for row in connection.execute(grouped).mappings()]
 
 
-def buckets(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
-    """The bucket of each key. Of a key in several, the one with the latest active version."""
-    files = landed_files.c
-    known = sa.select(files.key, files.bucket).where(files.key == sa.any_(sa.literal(sorted(set(keys)), _IDS)))
-    return {row.key: row.bucket for row in connection.execute(known.order_by(files.active, files.id))}  # the last holds
+def buckets(connection: Connection, keys: Iterable[str]) -> dict[str, str | None]:
+    """The bucket of each key: of a key in several, the one with the latest active version; TABLE for the days of the
+    source table. None: the ledger has forgotten the key."""
+    wanted, files = set(keys), landed_files.c
+    unknown = {key: TABLE if key.startswith(TABLE_PREFIX) else None for key in wanted}
+    known = sa.select(files.key, files.bucket).where(files.key == sa.any_(sa.literal(sorted(wanted), _IDS)))
+    latest_last = known.order_by(files.active, files.id)
+    return unknown | {row.key: row.bucket for row in connection.execute(latest_last)}

@@ -39,13 +39,13 @@ class OtherCurrencies:
 
     def finding(self) -> Finding:
         """The sender has these currencies beside the usual one."""
-        currencies = ", ".join(sorted({*frozenset().union(*(file.currencies for file in self.files))} - {self.usual}))
+        others = sorted(frozenset[str]().union(*(file.currencies for file in self.files)) - {self.usual})
         message = (
-            f"{self.sender} has amounts in {currencies} beside {self.usual}, in {counted(len(self.files), 'file')}:"
-            f" {examples(file.key for file in self.files)}"
+            f"{self.sender} has amounts in {examples(others)} beside {self.usual},"
+            f" in {counted(len(self.files), 'file')}: {examples(file.key for file in self.files)}"
         )
         amount = sum((file.amount for file in self.files), Decimal(0))
-        return Finding(self.sender, f"{currencies} beside {self.usual}", message, amount)
+        return Finding(self.sender, f"{', '.join(others)} beside {self.usual}", message, amount)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _t = landed_files.c
 
 @dataclass(frozen=True)
 class WithAmounts:
-    """An active file: its clean rows, and those of them with a negative amount."""
+    """An active file with negative amounts: its clean rows, and those of them with one."""
 
     bucket: str
     key: str
@@ -31,11 +31,15 @@ class WithAmounts:
 
 @dataclass(frozen=True)
 class NegativeAmounts:
-    """A sender's files with negative amounts, of which there is at least one. `rows`: those of all its files."""
+    """A sender's files with negative amounts, of which there is at least one."""
 
     sender: str
-    rows: int
     files: list[WithAmounts]
+
+    @property
+    def rows(self) -> int:
+        """The rows of these files."""
+        return sum(file.rows for file in self.files)
 
     @property
     def negative(self) -> int:
@@ -66,9 +70,9 @@ def find(engine: Engine) -> Comparison:
     columns = _t.bucket, _t.key, _t.clean_rows, _t.negative_rows, _t.negative_amount
     with engine.connect() as connection:
         sources = declarations.current(connection)
-        rows = connection.execute(sa.select(*columns).where(_t.active, _t.clean_rows > 0).order_by(_t.key))
-        files = [WithAmounts(*row[:3], row[3] or 0, row[4] or Decimal(0)) for row in rows]
-    return Comparison(sum(file.rows for file in files), by_sender(files, sources))
+        rows = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_t.clean_rows), 0)).where(_t.active))
+        negative = connection.execute(sa.select(*columns).where(_t.active, _t.negative_rows > 0).order_by(_t.key))
+        return Comparison(int(rows.scalar_one()), by_sender([WithAmounts(*row) for row in negative], sources))
 
 
 def by_sender(files: Iterable[WithAmounts], sources: Sources) -> list[NegativeAmounts]:
@@ -76,8 +80,4 @@ def by_sender(files: Iterable[WithAmounts], sources: Sources) -> list[NegativeAm
     found: defaultdict[str, list[WithAmounts]] = defaultdict(list)
     for file in files:
         found[sender_of(sources, file.bucket, file.key)].append(file)
-    compared = (
-        NegativeAmounts(sender, sum(file.rows for file in files), [file for file in files if file.negative])
-        for sender, files in sorted(found.items())
-    )
-    return [sender for sender in compared if sender.files]
+    return [NegativeAmounts(sender, files) for sender, files in sorted(found.items())]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
 from sqlalchemy.engine import Engine
 
@@ -13,9 +14,12 @@ from orders_pipeline.ledger import builds, declarations, staleness, superseded
 from orders_pipeline.ledger.findings import Finding, of_file
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.superseded import Replaced
-from orders_pipeline.sources.declaration import Sources
+from orders_pipeline.schema import TABLE_PREFIX
+from orders_pipeline.sources.declaration import Source, Sources
 from orders_pipeline.sources.senders import sender_of
 from orders_pipeline.text import counted, examples, printable
+
+_FORGOTTEN: Final = "-"  # the bucket of a key that the ledger has forgotten since
 
 
 @dataclass(frozen=True)
@@ -68,24 +72,35 @@ class Overwriting:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """Rows of a file that do not count because a row of it has the same order: how many, and what they are worth. Each
+    day of the source table is a file here."""
+
+    replaced: Replaced
+    rows: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class Repeating:
-    """A file, and how many of its rows do not count because it repeats their orders with another amount. For the source
-    table: the day of the rows that count."""
+    """A file, and the rows that do not count because it repeats their orders. For the source table: the day of the rows
+    that count."""
 
     bucket: str
     key: str
-    repeated: Sequence[Replaced]
+    repetitions: Sequence[Repetition]
 
     def finding(self) -> Finding:
         """The file has this many such rows, worth this much."""
-        rows = sum(one.repeated for one in self.repeated)
-        amount = sum((one.repeated_amount for one in self.repeated), Decimal(0))
-        ids = sorted({order_id for one in self.repeated for order_id in one.repeated_ids})
-        days = [one.loser for one in self.repeated if one.loser != self.key]
+        rows = sum(one.rows for one in self.repetitions)
+        amount = sum((one.amount for one in self.repetitions), Decimal(0))
+        replaced = [one.replaced for one in self.repetitions]
+        ids = {order_id for one in replaced for order_id in one.repeated_ids or one.other_ids}
+        days = [one.loser for one in replaced if one.loser != self.key]
         also = f", also of {examples(days)}," if days else ""
         message = (
             f"{printable(self.key)} repeats orders with other amounts: {counted(rows, 'row')} worth {amount:,}{also}"
-            f" not counted, for example {examples(ids)}"
+            f" not counted, for example {examples(sorted(ids))}"
         )
         return Finding(of_file(self.bucket, self.key), f"{rows} {amount}", message, amount)
 
@@ -105,10 +120,11 @@ class Versions:
 def find(engine: Engine, calendar: Calendar) -> Versions:
     """All files of which a version replaced what may be another order, or that repeat orders."""
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
-        replaced = superseded.by_file(snapshot)
-        buckets = superseded.buckets(snapshot, {key for one in replaced for key in (one.winner, one.loser)})
-        sources = declarations.current(snapshot)
         days = builds.all_days(snapshot, "cleaned_orders", calendar)
+        replaced = superseded.by_file(snapshot, days)
+        found = superseded.buckets(snapshot, {key for one in replaced for key in (one.winner, one.loser)})
+        buckets = {key: _FORGOTTEN if bucket is None else bucket for key, bucket in found.items()}
+        sources = declarations.current(snapshot)
         stale = staleness.due_days(snapshot, "cleaned_orders", calendar).stale
     return Versions(
         days,
@@ -132,10 +148,21 @@ def overwriting(replaced: Sequence[Replaced], buckets: Mapping[str, str], source
 
 
 def repeating(replaced: Sequence[Replaced], buckets: Mapping[str, str], sources: Sources) -> list[Repeating]:
-    """The files that repeat orders with other amounts, without saying which row is the later one. If their source
-    declares `lines`, a person has said so."""
-    found: defaultdict[str, list[Replaced]] = defaultdict(list)
+    """The files that repeat orders with other amounts, without saying which row is the later one."""
+    found: defaultdict[str, list[Repetition]] = defaultdict(list)
     for one in replaced:
-        if one.repeated and not sources.of(buckets[one.winner], one.winner).declares_lines:
-            found[one.winner].append(one)
-    return [Repeating(buckets[key], key, repeated) for key, repeated in found.items()]
+        repetition = _unexplained(one, sources.of(buckets[one.winner], one.winner))
+        if repetition.rows:
+            found[one.winner].append(repetition)
+    return [Repeating(buckets[key], key, repetitions) for key, repetitions in found.items()]
+
+
+def _unexplained(one: Replaced, source: Source) -> Repetition:
+    """What is not explained of repeated rows. Where a source declares `lines`, a person has said what several rows of
+    an order are: of one customer, in one file. The lines of an order on two days of the table are not summed."""
+    if not source.declares_lines:
+        return Repetition(one, one.repeated, one.repeated_amount)
+    is_on_two_days = one.winner != one.loser and all(key.startswith(TABLE_PREFIX) for key in (one.winner, one.loser))
+    if is_on_two_days and source.lines != "last":
+        return Repetition(one, one.orders, one.amount)
+    return Repetition(one, one.repeated_other_customer, one.repeated_other_customer_amount)

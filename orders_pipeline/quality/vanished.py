@@ -23,11 +23,12 @@ from orders_pipeline.quality.scope import Scope
 @dataclass(frozen=True)
 class Vanished:
     """A day that had more than twice the revenue that it has. `since` and `cause`: of the first figure that was as
-    low."""
+    low. `lowest`: since then."""
 
     day: date
     had: Decimal
     has: Decimal
+    lowest: Decimal
     since: datetime
     cause: str
 
@@ -36,8 +37,9 @@ class Vanished:
         return f"{self.day} had {self.had:,.2f} and has {self.has:,.2f} since {since} ({self.cause})"
 
     def finding(self) -> Finding:
-        """The day has lost so much of this revenue, which is the money at stake."""
-        return Finding(str(self.day), f"{self.had} {self.has}", str(self), self.had - self.has)
+        """The day has lost so much of this revenue, which is the money at stake. It is another finding if it falls
+        further, not for each order that is added."""
+        return Finding(str(self.day), f"{self.had} {self.lowest}", str(self), self.had - self.has)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def find(engine: Engine, scope: Scope, calendar: Calendar, again: Collection[dat
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         built = builds.all_days(snapshot, "daily_revenue", calendar)
         days = {*(scope.built_by_run(snapshot, "daily_revenue") or built), *again}
-        histories = published.histories(snapshot, days)
+        histories = published.histories(snapshot, days & published.fallen(snapshot))
         due = () if built else staleness.due_days(snapshot, "cleaned_orders", calendar).stale
     vanished = [found for day, history in histories.items() if (found := compare(day, history))]
     return Comparison(sorted(days), vanished, due, set(map(str, days)))
@@ -64,11 +66,13 @@ def find(engine: Engine, scope: Scope, calendar: Calendar, again: Collection[dat
 
 def compare(day: date, history: Sequence[Shown]) -> Vanished | None:
     """What has vanished of the revenue of a day, by all that it has shown, oldest first."""
-    reference = last = Decimal(0)
+    reference = last = lowest = Decimal(0)
     began: Shown | None = None  # the figure with which it vanished
     for shown in history:
         if shown.asked_for:
             reference = reference + min(Decimal(0), shown.revenue - last) if began else shown.revenue
         reference, last = max(reference, shown.revenue), shown.revenue
-        began = (began or shown) if reference > 0 and last * 2 < reference else None
-    return Vanished(day, reference, last, began.at, began.cause) if began else None
+        has_vanished = reference > 0 and last * 2 < reference
+        lowest = min(lowest, last) if began else last
+        began = (began or shown) if has_vanished else None
+    return Vanished(day, reference, last, lowest, began.at, began.cause) if began else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 import narwhals as nw
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.schema import ORDER_COLUMNS
+from orders_pipeline.schema import NO_IDS, NO_IDS_AS_WRITTEN, NULL_TEXTS, ORDER_COLUMNS
 from orders_pipeline.sources.declaration import Source
 
 # What senders call the column of currencies, without case, blanks, `_` and `-`; the first one that a file has is used.
@@ -35,7 +35,9 @@ _CURRENCY_COLUMNS: Final = (
     "valuta",
     "waluta",
 )
-_CURRENCY: Final = r"^[^\x00-\x1F0-9]{1,20}$"  # a code, a name or a sign; `valuta` may also be a date
+# A code, a name or a sign, no longer than names are. A column called `valuta` may have dates; dashes are no sign.
+_CURRENCY: Final = r"^[^\x00-\x1F0-9]{0,19}[^\x00-\x1F0-9 ./?*_-]$"
+_NO_CURRENCIES: Final = sorted({text.upper() for text in (*NULL_TEXTS, *NO_IDS, *NO_IDS_AS_WRITTEN)})
 
 
 def deletes(source: Source, columns: Sequence[str]) -> nw.Expr | None:
@@ -74,20 +76,19 @@ def currency(source: Source, columns: Sequence[str]) -> nw.Expr:
     Raises:
         QuarantineError: the column that the source names is missing.
     """
+    column = usual_currency_column(source, columns)
     if source.currency_column is not None:
-        text = _currency_text(_column(source, source.currency_column, columns))
-        return nw.when(text != "").then(text)
-    if source.currency is None and (column := _usual_currency_column(columns)):
-        text = _currency_text(column)
-        return nw.when(text.str.contains(_CURRENCY)).then(text)
-    return nw.lit(source.currency, nw.String)
+        column = _column(source, source.currency_column, columns)
+    if column is None:
+        return nw.lit(source.currency, nw.String)
+    text = nw.col(column).cast(nw.String).str.strip_chars().str.to_uppercase()
+    return nw.when(text.str.contains(_CURRENCY) & ~text.is_in(_NO_CURRENCIES)).then(text)
 
 
-def _currency_text(column: str) -> nw.Expr:
-    return nw.col(column).cast(nw.String).str.strip_chars().str.to_uppercase()
-
-
-def _usual_currency_column(columns: Sequence[str]) -> str | None:
+def usual_currency_column(source: Source, columns: Sequence[str]) -> str | None:
+    """The column that says the currency although nothing is declared. None: there is none, or something is declared."""
+    if source.currency is not None or source.currency_column is not None:
+        return None
     names = {re.sub(r"[\s_-]", "", column).casefold(): column for column in columns if column not in ORDER_COLUMNS}
     return next((names[name] for name in _CURRENCY_COLUMNS if name in names), None)
 

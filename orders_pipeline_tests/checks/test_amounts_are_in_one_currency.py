@@ -55,6 +55,25 @@ def test_it_settles_when_rows_in_another_currency_are_rejected_by_declaration(pi
     assert [(row[1], row[2]) for row in pipeline.rejected()] == [(3, "currency_other")]
 
 
+def test_a_currency_that_is_missing_is_none(pipeline: Pipeline) -> None:
+    texts = ("EUR", "N/A", "null", "-", "nan", " ", "?")
+    pipeline.land_rows("a.csv", *(f"{n},ann,1.00,2026-03-04,{text}" for n, text in enumerate(texts)), header=HEADER)
+
+    assert CHECK not in pipeline.sync().failed_checks
+
+
+def test_a_change_of_the_currency_in_the_source_table_is_noticed(pipeline: Pipeline) -> None:
+    columns = "order_id text, customer_id text, amount numeric, order_date date, currency text"
+    pipeline.execute(f"CREATE TABLE orders ({columns})")
+    for number in range(3):
+        pipeline.execute(f"INSERT INTO orders VALUES ('{number}', 'ann', 1, '2026-03-04', 'EUR')")
+    assert CHECK not in pipeline.sync().failed_checks
+
+    pipeline.execute("UPDATE orders SET currency = 'USD' WHERE order_id = '1'")
+
+    assert "the source table has amounts in USD beside EUR" in pipeline.sync().failed_checks[CHECK]
+
+
 def test_files_that_say_no_currency_pass_and_so_does_a_column_of_dates_with_such_a_name(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     pipeline.land_rows("b.csv", "2,ann,1.00,2026-03-04,05.03.2026", header=HEADER.replace("Currency Code", "Valuta"))

@@ -188,6 +188,22 @@ REPEATED_ORDERS = {
     "a winner out of range": Named(
         {"a.csv": (f"1,ann,10.00,{D},", "1,ann,20.00,2025-12-31,")}, key="landing/a.csv", rows=1, amount="10.00"
     ),
+    "several customers, although the last row was declared to count": Named(
+        {"a.csv": (f"1,ann,10.00,{D},", f"1,cid,1.00,{D},", f"2,ann,2.00,{D},", f"2,ann,3.00,{D},")},
+        sources=source("a", "*", "lines = 'last'"),
+        key="landing/a.csv",
+        rows=1,
+        amount="10.00",
+    ),
+    "lines on two days of the source table, where lines are summed": Named(
+        {},
+        (f"1,ann,10.00,{D}", f"1,ann,10.00,{E}", f"2,ann,1.00,{E}", f"2,ann,2.00,{E}"),
+        sources="[[source]]\nname = 'shop'\ntable = 'orders'\nlines = 'sum'",
+        key=TABLE,
+        rows=1,
+        amount="10.00",
+        words=f"1 row worth 10.00, also of table:orders/{D}, not counted, for example 1",
+    ),
     "the source table": Named(
         {},
         (f"1,ann,10.00,{D}", f"1,ann,20.00,{E}", f"2,ann,1.00,{E}", f"2,ann,2.00,{E}"),
@@ -348,3 +364,17 @@ def test_nothing_is_denied_of_days_that_are_not_built_yet(kind: str, pipeline: P
 
     assert not found.passed
     assert f"1 days are due: {D}. Materialize it" in (found.description or "")
+
+
+def test_what_was_superseded_on_days_that_are_out_of_range_since_is_named_no_longer(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Given({}, (f"1,ann,10.00,{D}", f"1,bob,20.00,{E}"))
+    assert not given.arrive(pipeline, pipeline.folder)["repeated_orders_agree"].passed
+
+    pipeline.execute("DELETE FROM orders WHERE order_date = :day", day=D)
+    monkeypatch.setenv("ORDERS_START_DATE", E)
+    synced = pipeline.sync()
+
+    assert synced.errors == {}
+    assert not {"repeated_orders_agree", "no_order_replaces_another"} & synced.failed_checks.keys()

@@ -224,7 +224,8 @@ class Oracle:
         found: defaultdict[tuple[str, str], list[Order]] = defaultdict(list)
         for order, winner in self._lost():
             if _is_repeated(order, winner):
-                if not self._declared_for(winner.source):  # else it says what the lines of an order are
+                # A declaration says what the rows of one order are: of one customer.
+                if not self._declared_for(winner.source) or _has_other_customer(order, winner):
                     found["repeated_orders_agree", winner.source].append(order)
             elif _has_other_customer(order, winner) or (
                 self._sender(order) != self._sender(winner) and not order.says_the_same(winner)

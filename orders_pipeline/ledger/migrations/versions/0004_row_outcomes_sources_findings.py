@@ -54,6 +54,8 @@ def upgrade() -> None:
         sa.Column("other_customer_amount", _MONEY, nullable=False),
         sa.Column("repeated", sa.BigInteger, nullable=False),
         sa.Column("repeated_amount", _MONEY, nullable=False),
+        sa.Column("repeated_other_customer", sa.BigInteger, nullable=False),
+        sa.Column("repeated_other_customer_amount", _MONEY, nullable=False),
         sa.Column("unchanged", sa.BigInteger, nullable=False),
         sa.Column("unchanged_amount", _MONEY, nullable=False),
         sa.Column("repeated_ids", sa.ARRAY(_BYTEWISE)),
