@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from io import StringIO
@@ -36,14 +37,15 @@ from hypothesis.stateful import (
 from orders_pipeline import run_tags
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.landing.declare import apply
-from orders_pipeline.landing.ingest import ingesting
+from orders_pipeline.landing.ingest import Ingest, ingesting
+from orders_pipeline.landing.recovery import recover
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline.settings import read_settings
 from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped, put_in_parts
-from orders_pipeline_tests.support.oracle import IGNORED, Declared, Oracle, Readable, is_table, latest, touched
-from orders_pipeline_tests.support.places import new_bucket, new_database, variables
+from orders_pipeline_tests.support.oracle import IGNORED, Declared, Oracle, Readable, is_table, latest, read, touched
+from orders_pipeline_tests.support.places import database_of, new_bucket, new_database, variables
 from orders_pipeline_tests.support.seed import SEED_VARIABLE
 from orders_pipeline_tests.support.shown import BY_A_PERSON, BY_EITHER, BY_THE_SENDER, Asked, ShownFigures
 
@@ -169,11 +171,23 @@ class Landed(NamedTuple):
     etag: str
 
 
+@dataclass
+class Backup:
+    """A copy of the database, what was known then, and what a person has done since."""
+
+    url: str
+    oracle: Oracle
+    figures: ShownFigures
+    declared: list[str] = field(default_factory=list)  # as TOML
+    retracted: set[str] = field(default_factory=set)  # keys
+
+
 class History(RuleBasedStateMachine):
     """A pipeline, and beside it the oracle and a model of which days are stale; the three must agree at every step."""
 
     def __init__(self, services: Path, template: str) -> None:
         super().__init__()
+        self.services = services
         self.stack = ExitStack()
         self.environment = self.stack.enter_context(pytest.MonkeyPatch.context())
         self.pipeline = self.stack.enter_context(fresh_pipeline(services, template, self.environment))
@@ -185,9 +199,17 @@ class History(RuleBasedStateMachine):
         self.delivered: set[date] = set()
         self.built: dict[str, set[date]] = {asset: set() for asset in BY_DAY}
         self.figures = ShownFigures()
+        self.put: dict[tuple[str, str, datetime], bytes] = {}  # all that ever landed, by key, ETag and time
+        self.backup: Backup | None = None
 
-    @initialize(zone=ZONES, declared=st.sampled_from(DECLARATIONS), first=contents(), second=contents())
-    def begin(self, zone: str, declared: Declared | None, first: bytes, second: bytes) -> None:
+    @initialize(
+        zone=ZONES,
+        declared=st.sampled_from(DECLARATIONS),
+        first=contents(),
+        second=contents(),
+        is_backed_up=st.sampled_from([False, False, True]),
+    )
+    def begin(self, zone: str, declared: Declared | None, first: bytes, second: bytes, is_backed_up: bool) -> None:
         """Two files that share orders, and all tables built from them: from here on something can go wrong."""
         self.environment.setenv("ORDERS_TIMEZONE", zone)
         self.oracle = Oracle(ZoneInfo(zone), date(2026, 1, 1), _today(zone))
@@ -195,6 +217,8 @@ class History(RuleBasedStateMachine):
         self._put(f"{s3.prefix}a.csv", first)
         self._put(f"{s3.prefix}b/2026-03-05/z.csv", second)
         self.sync()
+        if is_backed_up:
+            self.back_up()
 
     # What happens to files
 
@@ -253,11 +277,10 @@ class History(RuleBasedStateMachine):
     def retract(self, data: st.DataObject) -> None:
         key = self._some(data, self.oracle.active)
         before = dict(self.oracle.active)
-        bucket = "" if is_table(key) else s3.bucket
-        zone = self.oracle.zone.key
-        with ingesting(postgres.ledger(), s3.lake(), zone, "retract", logging.getLogger(__name__)) as ingest:
-            days = ingest.retract([(bucket, key)], "Retracted by hand.", asked_for=True)
+        days = self._retract([key])
         self.oracle.retract(key)
+        if self.backup:
+            self.backup.retracted.add(key)
         assert days == self._touch(before, BY_A_PERSON)
 
     @precondition(lambda self: self._quarantined())
@@ -409,6 +432,48 @@ class History(RuleBasedStateMachine):
         """With no age at all: whatever the ledger does not name is gone at once."""
         vacuum(postgres.ledger(), s3.lake(), age=timedelta())
 
+    # Backups of the database
+
+    @precondition(lambda self: self.backup is None)
+    @rule()
+    def back_up(self) -> None:
+        postgres.engine().dispose()  # a database in use cannot be copied
+        name = database_of(postgres.engine().url.render_as_string())
+        url = self.stack.enter_context(new_database(self.services, name))
+        self.backup = Backup(url, self.oracle.copy(), self.figures.copy())
+
+    @precondition(lambda self: self.backup)
+    @rule()
+    def restore(self) -> None:
+        """Postgres goes back, but not S3, the lake and the source table. What the runbook says to do then brings back
+        what counts, with its rank. Which days are stale until then is not predicted."""
+        backup, self.backup = self.backup, None
+        assert backup
+        expected = self.oracle.copy()
+        self._show(expected)
+        if any(file.declared != expected.declared_for(key) for key, file in expected.active.items()):
+            return  # what the present declaration cannot read counts by an earlier one: the lake may have several
+        if not self.table:
+            expected.keep_table_of(backup.oracle, backup.retracted)
+        self._go_back_to(backup)
+        with self._ingesting() as ingest:
+            found = recover(ingest, s3, read_settings())
+        assert not found.damaged
+        assert [declared.toml for declared in found.declarations] == backup.declared
+        assert not (self.table and found.table_days)
+        lost = set(found.unrecoverable)
+        assert not {key for key in lost & expected.active.keys() if self.table or not is_table(key)}
+        for key in lost:
+            expected.retract(key)
+        self._retract(lost)
+        self.pipeline.sync()
+        again = self._active().keys() - expected.active.keys()
+        assert again <= backup.retracted
+        self._retract(again)
+        self.oracle = expected
+        self._believe_what_cannot_be_known()
+        self._believe_the_ledger(backup.figures)
+
     @rule()
     def sync(self) -> None:
         """Bring everything up to date, and compare."""
@@ -445,9 +510,11 @@ class History(RuleBasedStateMachine):
         assert must <= {day for (day,) in found} <= may
 
     def teardown(self) -> None:
-        """Every history ends with a sync."""
+        """Every history ends with a sync, and before that its backup is restored, if there is one."""
         with self.stack:
             if sys.exc_info()[1] is None and hasattr(self, "oracle"):
+                if self.backup:
+                    self.restore()
                 self.sync()
 
     def _arrive(self, keys: list[str], full_refresh: bool = False) -> None:
@@ -459,6 +526,8 @@ class History(RuleBasedStateMachine):
     def _declare(self, declared: Declared | None) -> None:
         toml = "" if declared is None else _toml(declared)
         apply(postgres.ledger(), s3, read_settings(), toml, "a history")
+        if self.backup:
+            self.backup.declared.append(toml)
         self.oracle.declare(declared)
 
     # The model
@@ -466,12 +535,21 @@ class History(RuleBasedStateMachine):
     def _observe(self, keys: list[str]) -> None:
         """Let the oracle see what a run takes: some keys, or all and the table."""
         active = dict(self.oracle.active)
-        for key in keys or self.landed:
-            self.oracle.see(key, *self.landed[key])
-        if not keys and self.table:
-            self.oracle.see_table(self._table_days())
+        self._show(self.oracle, keys)
+        if self.backup:
+            self.backup.retracted -= self.oracle.active.keys()
         self.retried -= set(keys or self.landed)
-        self._touch(active, BY_THE_SENDER)
+        now = self.oracle.active
+        same = {key: now[key] for key in active.keys() & now.keys() if active[key].content == now[key].content}
+        self._touch_days(touched(active, active | same), BY_A_PERSON)  # by what a person declared meanwhile
+        self._touch_days(touched(active | same, now), BY_THE_SENDER)
+
+    def _show(self, oracle: Oracle, keys: Collection[str] = ()) -> None:
+        """Let an oracle see some keys, or all and the table."""
+        for key in keys or self.landed:
+            oracle.see(key, *self.landed[key])
+        if not keys and self.table:
+            oracle.see_table(self._table_days())
 
     def _touch(self, before: dict[str, Readable], asked: Asked) -> set[date]:
         days = touched(before, self.oracle.active)
@@ -558,7 +636,82 @@ class History(RuleBasedStateMachine):
         outside = sum(order.amount for order in clean if not self.oracle.is_in_range(order.day))
         assert status.totals["revenue"] + status.totals["superseded_amount"] + outside == status.totals["clean_amount"]
 
+    # After a restored backup
+
+    def _go_back_to(self, backup: Backup) -> None:
+        """Use the backup. The source table is not part of it."""
+        rows = self.pipeline.query("SELECT * FROM orders") if self.table else []
+        self.environment.setenv("ORDERS_DATABASE_URL", backup.url)
+        self.pipeline.execute("DROP TABLE IF EXISTS orders")
+        if self.table:
+            self.make_table(self.table == "updates")
+        for row in rows:
+            values = {f"v{number}": value for number, value in enumerate(row)}
+            self.pipeline.execute(f"INSERT INTO orders VALUES ({', '.join(f':{name}' for name in values)})", **values)
+
+    def _believe_what_cannot_be_known(self) -> None:
+        """Of keys that S3 no longer has: which version was the last, if several landed in one second, and which entry
+        of the ledger is the latest."""
+        oracle, active = self.oracle, self._active()
+        for key in [key for key in oracle.active if key not in self.landed and not is_table(key)]:
+            last, _ = oracle.counted[key][-1]
+            twins = {(etag, time): (content, rank) for (content, time, etag), rank in oracle.counted[key]}
+            content, rank = twins[active[key]]
+            if content != last[0]:
+                assert active[key][1] == last[1]
+                twin = read(key, content, rank, oracle.zone, oracle.declared_for(key))
+                assert twin
+                oracle.active[key] = twin
+        entries = (
+            "SELECT DISTINCT ON (key) key, etag, last_modified, status FROM ledger.landed_files WHERE bucket <> ''"
+        )
+        for key in [key for key in oracle.seen if self._is_gone(key)]:
+            del oracle.seen[key]
+        for key, etag, time, status in self.pipeline.query(f"{entries} ORDER BY key, id DESC"):
+            if self._is_gone(key):
+                landed_at = time.astimezone(UTC)
+                oracle.seen[key] = self.put[key, etag, landed_at], landed_at, etag
+                if status != "quarantined":
+                    oracle.counted.setdefault(key, []).append((oracle.seen[key], landed_at))
+
+    def _is_gone(self, key: str) -> bool:
+        return not is_table(key) and (key not in self.landed or self.oracle.ignores(key))
+
+    def _believe_the_ledger(self, before: ShownFigures) -> None:
+        """What each table was built of, and what it has shown: not less than the backup knew."""
+        assert self.pipeline.sync().is_complete
+        self.retried = set()
+        self._compare()
+        assert {key: file.ranked_at for key, file in self.oracle.active.items()} == dict(
+            self.pipeline.query("SELECT key, ranked_at FROM ledger.landed_files WHERE active")
+        )
+        self.stale = {asset: set() for asset in BY_DAY}
+        self.built = {asset: set() for asset in BY_DAY}
+        for asset, day in self.pipeline.query("SELECT asset, day FROM ledger.built_days"):
+            self.built.get(asset, set()).add(day)
+        self.delivered = set(self.built["cleaned_orders"])
+        assert all(self.built[asset] == self.delivered for asset in BY_DAY)
+        figures = "SELECT day, revenue, orders, asked_for FROM ledger.published ORDER BY id"
+        self.figures = ShownFigures.of(self.pipeline.query(figures), self.delivered)
+        self.figures.assert_continues(before)
+
+    def _active(self) -> dict[str, tuple[str, datetime]]:
+        """The ETag and time of the active version of each key."""
+        active = self.pipeline.query("SELECT key, etag, last_modified FROM ledger.landed_files WHERE active")
+        return {key: (etag, time.astimezone(UTC)) for key, etag, time in active}
+
     # The services
+
+    @contextmanager
+    def _ingesting(self) -> Iterator[Ingest]:
+        log = logging.getLogger(__name__)
+        with ingesting(postgres.ledger(), s3.lake(), self.oracle.zone.key, "by hand", log) as ingest:
+            yield ingest
+
+    def _retract(self, keys: Collection[str]) -> set[date]:
+        named = [("" if is_table(key) else s3.bucket, key) for key in keys]
+        with self._ingesting() as ingest:
+            return ingest.retract(named, "Retracted by hand.", asked_for=True)
 
     def _tick(self, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
         resources = {"postgres": postgres, "s3": s3} if sensor is s3_arrival_sensor else {"postgres": postgres}
@@ -575,6 +728,7 @@ class History(RuleBasedStateMachine):
         if key in self.landed and self.landed[key].content != content:
             self.earlier[key] = self.landed[key].content
         self.landed[key] = landed
+        self.put[key, landed.etag, landed.landed_at] = content
         note(f"{key} landed at {landed.landed_at}, its ETag {landed.etag}")
 
     def _remove(self, key: str) -> None:

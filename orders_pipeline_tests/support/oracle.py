@@ -6,7 +6,7 @@ import gzip
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)  # when the rows of the source table lande
 IGNORED = "/skip/"  # in the keys that a declaration ignores
 
 Rank = tuple[datetime, bytes, int]
+Version = tuple[bytes, datetime, str]  # what landed, when, and its ETag
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,14 @@ class Oracle:
     start: date
     today: date
     active: dict[str, Readable] = field(default_factory=dict)
-    seen: dict[str, tuple[bytes, datetime, str]] = field(default_factory=dict)
+    seen: dict[str, Version] = field(default_factory=dict)
+    counted: dict[str, list[tuple[Version, datetime]]] = field(default_factory=dict)  # all that ever did, and the rank
     declared: Declared | None = None
+
+    def copy(self) -> "Oracle":
+        """One that goes on from here by itself."""
+        counted = {key: list(versions) for key, versions in self.counted.items()}
+        return replace(self, active=dict(self.active), seen=dict(self.seen), counted=counted)
 
     def see(self, key: str, content: bytes, landed_at: datetime, etag: str = "") -> None:
         """Look at what a key holds. The bytes that count already rank as before, whenever they landed again."""
@@ -143,17 +150,18 @@ class Oracle:
         self.seen[key] = content, landed_at, etag
         counts = self.active.get(key)
         ranked_at = counts.ranked_at if counts and counts.content == content else landed_at
-        readable = read(key, content, ranked_at, self.zone, self._declared_for(key))
+        readable = read(key, content, ranked_at, self.zone, self.declared_for(key))
         if readable is not None:
             self.active[key] = readable
+            self.counted.setdefault(key, []).append((self.seen[key], ranked_at))
 
     def is_news(self, key: str, content: bytes, landed_at: datetime, etag: str = "") -> bool:
         """Whether a version differs from the last one seen of its key."""
         return self.seen.get(key) != (content, landed_at, etag)
 
     def ignores(self, key: str) -> bool:
-        """Whether the declaration leaves a key out. What counts of it goes on counting."""
-        return self.declared is not None and IGNORED in key
+        """Whether the declaration leaves a key out. One that counts is read as before."""
+        return self.declared is not None and IGNORED in key and key not in self.active
 
     def see_table(self, days: Mapping[str, bytes]) -> None:
         """Look at the source table, each of its days (by key) as a CSV file. A day that is gone counts no more."""
@@ -168,7 +176,7 @@ class Oracle:
         for key, file in self.active.items():
             by_new, by_old = (
                 read(key, file.content, file.ranked_at, zone, declared)
-                for declared in (self._declared_for(key), file.declared)
+                for declared in (self.declared_for(key), file.declared)
             )
             self.active[key] = by_new or by_old or file
 
@@ -182,15 +190,28 @@ class Oracle:
     def revalidate(self) -> None:
         """Read again all that counts, by the declaration that holds. What it cannot read counts as before."""
         for key, file in self.active.items():
-            if file.declared != self._declared_for(key):
+            if file.declared != self.declared_for(key):
                 self.active[key] = read(key, file.content, file.ranked_at, self.zone, self.declared) or file
 
     def is_unreadable(self, key: str) -> bool:
-        """Whether the version of a key that was seen last cannot be read."""
+        """Whether the version of a key that was seen last cannot be read. One that was retracted is not asked for."""
+        if key not in self.active and key in self.counted and self.counted[key][-1][0] == self.seen[key]:
+            return False
         content, landed_at, _ = self.seen[key]
-        return read(key, content, landed_at, self.zone, self._declared_for(key)) is None
+        return read(key, content, landed_at, self.zone, self.declared_for(key)) is None
 
-    def _declared_for(self, key: str) -> Declared | None:
+    def keep_table_of(self, before: "Oracle", retracted: Collection[str]) -> None:
+        """The days of a source table that is gone are those that were known before, but for the retracted ones."""
+        for known in (self.active, self.seen):
+            for key in [key for key in known if is_table(key)]:
+                del known[key]  # type: ignore[attr-defined]
+        self.seen |= {key: seen for key, seen in before.seen.items() if is_table(key)}
+        for key, file in before.active.items():
+            if is_table(key) and key not in retracted:
+                self.active[key] = read(key, file.content, NEVER, self.zone) or file
+
+    def declared_for(self, key: str) -> Declared | None:
+        """By what a key is read."""
         return None if is_table(key) else self.declared
 
     def retract(self, key: str) -> None:

@@ -25,6 +25,28 @@ class ShownFigures:
     cleaned: dict[date, tuple[Figure, Asked]] = field(default_factory=dict)
     shown: defaultdict[date, list[tuple[Figure, Asked]]] = field(default_factory=lambda: defaultdict(list))
 
+    @classmethod
+    def of(cls, published: Iterable[tuple[date, Decimal, int, bool]], built: Iterable[date]) -> "ShownFigures":
+        """What was published, oldest first, and is shown on the days that are built."""
+        found = cls()
+        for day, revenue, orders, asked in published:
+            found.shown[day].append(((revenue, orders), frozenset({asked})))
+        for day in built:
+            found.cleaned[day] = (found.shown[day][-1][0] if found.shown[day] else NONE), Asked()
+        return found
+
+    def copy(self) -> "ShownFigures":
+        """Those that go on from here by themselves."""
+        shown = defaultdict(list, {day: list(history) for day, history in self.shown.items()})
+        return ShownFigures(self.changed.copy(), dict(self.cleaned), shown)
+
+    def assert_continues(self, before: "ShownFigures") -> None:
+        """These begin with all that was shown before."""
+        for day, history in before.shown.items():
+            own = self.shown[day][: len(history)]
+            assert [figure for figure, _ in own] == [figure for figure, _ in history]
+            assert all(asked <= asked_before for (_, asked), (_, asked_before) in zip(own, history, strict=True))
+
     def change(self, days: Iterable[date], asked: Asked) -> None:
         """The rows of these days change, by a person or by a sender."""
         for day in days:
