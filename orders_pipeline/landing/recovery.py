@@ -144,7 +144,7 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
     built = {asset: builds.objects(connection, asset) for asset in UPSTREAM}
     connection.rollback()
     objects = set(ingest.lake.objects())
-    listed = {_key(version): version for page in s3.list_pages() for version in page}
+    listed = {_key(one): entries.as_declared(one, ingest.sources) for page in s3.list_pages() for one in page}
     has_table = _has_table(settings)
     copies = _copies(ingest.lake, sorted(name for name in objects - named if name.startswith("raw_orders/")), found)
     histories = entries.histories(connection, copies)

@@ -41,11 +41,12 @@ def unsettled(connection: Connection, listed: Sequence[FileVersion]) -> list[tup
             settled = _settled(connection, bucket, [version.key for version in page], sources)
             others = [v for v in page if (v.key, v.etag, v.size, v.last_modified) not in settled]
             known = _latest(connection, bucket, [version.key for version in others], sources) if others else {}
-            found += [(_as_declared(version, sources), known.get(version.key)) for version in others]
+            found += [(as_declared(version, sources), known.get(version.key)) for version in others]
     return found
 
 
-def _as_declared(version: FileVersion, sources: Sources) -> FileVersion:
+def as_declared(version: FileVersion, sources: Sources) -> FileVersion:
+    """The same version. It is a side file if its source ignores its key."""
     return replace(version, is_side_file=True) if sources.ignores(version.key) else version
 
 

@@ -717,6 +717,15 @@ MUTANTS = [
     ),
     Mutant(
         "1 complete",
+        "a recovery leaves a file to sync that its source ignores by now",
+        of="landing.recovery:_recover",
+        old="listed = {_key(one): entries.as_declared(one, ingest.sources) for",
+        new="listed = {_key(one): one for",
+        tests="landing/test_recovery.py",
+        chosen="ignores",
+    ),
+    Mutant(
+        "1 complete",
         "the source table is read after S3",
         of="assets.ingestion:raw_orders",
         old="report = receive_table(ingest, settings)",

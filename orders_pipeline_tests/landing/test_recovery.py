@@ -265,3 +265,22 @@ def test_recovering_a_pipeline_that_lacks_nothing_changes_nothing(pipeline: Pipe
     assert recovered.exit_code == 0
     assert "Nothing to recover" in recovered.output
     assert (pipeline.query("SELECT * FROM ledger.landed_files"), pipeline.built("cleaned_orders")) == before
+
+
+def test_a_file_that_its_source_ignores_by_now_counts_as_before(
+    restoration: Restoration, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 still has it, but the next sync does not read it."""
+    pipeline = restoration.pipeline
+    backup = stack.enter_context(restoration.backup())
+    key = restoration.land("skip/a.csv", f"1,ann,1.10,{DAY}")
+    pipeline.sync()
+    pipeline.declare("[defaults]\nignore = ['*/skip/*']\n")
+    assert pipeline.sync().is_complete
+    restoration.assert_exact()
+
+    monkeypatch.setenv("ORDERS_DATABASE_URL", backup)
+
+    assert keys(call("recover").output) == [key]
+    assert pipeline.sync().is_complete
+    restoration.assert_exact()
