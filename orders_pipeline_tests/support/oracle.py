@@ -150,7 +150,7 @@ class Oracle:
         self.seen[key] = content, landed_at, etag
         counts = self.active.get(key)
         ranked_at = counts.ranked_at if counts and counts.content == content else landed_at
-        readable = read(key, content, ranked_at, self.zone, self.declared_for(key))
+        readable = read(key, content, ranked_at, self.zone, self._declared_for(key))
         if readable is not None:
             self.active[key] = readable
             self.counted.setdefault(key, []).append((self.seen[key], ranked_at))
@@ -176,7 +176,7 @@ class Oracle:
         for key, file in self.active.items():
             by_new, by_old = (
                 read(key, file.content, file.ranked_at, zone, declared)
-                for declared in (self.declared_for(key), file.declared)
+                for declared in (self._declared_for(key), file.declared)
             )
             self.active[key] = by_new or by_old or file
 
@@ -190,7 +190,7 @@ class Oracle:
     def revalidate(self) -> None:
         """Read again all that counts, by the declaration that holds. What it cannot read counts as before."""
         for key, file in self.active.items():
-            if file.declared != self.declared_for(key):
+            if file.declared != self._declared_for(key):
                 self.active[key] = read(key, file.content, file.ranked_at, self.zone, self.declared) or file
 
     def is_unreadable(self, key: str) -> bool:
@@ -198,7 +198,7 @@ class Oracle:
         if key not in self.active and key in self.counted and self.counted[key][-1][0] == self.seen[key]:
             return False
         content, landed_at, _ = self.seen[key]
-        return read(key, content, landed_at, self.zone, self.declared_for(key)) is None
+        return read(key, content, landed_at, self.zone, self._declared_for(key)) is None
 
     def keep_table_of(self, before: "Oracle", retracted: Collection[str]) -> None:
         """The days of a source table that is gone are those that were known before, but for the retracted ones."""
@@ -210,8 +210,16 @@ class Oracle:
             if is_table(key) and key not in retracted:
                 self.active[key] = read(key, file.content, NEVER, self.zone) or file
 
-    def declared_for(self, key: str) -> Declared | None:
-        """By what a key is read."""
+    def is_as_declared(self) -> bool:
+        """Whether all that counts is read by the declaration that holds."""
+        return all(file.declared == self._declared_for(key) for key, file in self.active.items())
+
+    def let_count(self, key: str, content: bytes, ranked_at: datetime) -> None:
+        """Let these bytes count, if they can be read."""
+        if file := read(key, content, ranked_at, self.zone, self._declared_for(key)):
+            self.active[key] = file
+
+    def _declared_for(self, key: str) -> Declared | None:
         return None if is_table(key) else self.declared
 
     def retract(self, key: str) -> None:
