@@ -14,12 +14,14 @@ from orders_pipeline.schema import (
     CURRENCY,
     DAY,
     MERGED,
+    NO_AMOUNT,
     ORDER_DATE,
     OUTCOME,
     REASON,
     REJECTED,
     ROW_NUMBER,
     UPDATED_AT,
+    VALIDATION_COLUMNS,
     VOID,
 )
 from orders_pipeline.sources import conditions
@@ -36,7 +38,8 @@ _ORDER, _CUSTOMER, _STRETCH = "_order_number", "_customer_number", "_stretch"
 
 def needed(source: Source, columns: Sequence[str]) -> list[str]:
     """The columns of a file that `settle_lines` reads, besides `SETTLED`. `columns`: all columns of the file."""
-    return list(dict.fromkeys(["order_id", "customer_id", ROW_NUMBER, CURRENCY, *conditions.deleting(source, columns)]))
+    deleting = conditions.deleting(source, _of_the_sender(columns))
+    return list(dict.fromkeys(["order_id", "customer_id", ROW_NUMBER, CURRENCY, *deleting]))
 
 
 def settle_lines(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -57,9 +60,9 @@ def settle_lines(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _refused(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with a reason against every clean one whose order_id another clean row has too."""
-    is_clean = pl.col(OUTCOME) == COUNTS
-    is_repeated = is_clean & (is_clean.sum().over("order_id") > 1)
+    """Rows with a reason against every clean one whose order_id another row has too, clean or rejected."""
+    outcome = pl.col(OUTCOME)
+    is_repeated = (outcome == COUNTS) & ((outcome != VOID).sum().over("order_id") > 1)
     return rows.with_columns(pl.coalesce(REASON, _because(is_repeated, "order_id_repeated")))
 
 
@@ -91,7 +94,8 @@ def _summed(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
 def _in_stretches(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Rows by rank within the file (without `updated_at`: before those with one), each with the number of its order,
     of its customer and of its stretch. Lines are all rows with an id but blank ones and deletes."""
-    frame, deletes = nw.from_native(rows, eager_only=True), conditions.deletes(source, rows.columns)
+    frame = nw.from_native(_with_blank_rows(rows), eager_only=True)
+    deletes = conditions.deletes(source, _of_the_sender(rows.columns))
     known = frame.with_columns(
         **{_IS_LINE: ~has_no_id(frame, "order_id"), _IS_DELETE: nw.lit(False) if deletes is None else deletes}
     ).to_native()
@@ -108,6 +112,23 @@ def _in_stretches(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
         .with_columns(pl.lit(0, pl.Int64).alias(_STRETCH) if deletes is None else ends.alias(_STRETCH))
         .with_row_index(_PLACE)
     )
+
+
+def _with_blank_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the outcome BLANK for those without an amount whose order has a row of another kind."""
+    is_without = pl.col(REASON).eq_missing(NO_AMOUNT)
+    if not rows.select(is_without.any()).item():
+        return rows
+    is_blank = is_without & (~is_without).any().over("order_id")
+    return rows.with_columns(
+        pl.when(~is_blank).then(REASON).alias(REASON),
+        pl.when(is_blank).then(pl.lit(BLANK)).otherwise(OUTCOME).alias(OUTCOME),
+    )
+
+
+def _of_the_sender(columns: Sequence[str]) -> list[str]:
+    """Columns without those that validation adds. A column of the file with such a name begins with an `x`."""
+    return [name for name in columns if name not in VALIDATION_COLUMNS]
 
 
 def _numbers(texts: pl.Series) -> pl.Expr:

@@ -53,7 +53,7 @@ OUTCOMES: Final = {
     VOID: "takes part as a version of its order, and if it is the latest, there is no such order: a row that deletes,"
     " or that its source drops",
     MERGED: "another line of an order whose lines are summed; the line that counts has the sum",
-    BLANK: "no line, where lines are summed: it has no amount, or nothing at all",
+    BLANK: "no line, where lines are summed: it is empty, or has no amount and is beside another row of its order",
     REJECTED: "cannot be used; see `_reason`",
 }
 
@@ -72,6 +72,8 @@ NO_IDS_AS_WRITTEN: Final = ("NA", "[object Object]", "#HI\u00c1NYZIK", *(f"Err:{
 # too narrow for its value (`#####`). Does not match ids like `#1001` or `#A-17`.
 ERROR_VALUE: Final = r"^#(?:#*|[^\s0-9a-z#/!?-]+(?:/0)?[!?]|[^\s0-9a-z#/!?-]{1,2}/[^\s0-9a-z#/!?-]!?)$"
 
+NO_AMOUNT: Final = "amount_missing"
+
 # Why a row is rejected; the first match wins. The codes never change: users count and search by them.
 REASONS: Final = {
     "field_count": "the row has more or fewer fields than the header, or a JSON object more than 1,000 fields or a"
@@ -84,7 +86,7 @@ REASONS: Final = {
     "nul_character": "an id contains the character U+0000, which Postgres cannot store",
     "order_id_missing": "no order_id",
     "customer_id_missing": "no customer_id",
-    "amount_missing": "no amount",
+    NO_AMOUNT: "no amount",
     "order_date_missing": "no order_date",
     "amount_not_decimal": "amount is not a plain number with at most 16 digits and 2 decimals",
     "order_date_unreadable": "order_date is not a date or time like 2026-03-05 or 2026-03-05T14:30:00+01:00",

@@ -22,6 +22,7 @@ from orders_pipeline.schema import (
     ID_COLUMNS,
     LANDED_AT,
     MONEY,
+    NO_AMOUNT,
     NO_IDS,
     NO_IDS_AS_WRITTEN,
     NULL_TEXTS,
@@ -187,20 +188,21 @@ def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Fram
 
 
 def _with_blank_rows(rows: Frame, columns: Sequence[str]) -> Frame:
-    """Rows with the outcome BLANK for those that are no line of an order: they have no amount, or nothing at all."""
+    """Rows of a source that sums lines, with the outcome BLANK for those that are empty. One that has an order_id and
+    no amount is rejected as NO_AMOUNT, whatever else it lacks: if its order has other rows, `lines` makes it BLANK."""
     if isinstance(rows, nw.DataFrame) and not (rows[OUTCOME] == REJECTED).any():
         return rows
-    has_id = ~has_no_id(rows, "order_id") & ~_contains_nul("order_id")
-    is_empty = nw.all_horizontal(
+    is_void = nw.col(REASON) == "updated_at_unreadable"  # the only reason against a void row that has an id
+    is_reject = (nw.col(OUTCOME) == REJECTED) & nw.col(PROBLEM).is_null() & ~is_void.fill_null(False)
+    is_empty = is_reject & nw.all_horizontal(
         *(_is_missing(name) for name in columns if not name.startswith("_")), ignore_nulls=True
     )
-    is_no_line = nw.col(PROBLEM).is_null() & (is_empty | (has_id & _is_missing("amount")))
-    is_void = nw.col(REASON) == "updated_at_unreadable"  # the only reason against a void row that has an id
-    is_blank = (nw.col(OUTCOME) == REJECTED) & ~is_void.fill_null(False) & is_no_line
+    has_id = ~has_no_id(rows, "order_id") & ~_contains_nul("order_id")
+    reason = nw.when(is_reject & has_id & _is_missing("amount")).then(nw.lit(NO_AMOUNT)).otherwise(nw.col(REASON))
     return rows.with_columns(
         **{
-            REASON: nw.when(~is_blank).then(nw.col(REASON)),
-            OUTCOME: nw.when(is_blank).then(nw.lit(BLANK)).otherwise(nw.col(OUTCOME)),
+            REASON: nw.when(~is_empty).then(reason),
+            OUTCOME: nw.when(is_empty).then(nw.lit(BLANK)).otherwise(nw.col(OUTCOME)),
         }
     )
 

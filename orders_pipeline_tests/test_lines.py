@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders_pipeline import validation
-from orders_pipeline.lines import settle_lines
+from orders_pipeline.lines import SETTLED, needed, settle_lines
+from orders_pipeline.schema import VALIDATION_COLUMNS
 from orders_pipeline.sources.declaration import Source
 
 SUM: Final = Source(lines="sum", deletes={"op": ("D",)}, drop={"state": ("draft",)})
@@ -60,6 +61,7 @@ def rejected(reason: str) -> Outcome:
 
 VOID: Final = ("void", None, None)
 BLANK: Final = ("blank", None, None)
+NO_AMOUNT: Final = rejected("amount_missing")
 UNSETTLED: Final = {
     "the last line of an order has the sum": (
         [line(amount="10.00"), line("2", "7"), line(amount="20"), line(amount="-5.50")],
@@ -70,8 +72,23 @@ UNSETTLED: Final = {
         [counts("3.00"), COUNTED, COUNTED],
     ),
     "a line without amount is none, whatever else it lacks": (
-        [line(), line(amount=" ", customer_id="", order_date="x"), line("2", "N/A"), line(None, None)],
+        [line(), line(amount=" ", customer_id="", order_date="x"), line(amount="N/A"), line(None, None)],
         [counts("1.00"), BLANK, BLANK, rejected("order_id_missing")],
+    ),
+    "an order without any amount is rejected, whatever else it lacks": (
+        [line(amount=""), line(amount=None, customer_id="", updated_at="soon"), line("2", "N/A"), line("3")],
+        [NO_AMOUNT, NO_AMOUNT, NO_AMOUNT, counts("1.00")],
+    ),
+    "beside a row that is rejected or void, a row without amount is none": (
+        [
+            line(amount="x"),
+            line(amount=""),
+            line("2", state="draft"),
+            line("2", ""),
+            line("3", "", op="D"),
+            line("3", ""),
+        ],
+        [rejected("amount_not_decimal"), BLANK, VOID, BLANK, VOID, BLANK],
     ),
     "an empty row is none": (
         [line(), [None, "", " ", "null", None, None, None]],
@@ -143,8 +160,8 @@ def test_lines_are_summed(case: str) -> None:
     assert settle(SUM, *rows) == expected
 
 
-def test_a_repeated_id_is_refused_in_all_its_clean_rows() -> None:
-    rows = [line(), line(), line("2"), line("3", state="draft"), line("3"), line("4", "x"), line("4")]
+def test_a_repeated_id_is_refused_in_all_its_rows_that_are_not_void() -> None:
+    rows = [line(), line(), line("2"), line("3", state="draft"), line("3"), line("4", "x"), line("4"), line("", "x")]
 
     again = rejected("order_id_repeated")
     assert settle(REFUSE, *rows) == [
@@ -154,8 +171,21 @@ def test_a_repeated_id_is_refused_in_all_its_clean_rows() -> None:
         VOID,
         counts("1.00"),
         rejected("amount_not_decimal"),
-        counts("1.00"),
+        again,
+        rejected("order_id_missing"),
     ]
+
+
+@pytest.mark.parametrize("name", VALIDATION_COLUMNS)
+def test_a_condition_on_a_column_named_like_one_of_the_pipelines_own_reads_the_senders(name: str) -> None:
+    source = Source(lines="sum", deletes={name: ("D",)})
+    frame = pl.DataFrame([line(), line(amount="2.00")], schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+    frame = frame.with_columns(pl.Series(f"x{name}", ["D", ""]), _row_number=pl.Series([2, 3]))
+
+    validated = validation.validate(frame, "UTC", source)
+    settled = settle_lines(validated.select(*needed(source, validated.columns), *SETTLED), source)
+
+    assert settled.sort("_row_number")["_outcome"].to_list() == ["void", "counts"]
 
 
 CENTS: Final = st.integers(-(10**18) + 1, 10**18 - 1)
@@ -187,7 +217,7 @@ def test_a_sum_is_the_one_worked_out_by_hand_or_its_lines_are_rejected(rows: lis
         elif amounts:
             assert sorted(outcomes) == ["counts", *["merged"] * (len(amounts) - 1)]
             assert [Decimal(amount) for _, (_, _, amount) in lines if amount is not None] == [total]
-        assert {settled for amount, settled in lines if not amount} <= {BLANK}
+        assert {settled for amount, settled in lines if not amount} <= {BLANK if amounts else NO_AMOUNT}
 
 
 @pytest.mark.parametrize(

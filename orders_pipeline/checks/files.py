@@ -108,7 +108,8 @@ def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
 def no_order_is_lost(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, s3: S3Resource
 ) -> dg.AssetCheckResult:
-    """Every row of every file is clean, void, rejected, superseded or out of range, and so is its amount."""
+    """Every row of every file is clean, void, merged, blank, rejected, superseded or out of range, and so is its
+    amount."""
     engine = postgres.ledger()
     examination = findings.examine(engine, "no_order_is_lost")
     found = completeness.compare(engine, s3.lake(), scope_of(context), calendar(), examination)

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.schema import BLANK, COUNTS, NULL_TEXTS, OUTCOME, REJECTED, ROW_NUMBER
+from orders_pipeline.schema import COUNTS, NO_AMOUNT, NULL_TEXTS, OUTCOME, REASON, REJECTED, ROW_NUMBER
 from orders_pipeline.sources.declaration import Source
 
 # Columns that tools add, in lower case. Their values are compared in lower case too.
@@ -37,6 +37,8 @@ class Deletions:
 
     def __init__(self, source: Source) -> None:
         self._declared = {name.strip().casefold() for name in source.condition_columns}
+        # Beside a line of its order, a row without an amount would be blank, and its order would live on.
+        self._may_be_blank = pl.lit(source.lines == "sum") & pl.col(REASON).eq_missing(NO_AMOUNT)
         self._first: dict[str, tuple[int, str]] = {}  # by column, the first row that deletes, and its value there
         self._no_operations: set[str] = set()
 
@@ -46,14 +48,14 @@ class Deletions:
             if column not in (*_FLAGS, *_TIMES, *_OPERATIONS, *_COMMON):
                 continue
             flag = pl.col(name).str.strip_chars().str.to_lowercase()
-            values = batch.select(ROW_NUMBER, OUTCOME, name, flag=flag).filter(~pl.col("flag").is_in(_NOTHING))
+            values = batch.select(ROW_NUMBER, OUTCOME, REASON, name, flag=flag).filter(~pl.col("flag").is_in(_NOTHING))
             if column in _COMMON and not values["flag"].is_in((*_DELETE, *_OTHERS)).all():
                 self._no_operations.add(name)
             if column not in _TIMES:
                 values = values.filter(pl.col("flag").is_in(_TRUE if column in _FLAGS else _DELETE))
             # A row that a source declares to be a delete is void, or rejected if it cannot be one.
-            outcomes = (COUNTS, BLANK) if column in self._declared else (COUNTS, BLANK, REJECTED)
-            values = values.filter(pl.col(OUTCOME).is_in(outcomes))
+            outcomes = (COUNTS,) if column in self._declared else (COUNTS, REJECTED)
+            values = values.filter(pl.col(OUTCOME).is_in(outcomes) | self._may_be_blank)
             if values.height:
                 self._first.setdefault(name, (values[ROW_NUMBER][0], values[name][0].strip()))
 

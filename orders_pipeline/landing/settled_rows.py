@@ -1,6 +1,7 @@
 """Settle the lines of a file that is validated batch by batch: the lines of one order may be in different batches.
 
-Only orders whose id occurs more than once are looked at, some of them at a time, so memory stays bounded."""
+Only ids that occur more than once are settled, some of them at a time. All rows of one id are settled at once, so an id
+in millions of rows needs memory for all of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,13 @@ import polars as pl
 
 from orders_pipeline import repeated_ids, validation
 from orders_pipeline.lines import SETTLED, needed, settle_lines
-from orders_pipeline.schema import BLANK, OUTCOME, REASON
+from orders_pipeline.schema import BLANK, OUTCOME, REASON, TEXT
 from orders_pipeline.sources.declaration import Source
 
 _ROWS_AT_ONCE: Final = 1_000_000
 _PLACE: Final = "_place"  # of a row in its file
 _ID: Final = pl.col("order_id").hash()
-_HAS_ORDER: Final = (  # rows without any are settled, and may be very many
+_HAS_ORDER: Final = (  # else it is as validation left it; such rows may be very many, and often have the same text
     pl.col("order_id").is_not_null() & (pl.col(OUTCOME) != BLANK) & pl.col(REASON).ne_missing("order_id_missing")
 )
 
@@ -63,7 +64,8 @@ def _changed(part: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     there = changes.select(_PLACE, *(pl.col(name).alias(_new(name)) for name in SETTLED))
     has_changed = pl.col(_new(OUTCOME)).is_not_null()
     values = (pl.when(has_changed).then(_new(name)).otherwise(name).alias(name) for name in SETTLED)
-    return part.join(there, on=_PLACE, how="left", maintain_order="left").with_columns(values)
+    changed = part.join(there, on=_PLACE, how="left", maintain_order="left").with_columns(values)
+    return changed.with_columns(pl.when(pl.col(OUTCOME) != BLANK).then(TEXT).alias(TEXT))  # of rejects only
 
 
 def _new(name: str) -> str:

@@ -1003,6 +1003,22 @@ MUTANTS = [
         tests="test_lines.py",
     ),
     Mutant(
+        "13 no silent wrong number",
+        "orders without any amount are left out without a reject",
+        of="lines:_with_blank_rows",
+        old='is_without & (~is_without).any().over("order_id")',
+        new="is_without",
+        tests="test_lines.py",
+    ),
+    Mutant(
+        "13 no silent wrong number",
+        "a row counts although a rejected one has its id, where that is refused",
+        of="lines:_refused",
+        old="(outcome != VOID).sum()",
+        new="(outcome == COUNTS).sum()",
+        tests="test_lines.py",
+    ),
+    Mutant(
         "4 conserved",
         "lines are settled only where one batch has all of an order",
         of="landing.settled_rows:_changes",

@@ -359,9 +359,11 @@ def _line(
     is_whole = len(row) == len(header)
     is_void, is_delete = is_whole and declared.is_void(fields), declared.how == "deletes"
     order_id = fields["order_id"] if is_whole and not is_missing(fields["order_id"]) else ""
-    is_no_line = all(map(is_missing, row)) or (order_id and is_missing(fields.get("amount", "")))
-    if declared.lines == "sum" and is_whole and not is_void and is_no_line:
-        return Line(number, order_id, "blank")
+    if declared.lines == "sum" and is_whole and not is_void:
+        if all(map(is_missing, row)):
+            return Line(number, order_id, "blank")
+        if order_id and is_missing(fields["amount"]):
+            return Line(number, order_id, "rejected", "amount_missing")
     if reason := reason_against_void(fields, is_delete) if is_void else reason_against(header, row):
         return Line(number, order_id, "rejected", reason)
     if is_void and not order_id:
@@ -393,13 +395,18 @@ def _settled(lines: list[Line], how: str) -> list[Line]:
 
 
 def _refused(own: list[Line]) -> list[Line]:
-    """The rows of one order, all clean ones rejected if there are several."""
-    is_repeated = sum(line.is_clean for line in own) > 1
+    """The rows of one order, all clean ones rejected if there are several that are not void."""
+    is_repeated = sum(line.outcome != "void" for line in own) > 1
     return [line.rejected("order_id_repeated") if line.is_clean and is_repeated else line for line in own]
 
 
 def _summed(own: list[Line]) -> list[Line]:
-    """The rows of one order with the sum in one of them, from one delete to the next; or rejected."""
+    """The rows of one order with the sum in one of them, from one delete to the next; or rejected. Those without an
+    amount are blank, unless there are no others."""
+    without = [line for line in own if line.reason == "amount_missing"]
+    if without and len(without) < len(own):
+        others = [line for line in own if line.reason != "amount_missing"]
+        return [*(replace(line, outcome="blank", reason="") for line in without), *_summed(others)]
     if any(line.outcome == "rejected" for line in own):
         return [
             line if line.outcome == "rejected" or line.is_delete else line.rejected("line_rejected") for line in own
