@@ -21,7 +21,6 @@ from orders_pipeline.schema import (
     REJECTED,
     ROW_NUMBER,
     UPDATED_AT,
-    VALIDATION_COLUMNS,
     VOID,
 )
 from orders_pipeline.sources import conditions
@@ -38,8 +37,7 @@ _ORDER, _CUSTOMER, _STRETCH = "_order_number", "_customer_number", "_stretch"
 
 def needed(source: Source, columns: Sequence[str]) -> list[str]:
     """The columns of a file that `settle_lines` reads, besides `SETTLED`. `columns`: all columns of the file."""
-    deleting = conditions.deleting(source, _of_the_sender(columns))
-    return list(dict.fromkeys(["order_id", "customer_id", ROW_NUMBER, CURRENCY, *deleting]))
+    return list(dict.fromkeys(["order_id", "customer_id", ROW_NUMBER, CURRENCY, *conditions.deleting(source, columns)]))
 
 
 def settle_lines(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -95,7 +93,7 @@ def _in_stretches(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Rows by rank within the file (without `updated_at`: before those with one), each with the number of its order,
     of its customer and of its stretch. Lines are all rows with an id but blank ones and deletes."""
     frame = nw.from_native(_with_blank_rows(rows), eager_only=True)
-    deletes = conditions.deletes(source, _of_the_sender(rows.columns))
+    deletes = conditions.deletes(source, rows.columns)
     known = frame.with_columns(
         **{_IS_LINE: ~has_no_id(frame, "order_id"), _IS_DELETE: nw.lit(False) if deletes is None else deletes}
     ).to_native()
@@ -124,11 +122,6 @@ def _with_blank_rows(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(~is_blank).then(REASON).alias(REASON),
         pl.when(is_blank).then(pl.lit(BLANK)).otherwise(OUTCOME).alias(OUTCOME),
     )
-
-
-def _of_the_sender(columns: Sequence[str]) -> list[str]:
-    """Columns without those that validation adds. A column of the file with such a name begins with an `x`."""
-    return [name for name in columns if name not in VALIDATION_COLUMNS]
 
 
 def _numbers(texts: pl.Series) -> pl.Expr:

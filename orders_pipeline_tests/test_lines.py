@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orders_pipeline import validation
 from orders_pipeline.lines import SETTLED, needed, settle_lines
-from orders_pipeline.schema import VALIDATION_COLUMNS
+from orders_pipeline.schema import LANDED_AT, PROBLEM, ROW_NUMBER, SOURCE, TEXT, VALIDATION_COLUMNS
 from orders_pipeline.sources.declaration import Source
 
 SUM: Final = Source(lines="sum", deletes={"op": ("D",)}, drop={"state": ("draft",)})
@@ -176,7 +176,7 @@ def test_a_repeated_id_is_refused_in_all_its_rows_that_are_not_void() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", VALIDATION_COLUMNS)
+@pytest.mark.parametrize("name", [*VALIDATION_COLUMNS, ROW_NUMBER, SOURCE, LANDED_AT, PROBLEM, TEXT])
 def test_a_condition_on_a_column_named_like_one_of_the_pipelines_own_reads_the_senders(name: str) -> None:
     source = Source(lines="sum", deletes={name: ("D",)})
     frame = pl.DataFrame([line(), line(amount="2.00")], schema=dict.fromkeys(COLUMNS, pl.String), orient="row")

@@ -114,7 +114,9 @@ def _column(source: Source, written: str, columns: Sequence[str]) -> str:
     name = written.strip()
     if column := declared.get(name.casefold()):
         return column
-    others: dict[str, Any] = {column.casefold(): column for column in columns if column not in source.columns}
+    # Those that begin with `_` are the pipeline's own.
+    sent = [column for column in columns if column not in source.columns and not column.startswith("_")]
+    others: dict[str, Any] = {column.casefold(): column for column in sent}
     # An order's column whose name another one has taken, and names that are reserved, begin with an `x`.
     is_reserved = name.startswith(("_", "^", "*")) or name.casefold() in ORDER_COLUMNS
     spellings = (name, f"x{name}") if is_reserved else (name,)
