@@ -186,10 +186,15 @@ def revenue_of(connection: Connection) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
-ADDED = [  # to landed_files, by the last migration
-    *("content_hash", "ranked_at", "bytes_hash", "rows_hash", "void_rows", "merged_rows", "blank_rows"),
-    *("clean_amount", "void_amount", "rejected_amount", "currencies"),
-]
+ADDED = {  # by the last migration, to tables that were there
+    "landed_files": (
+        *("content_hash", "ranked_at", "bytes_hash", "rows_hash", "void_rows", "merged_rows", "blank_rows"),
+        *("clean_amount", "void_amount", "rejected_amount", "currencies", "negative_rows", "negative_amount"),
+        *("damaged_rows", "damaged_amount", "damaged_examples"),
+    ),
+    "order_days": ("asked_version", "taken_version"),
+    "built_days": ("version",),
+}
 
 
 def test_the_rights_are_these_and_cover_what_later_migrations_make(
@@ -209,8 +214,9 @@ def test_the_rights_are_these_and_cover_what_later_migrations_make(
     with engine_for(shop.url_of("owner")).begin() as owner:  # back to before the last migration
         for table in ("source_declarations", "superseded", "published", "findings"):
             owner.exec_driver_sql(f"DROP TABLE ledger.{table}")
-        for column in ADDED:
-            owner.exec_driver_sql(f"ALTER TABLE ledger.landed_files DROP COLUMN {column}")
+        for table, columns in ADDED.items():
+            for column in columns:
+                owner.exec_driver_sql(f"ALTER TABLE ledger.{table} DROP COLUMN {column}")
         owner.exec_driver_sql("UPDATE ledger.alembic_version SET version_num = '0003'")
 
     with pytest.raises(OrdersPipelineError, match="'loader' may not migrate the ledger from revision 0003 to 0004"):
