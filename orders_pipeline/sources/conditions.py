@@ -89,7 +89,8 @@ def usual_currency_column(source: Source, columns: Sequence[str]) -> str | None:
     """The column that says the currency although nothing is declared. None: there is none, or something is declared."""
     if source.currency is not None or source.currency_column is not None:
         return None
-    names = {re.sub(r"[\s_-]", "", column).casefold(): column for column in columns if column not in ORDER_COLUMNS}
+    sent = [column for column in columns if column not in ORDER_COLUMNS and not column.startswith("_")]
+    names = {re.sub(r"[\s_-]", "", column).casefold(): column for column in sent}
     return next((names[name] for name in _CURRENCY_COLUMNS if name in names), None)
 
 
