@@ -21,7 +21,8 @@ from orders_pipeline.schema import (
     UPDATED_AT,
     VOID,
 )
-from orders_pipeline.validation import Frame, day_of, validated
+from orders_pipeline.times import Frame, day_of
+from orders_pipeline.validation import validated
 
 _IS_VERSION: Final = (nw.col(OUTCOME) == COUNTS) | (nw.col(OUTCOME) == VOID)
 # Where a winner is, beside the rows that it replaces.
