@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Final
 
 EXAMPLES: Final = 5  # as many as a check names, and the ledger keeps
-_EXAMPLES: Final = 3
+_NAMED: Final = 3
 _LONGEST: Final = 300  # characters of an example
 _LISTED_SPANS: Final = 6
 
@@ -32,8 +32,8 @@ def _cut(text: str) -> str:
 
 def shortened(names: Sequence[str]) -> str:
     """A few names, and how many more there are."""
-    more = f" and {len(names) - _EXAMPLES} more" if len(names) > _EXAMPLES else ""
-    return f"{', '.join(names[:_EXAMPLES])}{more}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def list_days(days: Iterable[date]) -> str:

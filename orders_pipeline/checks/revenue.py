@@ -77,7 +77,7 @@ def no_revenue_vanishes(context: dg.AssetCheckExecutionContext, postgres: Postgr
     lost = sum(one.amount or 0 for one in standing.open)
     return result(
         standing,
-        failing=f"{lost:,.2f} vanished on {counted(len(standing.open), 'day')}, and nobody asked for it:"
+        failing=f"{lost:,.2f} vanished on {counted(len(standing.open), 'day')}, and no one asked for it:"
         f" {messages(standing.open, '; ')}. A key was overwritten, or rows were deleted from the source table. Upload"
         " the file again under another key, or restore the rows. If the table keeps only recent orders, declare"
         " `frozen_after`.",

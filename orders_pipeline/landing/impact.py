@@ -25,7 +25,7 @@ class Impact:
     unpaired: list[ActiveFile]  # files whose recorded overlaps no longer hold
     pairs: set[overlap.Pair]  # files that overlap from now on
     asked_days: set[date]  # of the changed days, those for which a person asked
-    taken_days: set[date]  # of the changed days, those that lose rows, for which nobody asked
+    taken_days: set[date]  # of the changed days, those that lose rows without anyone asking
 
     def record(self, connection: Connection) -> None:
         """Record everything in the caller's transaction."""

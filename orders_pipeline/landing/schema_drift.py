@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from orders_pipeline.ledger import active
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE
+from orders_pipeline.sources.senders import THE_TABLE
 
 _NAMED: Final = 20  # columns
 _FILES_COMPARED: Final = 5
@@ -34,7 +35,7 @@ def new_columns(connection: Connection, loaded: Sequence[ActiveFile], columns: C
         known = {name for file in before for name in columns(file)}
         if new := [name for name in names if name not in known]:
             listed = ", ".join(new[:_NAMED]) + (", ..." if len(new) > _NAMED else "")
-            where = "the source table" if bucket == TABLE else source
+            where = THE_TABLE if bucket == TABLE else source
             remarks.append(f"New columns of {where}, kept and not used: {listed} (first in {names[new[0]]}).")
     return remarks
 

@@ -12,6 +12,7 @@ from orders_pipeline.ledger.records import Suspects
 from orders_pipeline.schema import AMOUNT, ID_COLUMNS
 from orders_pipeline.text import EXAMPLES
 
+_MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 # What spreadsheets, floats and careless joins make of ids. The id is kept as written all the same.
 _DAMAGED: Final = "|".join(
     (
@@ -20,6 +21,7 @@ _DAMAGED: Final = "|".join(
         r"^[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$",  # 1.23457E+12
         r"^[0-9]+\.0+$",  # 1001.0
         r"^[0-9]{1,3}(?:,[0-9]{3})+$",  # 1,001
+        rf"^(?:[0-9]{{1,2}}-(?i:{_MONTHS})|(?i:{_MONTHS})-[0-9]{{2}})$",  # 5-Mar and Mar-05, which were 3-5 and 3-05
         r"\x{FFFD}",  # the mark of a character that could not be decoded
     )
 )
@@ -35,9 +37,9 @@ def find(clean: pl.DataFrame) -> Suspects:
     damaged = clean.filter(looks_damaged)
     return Suspects(
         negative.height,
-        _sum(negative),
+        total(negative[AMOUNT]),
         damaged.height,
-        _sum(damaged),
+        total(damaged[AMOUNT]),
         _damaged_ids(damaged) if damaged.height else (),
     )
 
@@ -48,5 +50,6 @@ def _damaged_ids(rows: pl.DataFrame) -> tuple[str, ...]:
     return tuple(found.sort().head(EXAMPLES))
 
 
-def _sum(rows: pl.DataFrame) -> Decimal:
-    return Decimal(rows[AMOUNT].cast(pl.Decimal(38, 2)).sum() or "0.00")
+def total(amounts: pl.Series) -> Decimal:
+    """The sum of decimal amounts, or of texts of such."""
+    return Decimal(amounts.cast(pl.Decimal(38, 2)).sum() or "0.00")

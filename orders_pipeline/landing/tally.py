@@ -11,6 +11,7 @@ from orders_pipeline.column_types import polars_schema
 from orders_pipeline.landing import suspects
 from orders_pipeline.landing.advice import Unreadable
 from orders_pipeline.landing.change_log import Deletions
+from orders_pipeline.landing.suspects import total
 from orders_pipeline.ledger.records import Amounts, IdRange, RawObject, Suspects
 from orders_pipeline.schema import AMOUNT, BLANK, COUNTS, CURRENCY, DAY, MERGED, OUTCOME, REJECTED, VOID
 from orders_pipeline.sources.declaration import Source
@@ -48,14 +49,14 @@ class Tally:
         self._days.update(clean[DAY].unique())
         self._currencies.update(clean[CURRENCY].unique().drop_nulls().sort().head(_MOST_CURRENCIES))
         self._suspects += suspects.find(clean)
-        self._amounts[COUNTS] += _sum(clean[AMOUNT])
+        self._amounts[COUNTS] += total(clean[AMOUNT])
         if clean.height == batch.height and self._source.lines != "sum":
             self._add_ids(clean)
             return
         void = batch.filter(pl.col(OUTCOME) == VOID)
         self._void_rows += void.height
-        self._amounts[VOID] += _sum(_readable_amounts(void))
-        self._amounts[REJECTED] += _sum(_readable_amounts(batch.filter(pl.col(OUTCOME) == REJECTED)))
+        self._amounts[VOID] += total(_readable_amounts(void))
+        self._amounts[REJECTED] += total(_readable_amounts(batch.filter(pl.col(OUTCOME) == REJECTED)))
         if self._source.lines == "sum":
             self._add_lines(clean, batch)
         self._add_ids(
@@ -87,7 +88,7 @@ class Tally:
         merged = batch.filter(pl.col(OUTCOME) == MERGED)
         self._merged_rows += merged.height
         self._blank_rows += batch.filter(pl.col(OUTCOME) == BLANK).height
-        self._amounts[VOID] += _sum(_readable_amounts(clean)) + _sum(_readable_amounts(merged)) - _sum(clean[AMOUNT])
+        self._amounts[VOID] += total(_readable_amounts(clean)) + total(_readable_amounts(merged)) - total(clean[AMOUNT])
 
     def _add_ids(self, versions: pl.DataFrame) -> None:
         if not versions.height:
@@ -106,10 +107,6 @@ def unused(columns: Iterable[str]) -> tuple[str, ...]:
 def _readable_amounts(rows: pl.DataFrame) -> pl.Series:
     text = rows["amount"].str.strip_chars()
     return text.filter(text.str.contains(AMOUNT_TEXT).fill_null(value=False))
-
-
-def _sum(amounts: pl.Series) -> Decimal:
-    return Decimal(amounts.cast(pl.Decimal(38, 2)).sum() or _NOTHING)
 
 
 def _union(one: IdRange, other: IdRange) -> IdRange:

@@ -88,7 +88,7 @@ order_days: Final = sa.Table(
     metadata,
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
-    # The last versions that a person asked for, and that took away rows as nobody asked.
+    # The last version that a person asked for, and the last one that took rows away unasked.
     sa.Column("asked_version", sa.BigInteger),
     sa.Column("taken_version", sa.BigInteger),
     schema=LEDGER,

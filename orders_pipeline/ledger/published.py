@@ -91,11 +91,12 @@ def last_figures(connection: Connection, days: Iterable[date]) -> dict[date, Fig
     return {row.day: Figure(row.revenue, row.orders) for row in connection.execute(query)}
 
 
-def fallen(connection: Connection) -> set[date]:
-    """The days that show less than half of the highest revenue that they have shown."""
+def fallen(connection: Connection, days: Iterable[date]) -> set[date]:
+    """Those of these days that show less than half of the highest revenue that they have shown."""
     t = published.c
     last = sa.type_coerce(sa.func.array_agg(aggregate_order_by(t.revenue, t.id.desc())), sa.ARRAY(t.revenue.type))[1]
-    query = sa.select(t.day).group_by(t.day).having(last * 2 < sa.func.max(t.revenue))
+    is_wanted = t.day == sa.any_(sa.literal(sorted(days), sa.ARRAY(sa.Date)))
+    query = sa.select(t.day).where(is_wanted).group_by(t.day).having(last * 2 < sa.func.max(t.revenue))
     return set(connection.execute(query).scalars())
 
 

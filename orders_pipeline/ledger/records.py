@@ -118,6 +118,18 @@ def ranked_at(version: FileVersion, content_hash: str | None, replaced: ActiveFi
     return version.last_modified
 
 
+def versions_in(file: Any) -> sa.ColumnElement[int]:
+    """`RawObject.versions` in a query. `file`: columns of `landed_files`."""
+    clean_rows: sa.ColumnElement[int] = file.clean_rows
+    return clean_rows + sa.func.coalesce(file.void_rows, 0)
+
+
+def rejects_in(file: Any) -> sa.ColumnElement[int]:
+    """`RawObject.rejects` in a query. `file`: columns of `landed_files`."""
+    rows: sa.ColumnElement[int] = file.rows
+    return rows - versions_in(file) - sa.func.coalesce(file.merged_rows, 0) - sa.func.coalesce(file.blank_rows, 0)
+
+
 def version_of(row: Row[Any]) -> FileVersion:
     """The version that a row describes."""
     return FileVersion(row.bucket, row.key, row.etag, row.size, row.last_modified.astimezone(UTC))

@@ -181,7 +181,7 @@ def bump_versions(
 ) -> None:
     """Raise the version of days whose candidate rows change in this transaction.
 
-    `asked`: those among them for which a person asked. `taken`: those that lose rows, for which nobody asked."""
+    `asked`: those among them for which a person asked. `taken`: those that lose rows without anyone asking."""
     marks = {"asked_version": set(asked), "taken_version": set(taken)}
     rows = [
         {"day": day, "version": 1, **{name: 1 if day in marked else None for name, marked in marks.items()}}
@@ -198,7 +198,7 @@ def bump_versions(
 
 def asked_for(connection: Connection, before: Mapping[date, int], now: Mapping[date, int]) -> set[date]:
     """The days in `now` whose change a person asked for: between their versions `before` and `now` someone retracted a
-    file, say, and nobody else took rows away. If a later change hides the answer: nobody asked.
+    file, say, and no rows were taken away unasked. If a later change hides the answer, no one asked.
 
     `before`: days that it leaves out were never built, or by release 0.2."""
     query = sa.select(order_days).where(order_days.c.day.in_(list(now)))

@@ -18,14 +18,13 @@ _IDS: Final = sa.ARRAY(sa.Text)
 
 
 @dataclass(frozen=True)
-class Superseded:
-    """Rows of a file and day that versions from one file replaced: how many, and what they were worth in the currency
-    of their source. `winner`, `loser`: keys of files. `repeated`: rows that their own file repeats with another amount;
+class Replaced:
+    """Rows of a file that versions from one file replaced: how many, and what they were worth in the currency of their
+    source. `winner`, `loser`: keys of files. `repeated`: rows that their own file repeats with another amount;
     `repeated_other_customer`: those of them that name another customer than the version that wins; `other_customer`:
     those of all others that do; `unchanged`: those that say the same as it does. `repeated_ids`: a few order ids;
     `other_ids`: of rows that are neither repeated nor unchanged. None where there are none."""
 
-    day: date
     winner: str
     loser: str
     orders: int
@@ -38,28 +37,15 @@ class Superseded:
     repeated_other_customer_amount: Decimal
     unchanged: int
     unchanged_amount: Decimal
-    repeated_ids: list[str] | None
-    other_ids: list[str] | None
+    repeated_ids: Sequence[str] | None
+    other_ids: Sequence[str] | None
 
 
 @dataclass(frozen=True)
-class Replaced:
-    """The superseded rows of a file, of whatever day, that versions from one file replaced, as in `Superseded`."""
+class Superseded(Replaced):
+    """Those of a day."""
 
-    winner: str
-    loser: str
-    orders: int
-    amount: Decimal
-    other_customer: int
-    other_customer_amount: Decimal
-    repeated: int
-    repeated_amount: Decimal
-    repeated_other_customer: int
-    repeated_other_customer_amount: Decimal
-    unchanged: int
-    unchanged_amount: Decimal
-    repeated_ids: Sequence[str]
-    other_ids: Sequence[str]
+    day: date
 
 
 def replace(connection: Connection, days: Iterable[date], found: Iterable[Superseded]) -> list[Superseded]:
@@ -82,14 +68,13 @@ def by_file(connection: Connection, days: Iterable[date]) -> list[Replaced]:
     """What files replaced on these days, by winner and loser, in order."""
     kinds = ("other_customer", "repeated", "repeated_other_customer", "unchanged")
     sums = _t.orders, _t.amount, *(_t[f"{kind}{what}"] for kind in kinds for what in ("", "_amount"))
-    none = sa.literal([], _IDS)
     of_other_customer = sa.func.min(_t.other_ids).filter(_t.other_customer > 0)
     query = sa.select(
         _t.winner,
         _t.loser,
         *(sa.cast(sa.func.sum(column), column.type).label(column.name) for column in sums),
-        sa.func.coalesce(sa.func.min(_t.repeated_ids), none).label("repeated_ids"),
-        sa.func.coalesce(of_other_customer, sa.func.min(_t.other_ids), none).label("other_ids"),
+        sa.func.min(_t.repeated_ids).label("repeated_ids"),
+        sa.func.coalesce(of_other_customer, sa.func.min(_t.other_ids)).label("other_ids"),
     )
     of_days = query.where(_t.day == sa.any_(sa.literal(sorted(days), sa.ARRAY(sa.Date))))
     grouped = of_days.group_by(_t.winner, _t.loser).order_by(_t.winner, _t.loser)

@@ -16,8 +16,8 @@ from orders_pipeline import validation
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, builds, overlaps, staleness
 from orders_pipeline.ledger.findings import Examination, Finding, of_file
-from orders_pipeline.ledger.models import built_files
-from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.models import built_files, landed_files, rejected_orders
+from orders_pipeline.ledger.records import ActiveFile, rejects_in
 from orders_pipeline.ledger.staleness import Blocked, Calendar, DueDays
 from orders_pipeline.quality.scope import Scope
 from orders_pipeline.schema import (
@@ -223,24 +223,22 @@ def of_rejects(
 
     `run_id`: only files that this run listed, and the subjects of `again`. The second list: files that have changed
     since their rejects were listed, which therefore cannot be compared."""
-    query = sa.text(
-        """
-        SELECT file.path = built.path AS is_current, file.bucket, file.key,
-            file.rows - file.clean_rows - coalesce(file.void_rows, 0) - coalesce(file.merged_rows, 0)
-                - coalesce(file.blank_rows, 0) AS found,
-            count(listed.row_number) AS listed
-        FROM ledger.built_files built
-        JOIN ledger.landed_files file ON file.active AND file.bucket = built.bucket AND file.key = built.key
-        LEFT JOIN analytics.rejected_orders listed ON listed.bucket = file.bucket AND listed.source = file.key
-        WHERE built.asset = 'rejected_orders' AND (CAST(:run_id AS text) IS NULL OR built.run_id = :run_id
-            OR 'rejects of ' || file.bucket || '/' || file.key = ANY(CAST(:again AS text[])))
-        GROUP BY file.id, built.path
-        ORDER BY file.key
-        """
+    built, file, listed = built_files.c, landed_files.c, rejected_orders.c
+    is_file = sa.and_(file.active, file.bucket == built.bucket, file.key == built.key)
+    is_listed = sa.and_(listed.bucket == file.bucket, listed.source == file.key)
+    subject = sa.literal("rejects of ") + file.bucket + "/" + file.key
+    is_wanted = sa.or_(built.run_id == run_id, subject == sa.any_(sa.literal(list(again), sa.ARRAY(sa.Text))))
+    is_current = file.path == built.path
+    query = (
+        sa.select(is_current, file.bucket, file.key, rejects_in(file), sa.func.count(listed.row_number))
+        .select_from(built_files.join(landed_files, is_file).outerjoin(rejected_orders, is_listed))
+        .where(built.asset == "rejected_orders", sa.true() if run_id is None else is_wanted)
+        .group_by(file.id, built.path)
+        .order_by(file.key)
     )
     current, outdated = list[Rejects](), list[Rejects]()
-    for is_current, *of_file_ in connection.execute(query, {"run_id": run_id, "again": list(again)}):
-        (current if is_current else outdated).append(Rejects(*of_file_))
+    for compares, *of_file_ in connection.execute(query):
+        (current if compares else outdated).append(Rejects(*of_file_))
     return current, outdated
 
 

@@ -60,7 +60,7 @@ class Overwriting:
             "of another sender": sum(one.orders for one in most_first if one.is_of_other_sender),
             "of another customer": sum(one.replaced.other_customer for one in most_first),
         }
-        ids = dict.fromkeys(order_id for one in most_first for order_id in one.replaced.other_ids)
+        ids = dict.fromkeys(order_id for one in most_first for order_id in one.replaced.other_ids or ())
         files = examples(one.replaced.loser for one in most_first)
         message = (
             f"{printable(self.key)} replaced {counted(orders, 'order')} worth {amount:,} of {files}"
@@ -95,7 +95,7 @@ class Repeating:
         rows = sum(one.rows for one in self.repetitions)
         amount = sum((one.amount for one in self.repetitions), Decimal(0))
         replaced = [one.replaced for one in self.repetitions]
-        ids = {order_id for one in replaced for order_id in one.repeated_ids or one.other_ids}
+        ids = {order_id for one in replaced for order_id in one.repeated_ids or one.other_ids or ()}
         days = [one.loser for one in replaced if one.loser != self.key]
         also = f", also of {examples(days)}," if days else ""
         message = (

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.findings import Finding, of_file
-from orders_pipeline.ledger.models import rejected_orders
-from orders_pipeline.ledger.records import pairs
+from orders_pipeline.ledger.models import built_files, landed_files, rejected_orders
+from orders_pipeline.ledger.records import pairs, rejects_in, versions_in
 from orders_pipeline.schema import UNREADABLE_FILE_ROWS
 
 _REASONS_NAMED: Final = 3
@@ -42,16 +42,11 @@ class Rejected:
 
 def listed(connection: Connection) -> int:
     """The number of rows in `rejected_orders`, according to the ledger."""
-    query = sa.text(
-        """
-        SELECT coalesce(sum(file.rows - file.clean_rows - coalesce(file.void_rows, 0) - coalesce(file.merged_rows, 0)
-            - coalesce(file.blank_rows, 0)), 0)
-        FROM ledger.built_files built
-        JOIN ledger.landed_files file ON file.path = built.path AND file.bucket = built.bucket AND file.key = built.key
-            AND file.active
-        WHERE built.asset = 'rejected_orders'
-        """
-    )
+    built, file = built_files.c, landed_files.c
+    read = sa.and_(file.path == built.path, file.bucket == built.bucket, file.key == built.key, file.active)
+    joined = built_files.join(landed_files, read)
+    total = sa.func.coalesce(sa.func.sum(rejects_in(file)), 0)
+    query = sa.select(total).select_from(joined).where(built.asset == "rejected_orders")
     return int(connection.execute(query).scalar_one())
 
 
@@ -59,15 +54,11 @@ def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:
     """The number of active files with rows, and the files with too many rejects, worst first. Those are files of which
     no row is a version of an order, and files with a larger share of rejects than their source declares, or `share`. A
     small file may have half of its rows rejected even if the share is less, since a few rows prove little."""
-    compared = connection.execute(sa.text("SELECT count(*) FROM ledger.landed_files WHERE active AND rows > 0"))
-    query = sa.text(
-        """
-        SELECT bucket, key, rows, rejected, etag, rejected_amount, versions
-        FROM ledger.landed_files file, LATERAL (SELECT clean_rows + coalesce(void_rows, 0) AS versions) versions,
-            LATERAL (SELECT rows - versions - coalesce(merged_rows, 0) - coalesce(blank_rows, 0) AS rejected) rejected
-        WHERE active AND rejected > 0
-        """
-    )
+    file = landed_files.c
+    compared = connection.execute(sa.select(sa.func.count()).where(file.active, file.rows > 0))
+    rejects, versions = rejects_in(file).label("rejected"), versions_in(file).label("versions")
+    columns = file.bucket, file.key, file.rows, rejects, file.etag, file.rejected_amount, versions
+    query = sa.select(*columns).where(file.active, rejects > 0)
     sources = declarations.current(connection)
 
     def is_above(bucket: str, key: str, rows: int, rejected: int) -> bool:

@@ -1,4 +1,4 @@
-"""Has the revenue of a day vanished, though nobody asked for that?
+"""Has the revenue of a day vanished, though no one asked for that?
 
 A day is compared with itself: with the highest figure that it has shown since a person last asked for a change. If less
 than half of that is left, the rest has vanished: a table was truncated, a key overwritten. What a person asked for
@@ -58,7 +58,7 @@ def find(engine: Engine, scope: Scope, calendar: Calendar, again: Collection[dat
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         built = builds.all_days(snapshot, "daily_revenue", calendar)
         days = {*(scope.built_by_run(snapshot, "daily_revenue") or built), *again}
-        histories = published.histories(snapshot, days & published.fallen(snapshot))
+        histories = published.histories(snapshot, published.fallen(snapshot, days))
         due = () if built else staleness.due_days(snapshot, "cleaned_orders", calendar).stale
     vanished = [found for day, history in histories.items() if (found := compare(day, history))]
     return Comparison(sorted(days), vanished, due, set(map(str, days)))

@@ -12,28 +12,11 @@ from orders_pipeline.errors import QuarantineError
 from orders_pipeline.schema import NO_IDS, NO_IDS_AS_WRITTEN, NULL_TEXTS, ORDER_COLUMNS
 from orders_pipeline.sources.declaration import Source
 
-# What senders call the column of currencies, without case, blanks, `_` and `-`; the first one that a file has is used.
-_CURRENCY_COLUMNS: Final = (
-    "currency",
-    "currencycode",
-    "isocurrency",
-    "isocurrencycode",
-    "currencyiso",
-    "currencyisocode",
-    "ordercurrency",
-    "ordercurrencycode",
-    "amountcurrency",
-    "transactioncurrency",
-    "paymentcurrency",
-    "ccy",
-    "währung",
-    "waehrung",
-    "währungscode",
-    "devise",
-    "moneda",
-    "moeda",
-    "valuta",
-    "waluta",
+# What senders call the column of currencies, without case, blanks and punctuation. Not the currency of a settlement, of
+# the customer or of the display: those may be others than the amount's.
+_CURRENCY_COLUMN: Final = re.compile(
+    r"(?:order|amount|total|price|payment|transaction|sales?|invoice)?(?:iso)?currency(?:iso)?(?:code|name|symbol)?"
+    r"|ccy|w(?:ä|ae)hrungs?(?:code)?|devise|moneda|moeda|valuta|waluta"
 )
 # A code, a name or a sign, no longer than names are. A column called `valuta` may have dates; dashes are no sign.
 _CURRENCY: Final = r"^[^\x00-\x1F0-9]{0,19}[^\x00-\x1F0-9 ./?*_-]$"
@@ -86,12 +69,14 @@ def currency(source: Source, columns: Sequence[str]) -> nw.Expr:
 
 
 def usual_currency_column(source: Source, columns: Sequence[str]) -> str | None:
-    """The column that says the currency although nothing is declared. None: there is none, or something is declared."""
+    """The column that says the currency although nothing is declared; of several, the one with the shortest name. None:
+    there is none, or something is declared."""
     if source.currency is not None or source.currency_column is not None:
         return None
     sent = [column for column in columns if column not in ORDER_COLUMNS and not column.startswith("_")]
-    names = {re.sub(r"[\s_-]", "", column).casefold(): column for column in sent}
-    return next((names[name] for name in _CURRENCY_COLUMNS if name in names), None)
+    names = {column: re.sub(r"[\W_]", "", column).casefold() for column in sent}
+    usual = [column for column in sent if _CURRENCY_COLUMN.fullmatch(names[column])]
+    return min(usual, key=lambda column: len(names[column]), default=None)
 
 
 def _is_one_of(source: Source, conditions: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[nw.Expr]:

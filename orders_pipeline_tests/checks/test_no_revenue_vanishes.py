@@ -95,7 +95,7 @@ def test_a_day_of_which_files_take_more_than_half_is_named(shop: Pipeline, act: 
 
     assert (found.passed, found.severity) == (False, WARN)
     assert vanished() == {DAY: ("100.00", stake)}
-    assert f"{stake} vanished on 1 day, and nobody asked for it: {DAY} had 100.00 and has " in (found.description or "")
+    assert f"{stake} vanished on 1 day, and no one asked for it: {DAY} had 100.00 and has " in (found.description or "")
     assert " UTC (new or changed orders). A key was overwritten" in (found.description or "")
 
 
@@ -122,7 +122,7 @@ def test_sync_names_the_day_and_the_money_that_it_had(shop: Pipeline) -> None:
 
     output = " ".join(call("sync").output.split())
 
-    assert f"check {CHECK} WARN: 140.00 vanished on 2 days, and nobody asked for it: {NEXT} had 50.00 and has 0.00" in (
+    assert f"check {CHECK} WARN: 140.00 vanished on 2 days, and no one asked for it: {NEXT} had 50.00 and has 0.00" in (
         output
     )
     assert f"{DAY} had 100.00 and has 10.00 since " in output
