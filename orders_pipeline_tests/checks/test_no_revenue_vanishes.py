@@ -50,12 +50,6 @@ def command(*arguments: str) -> None:
     assert done.exit_code == 0, done.output
 
 
-def declare(pipeline: Pipeline, toml: str) -> None:
-    file = pipeline.folder / "sources.toml"
-    file.write_text(toml)
-    command("sources", "apply", str(file))
-
-
 def header_alone(pipeline: Pipeline) -> None:
     pipeline.land("a.csv", f"{HEADER},state\n")
 
@@ -138,7 +132,7 @@ def test_what_is_gone_from_s3_or_is_no_table_any_more_keeps_counting(shop: Pipel
 
 
 def test_frozen_days_of_the_table_do_not_vanish_when_they_are_purged(shop: Pipeline) -> None:
-    declare(shop, '[[source]]\nname = "shop"\ntable = "orders"\nfrozen_after = "30d"\n')
+    shop.declare('[[source]]\nname = "shop"\ntable = "orders"\nfrozen_after = "30d"\n')
     shop.execute("DELETE FROM orders")
     shop.sync()
 
@@ -175,18 +169,18 @@ def retract_and_land_corrected(pipeline: Pipeline) -> None:
 
 def void_rows(pipeline: Pipeline) -> None:
     """A declaration for which the lake has the answer."""
-    declare(pipeline, f'{SOURCE}drop = {{ state = ["void"] }}\n[[source]]\nname = "b"\nkeys = "landing/b*"\n')
+    pipeline.declare(f'{SOURCE}drop = {{ state = ["void"] }}\n[[source]]\nname = "b"\nkeys = "landing/b*"\n')
 
 
 def other_names(pipeline: Pipeline) -> None:
     """A declaration for which the files are read again from S3: `amount` is in another column."""
     pipeline.land_rows("a.csv", f"1,ann,90.00,{DAY},1.00", header=f"{HEADER},net")
     pipeline.sync()
-    declare(pipeline, '[[source]]\nname = "a"\nkeys = "landing/a*"\ncolumns = { amount = "net" }\n')
+    pipeline.declare('[[source]]\nname = "a"\nkeys = "landing/a*"\ncolumns = { amount = "net" }\n')
 
 
 def void_rows_of_the_table(pipeline: Pipeline) -> None:
-    declare(pipeline, f'{OF_TABLE}drop = {{ state = ["void"] }}\n')
+    pipeline.declare(f'{OF_TABLE}drop = {{ state = ["void"] }}\n')
 
 
 def apply_with_a_new_file(pipeline: Pipeline) -> None:
@@ -279,7 +273,7 @@ def test_a_quarantined_file_that_is_read_at_last_was_not_asked_for(
         monkeypatch.setenv("ORDERS_COLUMN_ALIASES", "net=amount")
         command("retry", "landing/a.csv")
     else:
-        declare(shop, '[[source]]\nname = "a"\nkeys = "landing/a*"\ncolumns = { amount = "net" }\n')
+        shop.declare('[[source]]\nname = "a"\nkeys = "landing/a*"\ncolumns = { amount = "net" }\n')
     shop.sync()
 
     assert vanished() == {DAY: ("100.00", "89.00")}

@@ -18,23 +18,26 @@ DAY, NEXT = "2026-03-04", "2026-03-05"
 SUM = 'lines = "sum"'
 
 
-def apply(tmp_path: Path, fields: str) -> None:
-    file = tmp_path / "sources.toml"
-    file.write_text(f'[[source]]\nname = "acme"\nkeys = "landing/*"\n{fields}\n' if fields else "")
-    assert call("sources", "apply", str(file)).exit_code == 0
+def source(fields: str = SUM) -> str:
+    """The declaration of a source of all keys."""
+    return f'[[source]]\nname = "acme"\nkeys = "landing/*"\n{fields}\n'
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of an order are in several batches, parts and shares."""
+    monkeypatch.setattr(formats_rows, "BATCH_ROWS", 7)
+    monkeypatch.setattr(raw_objects, "_ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(settled_rows, "_ROWS_AT_ONCE", 11)
 
 
 def cut_off(*_: object) -> None:
     raise AssertionError("Nothing is to be read from S3.")
 
 
-def test_lines_are_summed_across_batches_and_shares(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(formats_rows, "BATCH_ROWS", 7)
-    monkeypatch.setattr(raw_objects, "_ROWS_AT_ONCE", 5)
-    monkeypatch.setattr(settled_rows, "_ROWS_AT_ONCE", 11)
-    apply(tmp_path, SUM)
+@pytest.mark.usefixtures("small_batches")
+def test_lines_are_summed_across_batches_and_shares(pipeline: Pipeline) -> None:
+    pipeline.declare(source())
     orders = [f"o{number % 40},ann,{number}.01,{DAY}" for number in range(100)]
     pipeline.land_rows("a.csv", *orders)
 
@@ -50,8 +53,8 @@ def test_lines_are_summed_across_batches_and_shares(
     assert rows["amount"].to_list() == [row.split(",")[2] for row in orders]
 
 
-def test_rows_and_money_are_conserved_by_outcome(pipeline: Pipeline, tmp_path: Path) -> None:
-    apply(tmp_path, f'{SUM}\ndeletes = {{ Op = ["D"] }}\ndrop = {{ Status = ["draft"] }}')
+def test_rows_and_money_are_conserved_by_outcome(pipeline: Pipeline) -> None:
+    pipeline.declare(source(f'{SUM}\ndeletes = {{ Op = ["D"] }}\ndrop = {{ Status = ["draft"] }}'))
     pipeline.land_rows(
         "a.csv",
         f",,1,ann,10.00,{DAY}",
@@ -87,8 +90,8 @@ def test_rows_and_money_are_conserved_by_outcome(pipeline: Pipeline, tmp_path: P
     assert "2 void + 2 merged + 1 blank" in call("status").output
 
 
-def test_merged_and_blank_rows_are_no_rejects(pipeline: Pipeline, tmp_path: Path) -> None:
-    apply(tmp_path, f'{SUM}\nmax_reject_share = "1%"')
+def test_merged_and_blank_rows_are_no_rejects(pipeline: Pipeline) -> None:
+    pipeline.declare(source(f'{SUM}\nmax_reject_share = "1%"'))
     pipeline.land_rows("a.csv", *[f"1,ann,1.00,{DAY}"] * 30, *["1,,,"] * 30)
     pipeline.land_rows("b.csv", "2,ann,x,2026-03-04", "2,,,")
 
@@ -100,8 +103,8 @@ def test_merged_and_blank_rows_are_no_rejects(pipeline: Pipeline, tmp_path: Path
     assert "a.csv" not in failed["few_rows_are_rejected"]
 
 
-def test_orders_without_any_amount_are_rejected(pipeline: Pipeline, tmp_path: Path) -> None:
-    apply(tmp_path, SUM)
+def test_orders_without_any_amount_are_rejected(pipeline: Pipeline) -> None:
+    pipeline.declare(source())
     pipeline.land_rows("a.csv", *(f"{number},ann,,{DAY}" for number in range(50)))
 
     failed = pipeline.sync().failed_checks
@@ -111,13 +114,9 @@ def test_orders_without_any_amount_are_rejected(pipeline: Pipeline, tmp_path: Pa
     assert "landing/a.csv: 50 of 50" in failed["few_rows_are_rejected"]
 
 
-def test_a_row_without_an_amount_finds_its_order_in_other_batches(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(formats_rows, "BATCH_ROWS", 7)
-    monkeypatch.setattr(raw_objects, "_ROWS_AT_ONCE", 5)
-    monkeypatch.setattr(settled_rows, "_ROWS_AT_ONCE", 11)
-    apply(tmp_path, SUM)
+@pytest.mark.usefixtures("small_batches")
+def test_a_row_without_an_amount_finds_its_order_in_other_batches(pipeline: Pipeline) -> None:
+    pipeline.declare(source())
     pipeline.land_rows(
         "a.csv",
         *(f"{number},ann,,{DAY}" for number in range(40)),
@@ -134,8 +133,8 @@ def test_a_row_without_an_amount_finds_its_order_in_other_batches(
     assert rows.filter(pl.col("_text").is_not_null())["_outcome"].unique().to_list() == ["rejected"]
 
 
-def test_a_later_file_with_a_part_of_an_order_replaces_it_whole(pipeline: Pipeline, tmp_path: Path) -> None:
-    apply(tmp_path, SUM)
+def test_a_later_file_with_a_part_of_an_order_replaces_it_whole(pipeline: Pipeline) -> None:
+    pipeline.declare(source())
     pipeline.land_rows("a.csv", f"1,ann,10,{DAY}", f"1,ann,20,{DAY}", f"2,ann,1,{DAY}", f"2,ann,1,{DAY}")
     pipeline.sync()
     pipeline.land_rows("b.csv", f"1,ann,5,{NEXT}")
@@ -149,7 +148,7 @@ def test_a_later_file_with_a_part_of_an_order_replaces_it_whole(pipeline: Pipeli
 
 
 def test_a_change_of_lines_is_answered_from_the_lake_and_back(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.land_rows("a.csv", f"1,ann,10.00,{DAY}", f"1,ann,20.00,{DAY}", f"2,ann,1.00,{NEXT}", "2,,,", "1,ann,x,")
     pipeline.sync()
@@ -157,7 +156,7 @@ def test_a_change_of_lines_is_answered_from_the_lake_and_back(
     monkeypatch.setattr(S3Resource, "download", cut_off)
 
     for fields in (SUM, 'lines = "refuse"', 'lines = "last"'):
-        apply(tmp_path, fields)
+        pipeline.declare(source(fields) if fields else "")
         assert pipeline.sync().is_complete
         found.append(pipeline.revenue())
 
@@ -166,9 +165,8 @@ def test_a_change_of_lines_is_answered_from_the_lake_and_back(
     assert len(pipeline.rejected()) == 2
 
 
-def test_the_lines_of_the_source_table_are_summed_within_a_day(pipeline: Pipeline, tmp_path: Path) -> None:
-    (tmp_path / "sources.toml").write_text('[[source]]\nname = "shop"\ntable = "orders"\nlines = "sum"\n')
-    assert call("sources", "apply", str(tmp_path / "sources.toml")).exit_code == 0
+def test_the_lines_of_the_source_table_are_summed_within_a_day(pipeline: Pipeline) -> None:
+    pipeline.declare('[[source]]\nname = "shop"\ntable = "orders"\nlines = "sum"\n')
     pipeline.execute("CREATE TABLE orders (order_id text, customer_id text, amount numeric, order_date date)")
     pipeline.execute(f"INSERT INTO orders VALUES ('1', 'ann', 10, '{DAY}'), ('1', 'ann', 20, '{DAY}')")
 
@@ -178,8 +176,8 @@ def test_the_lines_of_the_source_table_are_summed_within_a_day(pipeline: Pipelin
 
 
 @pytest.mark.parametrize("fields", ["", '\ndrop = { Op = ["T"] }'])
-def test_a_delete_that_no_one_declared_is_no_blank_line(fields: str, pipeline: Pipeline, tmp_path: Path) -> None:
-    apply(tmp_path, f"{SUM}{fields}")
+def test_a_delete_that_no_one_declared_is_no_blank_line(fields: str, pipeline: Pipeline) -> None:
+    pipeline.declare(source(f"{SUM}{fields}"))
     pipeline.land_rows("a.csv", f"I,1,ann,1.00,{DAY}", "D,1,,,", header=f"Op,{HEADER}")
 
     pipeline.sync()
