@@ -41,6 +41,7 @@ def test_the_inventory() -> None:
         ("raw_orders", "landed_files_are_readable"),
         ("raw_orders", "ids_look_intact"),
         ("raw_orders", "amounts_are_in_one_currency"),
+        ("raw_orders", "lake_is_intact"),
         ("cleaned_orders", "order_ids_are_unique"),
         ("cleaned_orders", "no_order_replaces_another"),
         ("cleaned_orders", "repeated_orders_agree"),

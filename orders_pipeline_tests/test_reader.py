@@ -168,7 +168,7 @@ def test_only_the_files_with_rows_of_the_days_are_read_and_a_lost_one_is_named(s
     s3.lake().delete(lost)
 
     assert len(read("raw_orders", first_day="2026-03-05")) == 2
-    with pytest.raises(MissingInputError, match=r"landing/a\.csv.*retry KEY"):
+    with pytest.raises(MissingInputError, match=r"landing/a\.csv.*orders-pipeline sync"):
         read("raw_orders", first_day="2026-03-04")
 
 

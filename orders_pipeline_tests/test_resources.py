@@ -154,7 +154,7 @@ def test_whoever_reads_the_lake_signs_for_the_region_of_who_writes_it(monkeypatc
         with pytest.raises(OSError, match=r"lake"):
             lake.scan(["raw_orders/a.parquet"]).collect()
         with pytest.raises(ServiceUnavailableError):
-            lake.missing(["raw_orders/a.parquet"])
+            lake.damaged(["raw_orders/a.parquet"])
         server.shutdown()
 
     assert len(signed) > 1

@@ -8,7 +8,8 @@ from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import rejected_orders
 from orders_pipeline.checks.results import ERROR, FULL_REFRESH, calendar, nothing_checked, recorded, result, scope_of
 from orders_pipeline.landing import notices
-from orders_pipeline.ledger import findings
+from orders_pipeline.landing.verification import share_of, verify
+from orders_pipeline.ledger import damage, findings
 from orders_pipeline.ledger.findings import of_file
 from orders_pipeline.quality import completeness, currencies, damaged_ids, reject_rate, unloaded_files
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -83,6 +84,27 @@ def amounts_are_in_one_currency(postgres: PostgresResource) -> dg.AssetCheckResu
     )
 
 
+@dg.asset_check(asset=raw_orders)
+def lake_is_intact(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, s3: S3Resource
+) -> dg.AssetCheckResult:
+    """No object of the lake was found to be missing or damaged. Each is verified before it is read. The daily job also
+    reads a thirtieth of all objects, so that each is verified once a month."""
+    engine = postgres.ledger()
+    verified = verify(engine, s3.lake(), share_of(calendar().today)) if scope_of(context).everything else None
+    with engine.connect() as connection:
+        standing = findings.standing(connection, damage.KIND)
+    return result(
+        standing,
+        failing=f"Something damages the lake: {messages(standing.open, '; ')}. The next runs read such files from S3"
+        " again and rebuild such days; no_order_is_lost names files for which that is impossible. Check the storage"
+        " (docs/operations.md).",
+        passing="No object that was read is missing or damaged."
+        if verified is None
+        else f"{counted(verified.objects, 'object')}, a thirtieth of all, read from end to end: none is damaged.",
+    )
+
+
 @dg.asset_check(asset=rejected_orders)
 def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
     """No file has a larger share of rejects than ORDERS_MAX_REJECT_SHARE, and no file has rejects only. Up to half of a
@@ -137,6 +159,7 @@ CHECKS: Final = [
     landed_files_are_readable,
     ids_look_intact,
     amounts_are_in_one_currency,
+    lake_is_intact,
     few_rows_are_rejected,
     no_order_is_lost,
 ]

@@ -24,7 +24,7 @@ from orders_pipeline.settings import read_settings
 from orders_pipeline.sources.declaration import parse
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
-from orders_pipeline.text import list_days
+from orders_pipeline.text import counted, list_days
 
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
 _OTHER_OUTCOMES: Final = ("void", "merged", "blank")
@@ -138,15 +138,20 @@ def recovered(found: Recovered) -> None:
     """What a recovery restored, what it could not, and what you have to repeat."""
     for declared in found.declarations:
         console.print(f"  restored from the lake: the sources applied {_when(declared)}")
+    if found.verified is not None:
+        read = counted(found.verified.objects, "object")
+        console.print(f"{read} of the lake read: {len(found.verified.damaged) or 'none'} missing or damaged.")
     if not (found.declarations or found.adopted or found.to_reprocess or found.stale):
         console.print("Nothing to recover: every file in the lake is in the ledger, and no object is missing.")
     for version in found.adopted:
         landed = f"landed {version.last_modified:%Y-%m-%d %H:%M:%S} UTC"
         console.print(f"  adopted from the lake: {escape(version.key)} ({landed})")
     for key in found.to_reprocess:
-        console.print(f"  object missing, will be read again: {escape(key)}")
+        console.print(f"  object missing or damaged, will be read again: {escape(key)}")
     for table, days in found.stale.items():
-        console.print(f"  {table}: {len(days)} days are stale, their objects are missing ({list_days(days)})")
+        console.print(
+            f"  {table}: {len(days)} days are stale, their objects are missing or damaged ({list_days(days)})"
+        )
     if found.changed_days:
         console.print(f"  to be rebuilt: {list_days(found.changed_days)}")
     for key in found.unrecoverable:

@@ -15,8 +15,9 @@ from orders_pipeline import progress
 from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.io_managers import handoff, losers, plan
+from orders_pipeline.io_managers.intact import days_to_read, files_to_read
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import active, builds, locks, overlaps, staleness, superseded
+from orders_pipeline.ledger import builds, locks, staleness, superseded
 from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -24,7 +25,7 @@ from orders_pipeline.runs.in_flight import locks_of
 from orders_pipeline.schema import CODE_VERSIONS, REASON, UPSTREAM
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
-from orders_pipeline.tables.missing_objects import blocked_reason, require_objects
+from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.ui import metadata
 from orders_pipeline.ui.materialization import describe_days, describe_superseded
 
@@ -61,31 +62,25 @@ class LakeIOManager(dg.ConfigurableIOManager):
         consumer = step.assets_def.key.to_user_string()
         if consumer not in CODE_VERSIONS:
             return scan.of_lake(self.postgres.ledger(), self.s3.lake(), context.asset_key.to_user_string())
-        engine = self.postgres.ledger().execution_options(isolation_level="REPEATABLE READ")
-        with engine.connect() as snapshot:
-            tags = dict(step.dagster_run.tags)
-            if consumer == "rejected_orders":
-                files = plan.of_files(snapshot, consumer, tags)
-                loaded = handoff.start(step, files)
-                loaded.parts.extend((part, self._rejects(part.read)) for part in plan.parts_of_files(files))
-                return loaded.input()
-            build = plan.of_days(snapshot, consumer, tags)
-            loaded = handoff.start(step, build)
-            if not build.inputs:
-                return self._nothing(consumer)
-            lake, upstream = self.s3.lake(), UPSTREAM[consumer]
-            if not staleness.reads_raw(consumer):
-                require_objects(self.postgres.ledger(), lake, upstream, build.inputs)
-            for part in plan.parts_of_days(snapshot, build):
-                if staleness.reads_raw(consumer):
-                    holding = active.holding(snapshot, part.inputs)
-                    sharing = overlaps.partners(snapshot, holding)
-                    if consumer == _RECORDED:
-                        loaded.origins.append(losers.Origin(part.days, holding, sharing))
-                    loaded.parts.append((part, raw_objects.candidates(lake, part.inputs, holding, sharing)))
-                else:
-                    loaded.parts.append((part, lake.scan(list(part.inputs.values()))))
+        engine, lake, tags = self.postgres.ledger(), self.s3.lake(), dict(step.dagster_run.tags)
+        if consumer == "rejected_orders":
+            files = files_to_read(engine, lake, consumer, tags)
+            loaded = handoff.start(step, files)
+            loaded.parts.extend((part, self._rejects(part.read)) for part in plan.parts_of_files(files))
             return loaded.input()
+        reads = days_to_read(engine, lake, consumer, tags)
+        loaded = handoff.start(step, reads.build)
+        if not reads.parts:
+            return self._nothing(consumer)
+        if reads.origins:
+            for part, origin in zip(reads.parts, reads.origins, strict=True):
+                rows = raw_objects.candidates(lake, part.inputs, origin.holding, origin.sharing)
+                loaded.parts.append((part, rows))
+        else:
+            loaded.parts.extend((part, lake.scan(list(part.inputs.values()))) for part in reads.parts)
+        if consumer == _RECORDED:
+            loaded.origins.extend(reads.origins)
+        return loaded.input()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write each day that the step set out to build as a new object, then mark it current.

@@ -12,7 +12,7 @@ from orders_pipeline.errors import MissingInputError
 from orders_pipeline.ledger import active, builds, staleness
 from orders_pipeline.ledger.builds import Build
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.ledger.staleness import Calendar
+from orders_pipeline.ledger.staleness import Blocked, Blocker, Calendar
 from orders_pipeline.partitions import days_of
 from orders_pipeline.schema import PARTITIONED, UPSTREAM
 from orders_pipeline.settings import read_settings
@@ -33,8 +33,9 @@ def of_files(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Files
     return FilesBuild(*active.stale_files(snapshot, asset, everything=_is_full_refresh(tags)))
 
 
-def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
+def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str], damaged: Mapping[date, str]) -> Build:
     """What a run has to build of a table: of the days that it asks for (all, if it names none), those that are stale.
+    `damaged`: upstream days that the run found to be damaged, and their objects.
 
     Raises:
         MissingInputError: the upstream of a day that orders were delivered for was never built.
@@ -42,15 +43,18 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str]) -> Build:
     calendar = Calendar.of(read_settings())
     stale = staleness.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
     current: set[date] = set()
+    blocked = dict[date, Blocked]()
     if requested := days_of(dict(tags)) if asset in PARTITIONED else []:
         delivered = staleness.delivered_days(snapshot, requested)
-        if missing := delivered - staleness.current_inputs(snapshot, asset, requested).keys():
+        if missing := delivered - staleness.current_inputs(snapshot, asset, requested).keys() - damaged.keys():
             raise MissingInputError(
                 f"{UPSTREAM[asset]} was never built for {list_days(missing)}: materialize it for these days first."
             )
         stale = stale.among(requested)
-        current = delivered - {*stale.due, *stale.blocked}
-    return Build(asset, stale.due, calendar, current=tuple(sorted(current)), blocked=stale.blocked)
+        blocked = {day: Blocked(Blocker.DAMAGED_DAY, (damaged[day],)) for day in requested if day in damaged}
+        current = delivered - {*stale.due, *stale.blocked, *blocked}
+    blocked |= stale.blocked
+    return Build(asset, stale.due, calendar, current=tuple(sorted(current)), blocked=blocked)
 
 
 def parts_of_days(snapshot: Connection, build: Build) -> Iterator[Build]:

@@ -91,7 +91,7 @@ def restore(connection: Connection, lake: Lake) -> list[Declaration]:
     them.
 
     Raises:
-        SourcesError: a newer release applied them.
+        SourcesError: a newer release applied them, or one is damaged.
     """
     known = declarations.history(connection)
     stored = sorted(_stored(lake))
@@ -104,6 +104,11 @@ def restore(connection: Connection, lake: Lake) -> list[Declaration]:
 
 def _stored(lake: Lake) -> Iterator[Declaration]:
     names = list(lake.objects(SOURCES))
+    if damaged := lake.damaged(names):
+        raise SourcesError(
+            f"{damaged[0]} in the lake, a declaration of sources, is damaged. Delete it from {lake.uri}, and apply the"
+            " declaration again with `orders-pipeline sources apply`."
+        )
     for row in lake.scan(names).collect().iter_rows(named=True) if names else ():
         yield Declaration(row["applied_at"], row["applied_by"], row["toml"])
 

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import polars as pl
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
-from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import overlap, raw_objects
-from orders_pipeline.ledger import active, overlaps, staleness
+from orders_pipeline.ledger import active, damage, overlaps, staleness
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.storage.lake import Lake
@@ -48,7 +46,7 @@ def on_activate(
     partners = overlaps.partners(connection, leaving)
     asked = {file.version for file in fresh} if asked_for else _read_otherwise(connection, fresh, leaving)
     connection.rollback()  # no transaction stays open while the lake is read
-    pairs = _pairs(lake, fresh, overlapping, log)
+    pairs = _pairs(connection.engine, lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
     partners += [file for file in overlapping if file.raw.path in paired]
     changed_days = _changed_days(lake, [*fresh, *leaving], partners, log)
@@ -108,14 +106,17 @@ def _days(files: Iterable[ActiveFile]) -> set[date]:
 
 
 def _pairs(
-    lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile], log: logging.Logger
+    engine: Engine, lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile], log: logging.Logger
 ) -> set[overlap.Pair]:
     """The pairs of files that will overlap, at least one of them fresh."""
-    missing = set(lake.missing([file.raw.path for file in others]))
-    assumed = overlap.all_pairs(fresh, [file for file in others if file.raw.path in missing])
+    paths = set(lake.damaged(file.raw.path for file in others))
+    damaged = [file for file in others if file.raw.path in paths]
+    if damaged:
+        damage.report_files(engine, damaged)
+    assumed = overlap.all_pairs(fresh, damaged)
     try:
-        return assumed | overlap.pairs(lake, fresh, [file for file in others if file.raw.path not in missing])
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        return assumed | overlap.pairs(lake, fresh, [file for file in others if file.raw.path not in paths])
+    except raw_objects.DAMAGE as error:
         log.warning(
             "The lake could not be read, so all files with overlapping id ranges are recorded as overlaps: %s", error
         )
@@ -131,7 +132,7 @@ def _changed_days(
     changed_days = _days(changed)
     try:
         return changed_days | raw_objects.days_elsewhere(lake, changed, _beyond(changed_days, partners))
-    except (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except raw_objects.DAMAGE as error:
         # An object is missing or damaged. Rather rebuild too many days than block new files until it is repaired.
         log.warning("The lake could not be read, so all days of overlapping files are stale: %s", error)
         return changed_days.union(*(file.raw.days for file in [*changed, *partners]))

@@ -75,7 +75,7 @@ class _Replaced:
     def is_good_for(self, version: FileVersion, content_hash: str | None, lake: Lake) -> bool:
         """Whether the raw object is that of this version too."""
         has_same_bytes = self.file.has_bytes_of(version, content_hash)
-        return self.is_validated and has_same_bytes and not lake.missing([self.file.raw.path])
+        return self.is_validated and has_same_bytes and not lake.damaged([self.file.raw.path])
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,8 @@ class Ingest:
             for version, one in found
             if one and one.is_validated and one.file.has_bytes_of(version)
         }
-        gone = set(self.lake.missing([file.raw.path for file in known.values()]))
-        return {version: file for version, file in known.items() if file.raw.path not in gone}
+        damaged = set(self.lake.damaged(file.raw.path for file in known.values()))
+        return {version: file for version, file in known.items() if file.raw.path not in damaged}
 
     def _read(self, version: FileVersion, fetch: Fetch, replaced: "_Replaced | None") -> ActiveFile | Exception:
         """A version with its raw object, or the error. An error affects only its own file. Bytes equal to those of the

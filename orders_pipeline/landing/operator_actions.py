@@ -29,8 +29,8 @@ _DISMISSED: Final = "Dismissed with `orders-pipeline retract`. With `--undo` it 
 
 
 def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: bool) -> list[str]:
-    """Request another reading of files: quarantined, failing and archived ones, those whose object is missing, and with
-    `loaded` every active one. Returns their keys.
+    """Request another reading of files: quarantined, failing and archived ones, those whose object is missing or
+    damaged, and with `loaded` every active one. Returns their keys.
 
     Raises:
         OrdersPipelineError: a name matches no such file that S3 still holds.
@@ -41,8 +41,8 @@ def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: boo
 
         def readable(keys: Collection[Key]) -> list[Key]:
             paths = {(f.version.bucket, f.version.key): f.raw.path for f in active.of_keys(transaction, keys)}
-            missing = set(s3.lake().missing([*paths.values()]))
-            wanted = [key for key in keys if known[key] or loaded or paths[key] in missing]
+            damaged = set(s3.lake().damaged(paths.values()))
+            wanted = [key for key in keys if known[key] or loaded or paths[key] in damaged]
             return [key for key, is_there in zip(wanted, _are_on_s3(s3, wanted), strict=True) if is_there]
 
         what = "file on S3 that can be retried: quarantined, failing, archived, or (with --loaded) loaded"
@@ -147,7 +147,7 @@ def _from_lake(ingest: Ingest, one: Removed) -> ActiveFile | None:
     applies another one. None: the lake no longer has it."""
     file = active.validated(ingest.connection, one.version, ingest.zone)
     ingest.connection.rollback()
-    if one.path is None or ingest.lake.missing([one.path]):
+    if one.path is None or ingest.lake.damaged([one.path]):
         return None
     try:
         source = raw_objects.source_of(ingest.lake, one.path)

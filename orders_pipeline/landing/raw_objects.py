@@ -41,8 +41,10 @@ from orders_pipeline.schema import (
 from orders_pipeline.settings import read_settings
 from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.storage.lake import Lake
+from orders_pipeline.text import counted, printable
 
-DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # an object that cannot be read
+# An object that cannot be read.
+DAMAGE: Final = (MissingInputError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 _REPEATING: Final[Any] = [
     "customer_id",
@@ -102,6 +104,7 @@ def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
     of the new object's origin.
 
     Raises:
+        MissingInputError: the old object is missing or damaged.
         QuarantineError: the rows have no column that the source names, or delete orders and no source declares it.
     """
 
@@ -110,6 +113,7 @@ def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
             tally.deletions.refuse(lambda: "row")
 
     def batches() -> Iterator[pl.DataFrame]:
+        _require_object(lake, path)
         rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
         yield from (validation.validate(part, origin.zone, origin.source) for part in _parts(rows))
 
@@ -117,7 +121,12 @@ def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
 
 
 def rescan(lake: Lake, path: str, origin: Origin) -> ActiveFile:
-    """Read an object of the lake from end to end, for what the ledger records about its rows."""
+    """Read an object of the lake from end to end, for what the ledger records about its rows.
+
+    Raises:
+        MissingInputError: it is missing or damaged.
+    """
+    _require_object(lake, path)
     tally = Tally(origin.source)
     for part in _parts(lake.scan([path])):
         tally.add(part)
@@ -157,6 +166,7 @@ def ids(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     """The order ids of the versions of orders in landed files, and the file name of the object of each."""
     if not files:
         return pl.LazyFrame(schema={"order_id": pl.String, "object": pl.String})
+    require_intact(lake, files)
     paths = [file.raw.path for file in files]
     needed = {name: RAW_SCHEMA[name] for name in ("order_id", DAY, OUTCOME)}  # all other columns are ignored
     rows = lake.scan(
@@ -169,6 +179,7 @@ def rows_by_day(lake: Lake, files: Sequence[ActiveFile]) -> dict[date, int]:
     """The number of clean rows that landed files hold of each day. Reads one column."""
     if not files:
         return {}
+    require_intact(lake, files)
     rows = lake.scan([file.raw.path for file in files], schema={DAY: pl.Date}, extra_columns="ignore")
     counted = rows.filter(pl.col(DAY).is_not_null()).group_by(DAY).len().collect(engine="streaming")
     return dict(counted.iter_rows())
@@ -208,6 +219,26 @@ def days_elsewhere(lake: Lake, changed: Sequence[ActiveFile], others: Sequence[A
     return found
 
 
+def require_intact(lake: Lake, files: Sequence[ActiveFile]) -> None:
+    """Check that the lake has the objects of landed files, and that they are undamaged.
+
+    Raises:
+        MissingInputError: some are missing or damaged.
+    """
+    if damaged := set(lake.damaged(file.raw.path for file in files)):
+        keys = [file.version.key for file in files if file.raw.path in damaged]
+        raise MissingInputError(
+            f"The objects of {counted(len(keys), 'landed file')}, for example of {printable(keys[0])}, are missing from"
+            " the lake or damaged. `orders-pipeline recover --verify` finds all such objects, and the next"
+            " `orders-pipeline sync` reads the files again."
+        )
+
+
+def _require_object(lake: Lake, path: str) -> None:
+    if lake.damaged([path]):
+        raise MissingInputError(f"The object {path} is missing from the lake or damaged.")
+
+
 def _with_outcome(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Rows with the outcome that earlier releases did not store."""
     earlier = pl.when(pl.col(REASON).is_null()).then(pl.lit(COUNTS)).otherwise(pl.lit(REJECTED))
@@ -217,12 +248,7 @@ def _with_outcome(rows: pl.LazyFrame) -> pl.LazyFrame:
 def _rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema={**RAW_SCHEMA, **_FROM_LEDGER})
-    if missing := set(lake.missing([file.raw.path for file in files])):
-        keys = [file.version.key for file in files if file.raw.path in missing]
-        raise MissingInputError(
-            f"The objects of {len(keys)} landed files, for example {keys[0]}, are missing from the lake. Restore"
-            f" {lake.uri}, or run `orders-pipeline retry KEY` to read a file from S3 again."
-        )
+    require_intact(lake, files)
     origin = pl.LazyFrame(
         {
             _OBJECT: [Path(file.raw.path).name for file in files],

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from orders_pipeline import progress
 from orders_pipeline.errors import ServiceUnavailableError, SettingsError
-from orders_pipeline.landing import raw_objects, source_table
+from orders_pipeline.landing import raw_objects, source_table, verification
 from orders_pipeline.landing.declare import restore
 from orders_pipeline.landing.ingest import Ingest
 from orders_pipeline.landing.outages import releasing_on_outage
 from orders_pipeline.landing.provenance import Origin, origin_of
+from orders_pipeline.landing.verification import Verified, everything
 from orders_pipeline.ledger import active, builds, declarations, entries, files
 from orders_pipeline.ledger.declarations import Declaration
 from orders_pipeline.ledger.records import ActiveFile, ranked_at
@@ -71,6 +72,7 @@ class Recovered:
     unrecoverable: list[str] = field(default_factory=list)  # active keys whose rows exist nowhere any more
     table_days: list[str] = field(default_factory=list)  # keys that only the lake has, without a source table
     declarations: list[Declaration] = field(default_factory=list)  # of sources, from the lake
+    verified: Verified | None = None  # what was read in order to notice damage
 
     @property
     def is_complete(self) -> bool:
@@ -78,8 +80,9 @@ class Recovered:
         return not (self.damaged or self.unrecoverable or self.table_days)
 
 
-def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
-    """Complete the ledger. Any step can be interrupted and repeated. If nothing is missing, nothing changes.
+def recover(ingest: Ingest, s3: "S3Resource", settings: Settings, *, verify: bool = False) -> Recovered:
+    """Complete the ledger. Any step can be interrupted and repeated. If nothing is missing, nothing changes. `verify`:
+    read all objects, and treat damaged ones as missing.
 
     Raises:
         ServiceUnavailableError: S3, the lake or Postgres did not answer.
@@ -89,7 +92,9 @@ def recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
         with ingest.transaction():
             restored = restore(ingest.connection, ingest.lake)
             sources = declarations.current(ingest.connection)
-        found = _recover(replace(ingest, sources=sources), s3, settings)
+        verified = verification.verify(ingest.connection.engine, ingest.lake, everything) if verify else None
+        found = _recover(replace(ingest, sources=sources), s3, settings, verified.damaged if verified else set())
+        found.verified = verified
         found.declarations = restored
         return found
 
@@ -136,14 +141,14 @@ def to_adopt(
     return [] if is_taken_by_sync else found
 
 
-def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings) -> Recovered:
+def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings, damaged: set[str]) -> Recovered:
     found, connection, zone = Recovered(), ingest.connection, ingest.zone
     # Names first, then objects: what is built meanwhile is not mistaken for missing. The vacuum waits for our lock.
     active_files = active.all_files(connection)
     named = entries.paths(connection)
     built = {asset: builds.objects(connection, asset) for asset in UPSTREAM}
     connection.rollback()
-    objects = set(ingest.lake.objects())
+    objects = set(ingest.lake.objects()) - damaged
     listed = {_key(one): entries.as_declared(one, ingest.sources) for page in s3.list_pages() for one in page}
     has_table = _has_table(settings)
     copies = _copies(ingest.lake, sorted(name for name in objects - named if name.startswith("raw_orders/")), found)

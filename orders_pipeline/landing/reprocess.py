@@ -75,7 +75,7 @@ def _revalidate(ingest: Ingest, outdated: Sequence[ActiveFile], otherwise: _Othe
 def _revalidated(ingest: Ingest, file: ActiveFile) -> _Outcome:
     """A file with its rows validated again; or why that is not possible."""
     path, source = file.raw.path, ingest.source_of(file.version)
-    if ingest.lake.missing([path]):
+    if ingest.lake.damaged([path]):
         return _NeedsBytes(object_is_missing=True)
     origin = Origin.of(file.version, ingest.zone, source, file.raw.content_hash, file.ranked_at)
     try:

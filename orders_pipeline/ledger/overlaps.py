@@ -52,8 +52,12 @@ def dependent_days(which: Callable[[Any], sa.ColumnElement[bool]], name: str) ->
 
 
 def unreadable_days(connection: Connection) -> set[date]:
-    """The days that depend on unrecoverable files, stale or not."""
-    return set(connection.execute(sa.select(dependent_days(is_unrecoverable, "missing").c.day)).scalars())
+    """The days that depend on unrecoverable files, or on files that are to be read again, stale or not."""
+
+    def is_unreadable(file: Any) -> sa.ColumnElement[bool]:
+        return sa.or_(is_unrecoverable(file), sa.and_(file.active, file.rules == 0))
+
+    return set(connection.execute(sa.select(dependent_days(is_unreadable, "unreadable").c.day)).scalars())
 
 
 def record(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:

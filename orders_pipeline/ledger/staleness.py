@@ -56,17 +56,18 @@ class Due:
 
 
 class Blocker(StrEnum):
-    """What keeps a stale day from being built: the next run without config reprocesses files; for the others, someone
-    has to act."""
+    """What keeps a stale day from being built. The next run without config reprocesses outdated files, and the next run
+    of the chain rebuilds damaged days; for the others, someone has to act."""
 
     MISSING_OBJECT = "the object of a landed file is missing"
     OUTDATED_FILE = "a landed file is to be reprocessed"
     FAILED_CHECK = "a blocking check failed upstream"
+    DAMAGED_DAY = "the object of its upstream day is missing or damaged"
 
 
 @dataclass(frozen=True)
 class Blocked:
-    """A stale day that cannot be built. `names`: the keys of the files, or the name of the check."""
+    """A stale day that cannot be built. `names`: the keys of the files, the name of the check, or the object."""
 
     by: Blocker
     names: tuple[str, ...]

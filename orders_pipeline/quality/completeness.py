@@ -33,7 +33,7 @@ from orders_pipeline.schema import (
 )
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables.batching import batches
-from orders_pipeline.tables.missing_objects import require_objects
+from orders_pipeline.tables.missing_objects import intact_days, intact_files
 from orders_pipeline.text import examples, printable
 
 
@@ -135,11 +135,7 @@ class Completeness:
 
 def compare(engine: Engine, lake: Lake, scope: Scope, calendar: Calendar, again: Examination) -> Completeness:
     """Account for the rows of the days and files that the run built; if it built none, or covers everything: of all.
-    The subjects of `again` are compared in any case.
-
-    Raises:
-        MissingInputError: objects of cleaned_orders are missing.
-    """
+    The subjects of `again` are compared in any case. Days that depend on missing or damaged objects are left out."""
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         stale, unreadable = (
             staleness.due_days(snapshot, "cleaned_orders", calendar),
@@ -163,7 +159,10 @@ def compare(engine: Engine, lake: Lake, scope: Scope, calendar: Calendar, again:
         else:
             rejects, outdated = of_rejects(snapshot, scope.run_id, again.subjects)
         missing = _files_missing(snapshot, stale)
-    require_objects(engine, lake, "cleaned_orders", paths)
+    files = list({file.raw.path: file for _, *both in sources for some in both for file in some}.values())
+    is_intact = len(intact_files(engine, lake, files)) == len(files)
+    if intact_days(engine, lake, "cleaned_orders", paths) != paths or not is_intact:
+        return compare(engine, lake, scope, calendar, again)  # without what depends on them
     orders = NONE
     for batch, holding, overlapping in sources:
         built = [paths[day] for day in batch if day in paths]

@@ -10,7 +10,7 @@ from orders_pipeline.ledger import builds, staleness
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.schema import PARTITIONED
 from orders_pipeline.storage.lake import Lake
-from orders_pipeline.tables.missing_objects import require_objects
+from orders_pipeline.tables.missing_objects import intact_days
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,16 @@ class Scope:
     everything: bool
 
     def built(self, engine: Engine, lake: Lake, asset: str, calendar: Calendar, again: Collection[date]) -> Built:
-        """The days of a table in the lake to compare. `again`: also these, if they are built.
-
-        Raises:
-            MissingInputError: objects of these days are missing.
-        """
+        """The days of a table in the lake to compare. `again`: also these, if they are built. Days whose object is
+        missing or damaged are stale from now on, and left out."""
         requested = self.requested if asset in PARTITIONED else ()
         with engine.connect() as connection:
             selected = self._select(connection, asset, requested, calendar)
-            compared = {*selected, *again}
-            paths = builds.paths(connection, asset, compared)
-            rows = builds.row_counts(connection, asset, compared)
+            paths = builds.paths(connection, asset, {*selected, *again})
+        paths = intact_days(engine, lake, asset, paths)
+        with engine.connect() as connection:
+            rows = builds.row_counts(connection, asset, paths)
             stale = staleness.due_days(connection, asset, calendar)
-        if paths:
-            require_objects(engine, lake, asset, paths)
         return Built(
             paths=paths,
             again=frozenset(paths.keys() - set(selected)),

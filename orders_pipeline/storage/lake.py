@@ -1,23 +1,26 @@
 """The lake: a folder or an S3 prefix of Parquet objects that are written once and never changed.
 
-Object names are relative to the lake's root. An object that exists may be incomplete or unused: only the ledger records
-which objects count.
+Object names are relative to the lake's root. An object that exists may be unused: only the ledger records which objects
+count. The name of an object ends with its checksum, so that damage is noticed before the object is read.
 """
 
+import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import polars as pl
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import FlexibleChecksumError, NoCredentialsError
 
 from orders_pipeline.errors import ObjectChangedError
+from orders_pipeline.storage.checksum import Checksum
 from orders_pipeline.storage.s3 import outages
 
 if TYPE_CHECKING:
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 SOURCES = "sources"  # applied declarations: kept for ever, and no objects of orders
 _UNFINISHED = ".unfinished"
 _FOLDERS = ("raw_orders", "cleaned_orders", "daily_orders", _UNFINISHED)
-_HEADS_AT_ONCE = 16
+_CHECKS_AT_ONCE = 16
+_CHUNK = 1 << 20
+_UNREADABLE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO}  # not the whole lake, but one of its files
 
 
 class Lake(Protocol):
@@ -49,8 +54,10 @@ class Lake(Protocol):
         """The name of every object in these folders; without folders, of every object of orders, unfinished ones too.
         Leaves out objects of others."""
 
-    def missing(self, names: Sequence[str]) -> list[str]:
-        """The names among these that have no object."""
+    def damaged(self, names: Iterable[str]) -> list[str]:
+        """The names among these whose object is gone, or is not the one that was written: cut, altered or exchanged.
+        Of objects that release 0.2 wrote, only whether their end is that of a Parquet file. An opened lake verifies
+        each object once."""
 
     def delete(self, name: str) -> None:
         """Remove an object. A missing one is no error."""
@@ -66,16 +73,18 @@ class FolderLake:
     """Objects as files: written under a draft name, flushed to disk, renamed; then the new name is flushed too."""
 
     uri: str
+    _verified: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def write(self, folder: str, writer: Callable[[Path], object]) -> str:
-        name = f"{folder}/{uuid4().hex}.parquet"
-        target, draft = Path(self.uri) / name, Path(self.uri) / _UNFINISHED / uuid4().hex
-        for parent in (target.parent, draft.parent):
+        draft = Path(self.uri) / _UNFINISHED / uuid4().hex
+        for parent in (Path(self.uri) / folder, draft.parent):
             _make_folder(parent)
         try:
             writer(draft)
             with draft.open("rb+") as written:
                 os.fsync(written.fileno())
+            name = _name(folder, Checksum.of_file(draft))
+            target = Path(self.uri) / name
             draft.replace(target)
             _flush_folder(target.parent)
         finally:
@@ -93,11 +102,44 @@ class FolderLake:
         found = (path for folder in folders or _FOLDERS for path in (root / folder).rglob("*") if path.is_file())
         return (path.relative_to(root).as_posix() for path in found)
 
-    def missing(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if not (Path(self.uri) / name).is_file()]
+    def damaged(self, names: Iterable[str]) -> list[str]:
+        return _damaged(names, self._verified, self._is_damaged)
+
+    def _is_damaged(self, name: str) -> bool:
+        written, path = Checksum.in_name(name), Path(self.uri) / name
+        try:
+            if written is None:
+                return not path.is_file() or _lacks_footer(self, name)
+            return path.stat().st_size != written.size or Checksum.of_file(path) != written
+        except OSError as error:
+            if error.errno not in _UNREADABLE:
+                raise
+            return True
 
     def delete(self, name: str) -> None:
         (Path(self.uri) / name).unlink(missing_ok=True)
+
+
+def _name(folder: str, checksum: Checksum) -> str:
+    return f"{folder}/{uuid4().hex}{checksum.suffix}"
+
+
+def _damaged(names: Iterable[str], verified: set[str], is_damaged: Callable[[str], bool]) -> list[str]:
+    """The damaged objects among these. Adds the others to `verified`, and does not look at them again."""
+    unknown = [name for name in dict.fromkeys(names) if name not in verified]
+    with ThreadPoolExecutor(_CHECKS_AT_ONCE) as threads:
+        found = [name for name, damaged in zip(unknown, threads.map(is_damaged, unknown), strict=True) if damaged]
+    verified.update(set(unknown).difference(found))
+    return found
+
+
+def _lacks_footer(lake: Lake, name: str) -> bool:
+    """Whether the end of an object is not that of a Parquet file."""
+    try:
+        lake.metadata(name)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return True
+    return False
 
 
 def _make_folder(folder: Path) -> None:
@@ -123,14 +165,17 @@ class S3Lake:
 
     uri: str
     client: "S3Client"
+    _verified: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def write(self, folder: str, writer: Callable[[Path], object]) -> str:
-        name = f"{folder}/{uuid4().hex}.parquet"
         with tempfile.TemporaryDirectory(prefix="orders-lake-") as spool:
             draft = Path(spool) / "object"
             writer(draft)
+            checksum = Checksum.of_file(draft)
+            name = _name(folder, checksum)
+            verified = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": checksum.for_s3}  # by S3, which keeps it
             with outages(f"put {self.uri}/{name}"):
-                self.client.upload_file(str(draft), self._bucket, self._key(name))
+                self.client.upload_file(str(draft), self._bucket, self._key(name), ExtraArgs=verified)
         return name
 
     def scan(self, names: Sequence[str], **options: Any) -> pl.LazyFrame:
@@ -154,17 +199,26 @@ class S3Lake:
                     for item in page.get("Contents", []):
                         yield item["Key"].removeprefix(root)
 
-    def missing(self, names: Sequence[str]) -> list[str]:
-        def is_missing(name: str) -> bool:
-            try:
-                with outages(f"check {self.uri}/{name}"):
-                    self.client.head_object(Bucket=self._bucket, Key=self._key(name))
-            except ObjectChangedError:
-                return True
-            return False
+    def damaged(self, names: Iterable[str]) -> list[str]:
+        return _damaged(names, self._verified, self._is_damaged)
 
-        with ThreadPoolExecutor(_HEADS_AT_ONCE) as threads:
-            return [name for name, is_gone in zip(names, threads.map(is_missing, names), strict=True) if is_gone]
+    def _is_damaged(self, name: str) -> bool:
+        written, bucket, key = Checksum.in_name(name), self._bucket, self._key(name)
+        try:
+            with outages(f"check {self.uri}/{name}"):
+                head = self.client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+                if written is None:
+                    return _lacks_footer(self, name)
+                if head["ContentLength"] != written.size:
+                    return True
+                if head.get("ChecksumCRC32") == written.for_s3:  # computed by S3 when it stored the object
+                    return False
+                content = self.client.get_object(Bucket=bucket, Key=key)["Body"]
+                with suppress(FlexibleChecksumError):  # S3 returned other bytes than it stored
+                    return Checksum.of(content.iter_chunks(_CHUNK)) != written
+        except ObjectChangedError:
+            pass
+        return True
 
     def delete(self, name: str) -> None:
         with outages(f"delete {self.uri}/{name}"):

@@ -1,13 +1,14 @@
-"""Missing objects: days whose object is missing become stale and are rebuilt; files are reported."""
+"""Missing and damaged objects: their days become stale and are rebuilt; files are named."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.ledger import builds
+from orders_pipeline.ledger import damage
+from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.staleness import Blocked, Blocker
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.text import list_days, printable
@@ -15,21 +16,33 @@ from orders_pipeline.text import list_days, printable
 _EXAMPLES: Final = 5
 
 
+def intact_days(engine: Engine, lake: Lake, table: str, paths: Mapping[date, str]) -> dict[date, str]:
+    """The days of a table among these whose objects are undamaged. The others are reported, and stale from now on."""
+    damaged = set(lake.damaged(paths.values()))
+    if damaged:
+        damage.report_days(engine, table, {day: path for day, path in paths.items() if path in damaged})
+    return {day: path for day, path in paths.items() if path not in damaged}
+
+
 def require_objects(engine: Engine, lake: Lake, table: str, paths: Mapping[date, str]) -> None:
-    """Check that the lake has the objects of these days.
+    """Check that the objects of these days are undamaged.
 
     Raises:
-        MissingInputError: some are missing. Their days are now stale, and the next run rebuilds them.
+        MissingInputError: some are missing or damaged. Their days are now stale, and the next run rebuilds them.
     """
-    missing = set(lake.missing(list(paths.values())))
-    if not missing:
-        return
-    with engine.begin() as transaction:
-        builds.mark_missing(transaction, table, missing)
-    stale = list_days(day for day, path in paths.items() if path in missing)
-    raise MissingInputError(
-        f"Objects of {table} are missing from the lake ({stale}). These days are now stale: the next run rebuilds them."
-    )
+    if damaged := paths.keys() - intact_days(engine, lake, table, paths).keys():
+        raise MissingInputError(
+            f"Objects of {table} are missing from the lake or damaged ({list_days(damaged)}). These days are now stale:"
+            " the next run rebuilds them, or `orders-pipeline sync`."
+        )
+
+
+def intact_files(engine: Engine, lake: Lake, files: Sequence[ActiveFile]) -> list[ActiveFile]:
+    """The files among these whose raw objects are undamaged. The others are reported, and will be read again."""
+    damaged = set(lake.damaged(file.raw.path for file in files))
+    if damaged:
+        damage.report_files(engine, [file for file in files if file.raw.path in damaged])
+    return [file for file in files if file.raw.path not in damaged]
 
 
 def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
@@ -50,6 +63,11 @@ def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
             f" ({', '.join(printable(key) for key in keys[:_EXAMPLES])}): they were validated by older rules, by"
             " another declaration or for another time zone, or are to be read again. Materialize raw_orders without"
             " config."
+        )
+    if damaged := {day for day, found in blocked.items() if found.by is Blocker.DAMAGED_DAY}:
+        reasons.append(
+            f"{list_days(damaged)} keep their last published values: the objects of the upstream days are missing from"
+            " the lake or damaged. The next runs rebuild them."
         )
     if failed := {day: found.names for day, found in blocked.items() if found.by is Blocker.FAILED_CHECK}:
         checks = sorted({name for names in failed.values() for name in names})

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.column_types import polars_schema
+from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, builds
 from orders_pipeline.ledger.models import MARTS
@@ -15,7 +16,7 @@ from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import DAY
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.storage.postgres import copy_out
-from orders_pipeline.tables.missing_objects import require_objects
+from orders_pipeline.tables.missing_objects import intact_files, require_objects
 
 Days = tuple[date, date]  # the first and the last
 
@@ -25,12 +26,16 @@ def of_lake(engine: Engine, lake: Lake, table: str, within: Days | None = None) 
     the rows of this moment whenever you collect it.
 
     Raises:
-        MissingInputError: some of its objects are missing.
+        MissingInputError: some of its objects are missing or damaged. The next run reads or builds them again.
     """
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         if table == "raw_orders":
             files = active.all_files(snapshot) if within is None else _files(snapshot, within)
-            rows = raw_objects.scan(lake, files).select(polars_schema(table).names())
+            try:
+                rows = raw_objects.scan(lake, files).select(polars_schema(table).names())
+            except MissingInputError:
+                intact_files(engine, lake, files)  # reports the others
+                raise
             return rows if within is None else rows.filter(pl.col(DAY).is_between(*within))
         paths = builds.paths_within(snapshot, table, *(within or (date.min, date.max)))
     require_objects(engine, lake, table, paths)

@@ -1115,6 +1115,42 @@ MUTANTS = [
         tests="checks/test_order_versions.py",
         chosen="repeated_orders_are_settled",
     ),
+    Mutant(
+        "15 no damage counts",
+        "the bytes of an object are not compared with its checksum",
+        of="storage.lake:FolderLake._is_damaged",
+        old="return path.stat().st_size != written.size or Checksum.of_file(path) != written",
+        new="return path.stat().st_size != written.size",
+        tests="landing/test_damaged_objects.py",
+        chosen="read_again",
+    ),
+    Mutant(
+        "15 no damage counts",
+        "any checksum that S3 has will do",
+        of="storage.lake:S3Lake._is_damaged",
+        old='if head.get("ChecksumCRC32") == written.for_s3:',
+        new='if head.get("ChecksumCRC32"):',
+        tests="storage/test_checksum.py",
+        chosen="any_other_bytes",
+    ),
+    Mutant(
+        "15 no damage counts",
+        "a damaged object fails the whole build",
+        of="io_managers.intact:days_to_read",
+        old="if len(intact_files(engine, lake, list(files.values()))) == len(files):",
+        new="if files:",
+        tests="landing/test_damaged_objects.py",
+        chosen="blocks_only",
+    ),
+    Mutant(
+        "15 no damage counts",
+        "damage is mended, and no one is told",
+        of="ledger.damage:report_files",
+        old="findings.record(transaction, examination, found, examined=())",
+        new="",
+        tests="landing/test_damaged_objects.py",
+        chosen="read_again",
+    ),
 ]
 
 

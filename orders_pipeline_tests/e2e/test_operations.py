@@ -210,7 +210,7 @@ def test_a_dump_is_restored_and_completed(pipeline: Pipeline) -> None:
 
 
 def test_what_the_lake_lost_is_made_again_or_taken_back(pipeline: Pipeline) -> None:
-    look, give_up = blocks("The lake misses an object")
+    look, accept, give_up = blocks("The lake misses an object")
     pipeline.land(FILE, Path("orders.csv").read_bytes())
     pipeline.land_rows("other.csv", "9,eve,9.00,2026-03-04")
     pipeline.sync()
@@ -220,6 +220,7 @@ def test_what_the_lake_lost_is_made_again_or_taken_back(pipeline: Pipeline) -> N
     assert "Up to date" in shell(look)
     assert pipeline.orders() == pipeline.orders("daily_orders")
     assert pipeline.revenue() == {DAY: ("4.00", 2), "2026-03-04": ("9.00", 1)}
+    assert "was missing or damaged" in shell(accept)
 
     for name in list(s3.lake().objects()):
         s3.lake().delete(name)

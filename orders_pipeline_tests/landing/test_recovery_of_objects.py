@@ -57,8 +57,8 @@ def test_a_file_whose_object_is_gone_is_found_in_another_object_or_on_s3_or_said
 
     assert recovered.exit_code == 1
     assert keys(recovered.output) == ["landing/lake.csv"]
-    assert "object missing, will be read again: landing/landed.csv" in recovered.output
-    assert "object missing, will be read again: table:orders/2026-03-06" in recovered.output
+    assert "object missing or damaged, will be read again: landing/landed.csv" in recovered.output
+    assert "object missing or damaged, will be read again: table:orders/2026-03-06" in recovered.output
     assert "lost landing/lost.csv" in recovered.output
     assert call("retract", "landing/lost.csv").exit_code == 0
     assert restoration.pipeline.sync().is_complete

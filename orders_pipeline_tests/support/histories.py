@@ -9,7 +9,7 @@ import csv
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -39,10 +39,12 @@ from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.landing.declare import apply
 from orders_pipeline.landing.ingest import Ingest, ingesting
 from orders_pipeline.landing.recovery import recover
+from orders_pipeline.landing.verification import everything, verify
 from orders_pipeline.ledger import files
 from orders_pipeline.ledger.vacuum import vacuum
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline.settings import read_settings
+from orders_pipeline_tests.support.damage import DAMAGES
 from orders_pipeline_tests.support.driver import Pipeline, check_results, gzipped, put_in_parts
 from orders_pipeline_tests.support.oracle import IGNORED, Declared, Oracle, Readable, is_table, latest, touched
 from orders_pipeline_tests.support.places import database_of, new_bucket, new_database, variables
@@ -56,6 +58,7 @@ STEPS: Final = 14
 UNPARTITIONED: Final = ("cleaned_orders", "daily_revenue")
 PARTITIONED: Final = ("daily_orders", "daily_revenue_partitioned")
 BY_DAY: Final = (*UNPARTITIONED, *PARTITIONED)
+IN_THE_LAKE: Final = ("raw_orders", "raw_orders", "cleaned_orders", "daily_orders")
 ERROR: Final = dg.AssetCheckSeverity.ERROR
 VANISHED: Final = "no_revenue_vanishes"
 
@@ -432,6 +435,24 @@ class History(RuleBasedStateMachine):
         """With no age at all: whatever the ledger does not name is gone at once."""
         vacuum(postgres.ledger(), s3.lake(), age=timedelta())
 
+    @precondition(lambda self: self.backup is None and self.oracle.active)
+    @rule(data=st.data(), damage=st.sampled_from(DAMAGES), at=st.floats(0, 0.99), table=st.sampled_from(IN_THE_LAKE))
+    def damage(self, data: st.DataObject, damage: Callable[[Path, float], None], at: float, table: str) -> None:
+        """An object is damaged, and then whatever is due is done. Which days are rebuilt for that is not predicted."""
+        self._observe([])
+        objects = self._objects(table)
+        if not objects:
+            return
+        path = Path(s3.lake().uri) / self._some(data, objects)
+        note(f"{damage.__name__} {path}")
+        damage(path, at)
+        assert self.pipeline.sync().is_complete
+        if table == "raw_orders":
+            self._compare()  # whatever read it, and whether or not
+        verify(postgres.ledger(), s3.lake(), everything)
+        self._believe_the_ledger(self.figures.copy())
+        vacuum(postgres.ledger(), s3.lake(), age=timedelta())
+
     # Backups of the database
 
     @precondition(lambda self: self.backup is None)
@@ -700,6 +721,20 @@ class History(RuleBasedStateMachine):
         figures = "SELECT day, revenue, orders, asked_for FROM ledger.published ORDER BY id"
         self.figures = ShownFigures.of(self.pipeline.query(figures), self.delivered)
         self.figures.assert_continues(before)
+
+    def _objects(self, table: str) -> list[str]:
+        """The objects of built days, or those of files that can be read again."""
+        if table != "raw_orders":
+            query = "SELECT path FROM ledger.built_days WHERE asset = :t"
+            return [path for (path,) in self.pipeline.query(query, t=table)]
+        active = self.oracle.active.keys() & self.landed.keys()
+        again = {key for key in active if self.oracle.active[key].content == self.landed[key].content}
+        again = {key for key in again if not self.oracle.ignores(key)}
+        return [
+            path
+            for key, path in self.pipeline.query("SELECT key, path FROM ledger.landed_files WHERE active")
+            if key in again
+        ]
 
     def _active(self) -> dict[str, tuple[str, datetime]]:
         """The ETag and time of the active version of each key."""

@@ -22,7 +22,8 @@ def vacuum() -> None:
 
 
 @click.command()
-def recover() -> None:
+@click.option("--verify", is_flag=True, help="Read all objects of the lake, and treat damaged ones as missing.")
+def recover(verify: bool) -> None:
     """Complete a ledger that was restored from a backup, from the objects in the lake.
 
     Run `orders-pipeline sync` afterwards: it loads what S3 holds, reads the source table and builds stale days. The
@@ -38,7 +39,7 @@ def recover() -> None:
 
     settings, log = read_settings(), logging.getLogger(__name__)
     with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "recover", log) as ingest, progress():
-        found = run_recover(ingest, s3, settings)
+        found = run_recover(ingest, s3, settings, verify=verify)
     output.recovered(found)
     sys.exit(0 if found.is_complete else INCOMPLETE)
 
