@@ -33,9 +33,10 @@ _Otherwise = Callable[[Ingest, ActiveFile, _NeedsBytes], str]  # does what is to
 
 def reprocess_outdated(ingest: Ingest) -> Report:
     """Reprocess active files, and unrecoverable ones whose object may be back. Files that are due to be read again are
-    left alone."""
+    left alone, unless a newer version of their key has landed: S3 has only that one."""
     loaded = active.outdated(ingest.connection, ingest.zone, Status.LOADED)
     unreadable = active.outdated(ingest.connection, ingest.zone, Status.QUARANTINED)
+    unreadable += active.overtaken(ingest.connection, ingest.zone)
     unrecoverable = active.unrecoverable(ingest.connection)
     ingest.connection.rollback()
     report = _revalidate(ingest, loaded, _reread)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.models import built_files, landed_files
-from orders_pipeline.ledger.records import ActiveFile, active_file, is_version, pairs, version_of
+from orders_pipeline.ledger.records import ActiveFile, active_file, is_latest, is_version, pairs, version_of
 from orders_pipeline.ledger.versions import LOST, FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline.sources.declaration import Sources
@@ -73,6 +73,13 @@ def outdated(connection: Connection, zone: str, *statuses: Status) -> list[Activ
     query = sa.select(landed_files).where(
         is_outdated(_t, zone, declarations.current(connection)), _t.status.in_(statuses or Status)
     )
+    return [active_file(row) for row in connection.execute(query)]
+
+
+def overtaken(connection: Connection, zone: str) -> list[ActiveFile]:
+    """Outdated files that were due to be read again when a newer version of their key landed, which cannot be read."""
+    is_due = is_outdated(_t, zone, declarations.current(connection)), _t.status == Status.FAILING
+    query = sa.select(landed_files).where(*is_due, ~is_latest())
     return [active_file(row) for row in connection.execute(query)]
 
 

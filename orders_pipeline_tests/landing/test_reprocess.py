@@ -246,3 +246,17 @@ def test_what_was_lost_and_is_restored_is_revalidated_before_anything_is_built_o
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {OTHER: ("1.00", 1)}
     assert pipeline.status().quarantined == []
+
+
+@pytest.mark.parametrize("newer", ["order_id,customer_id,order_date\n1,ann,2026-03-04\n", "\x00"])
+def test_a_file_to_be_read_again_counts_on_if_a_newer_version_cannot_be_read(pipeline: Pipeline, newer: str) -> None:
+    """No one can read it again: S3 has the newer one. Its raw object answers."""
+    key = pipeline.land_rows("a.csv", f"1,ann,1.00,{DAY}")
+    pipeline.sync()
+    assert CliRunner().invoke(main, ["retry", "--loaded", key]).exit_code == 0
+    pipeline.land("a.csv", newer)
+    pipeline.land_rows("b.csv", f"2,ann,2.00,{DAY}")
+
+    assert pipeline.sync().is_complete
+    assert pipeline.revenue() == {DAY: ("3.00", 2)}
+    assert [file.key for file in pipeline.status().quarantined] == [key]
