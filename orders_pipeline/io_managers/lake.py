@@ -13,7 +13,6 @@ import polars as pl
 
 from orders_pipeline import progress
 from orders_pipeline.column_types import polars_schema
-from orders_pipeline.errors import MissingInputError
 from orders_pipeline.io_managers import handoff, losers, plan
 from orders_pipeline.io_managers.intact import days_to_read, files_to_read
 from orders_pipeline.landing import raw_objects
@@ -25,7 +24,7 @@ from orders_pipeline.runs.in_flight import locks_of
 from orders_pipeline.schema import CODE_VERSIONS, REASON, UPSTREAM
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
-from orders_pipeline.tables.missing_objects import blocked_reason
+from orders_pipeline.tables.missing_objects import require_built
 from orders_pipeline.ui import metadata
 from orders_pipeline.ui.materialization import describe_days, describe_superseded
 
@@ -115,8 +114,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             describe_superseded(context, recorded)
         describe_days(context, engine, build, loaded.made, accepted)
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", metadata.DURATION: loaded.seconds})
-        if build.blocked and context.has_asset_partitions:
-            raise MissingInputError(blocked_reason(build.blocked))
+        if context.has_asset_partitions:
+            require_built(build.blocked)
 
     def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
         with_rejects = [file for file in read if file.raw.rejects]

@@ -22,6 +22,7 @@ from orders_pipeline.resources import PostgresResource
 from orders_pipeline.storage.postgres import copy_frame
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
+from orders_pipeline.tables.missing_objects import require_built
 from orders_pipeline.ui import metadata
 from orders_pipeline.ui.materialization import (
     RejectsOutput,
@@ -44,7 +45,11 @@ class MartsIOManager(dg.ConfigurableIOManager):
         return scan.of_mart(self.postgres.ledger(), context.asset_key.to_user_string()).lazy()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Replace what the step set out to build."""
+        """Replace what the step set out to build.
+
+        Raises:
+            MissingInputError: a requested partition is blocked; all others are built.
+        """
         loaded = handoff.of_step(context.step_context)
         engine = self.postgres.ledger()
         if isinstance(loaded.build, FilesBuild):
@@ -56,6 +61,8 @@ class MartsIOManager(dg.ConfigurableIOManager):
         else:
             self._replace_days(context, loaded, loaded.build, obj)
         context.add_output_metadata({metadata.DURATION: loaded.seconds})
+        if isinstance(loaded.build, Build) and context.has_asset_partitions:
+            require_built(loaded.build.blocked)
 
     def _replace_days(self, context: dg.OutputContext, loaded: Handoff, build: Build, output: Any) -> None:
         engine, table = self.postgres.ledger(), MARTS[build.asset]

@@ -45,6 +45,16 @@ def intact_files(engine: Engine, lake: Lake, files: Sequence[ActiveFile]) -> lis
     return [file for file in files if file.raw.path not in damaged]
 
 
+def require_built(blocked: Mapping[date, Blocked]) -> None:
+    """Check that a run could build every day that it was asked for by name.
+
+    Raises:
+        MissingInputError: some are blocked.
+    """
+    if blocked:
+        raise MissingInputError(blocked_reason(blocked))
+
+
 def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
     """Why days cannot be built, and what the user can do."""
     reasons = []
