@@ -1,13 +1,47 @@
-"""How places on S3 may be written in the environment. Any other spelling would match nothing, or create a
-local folder of that name, so it is refused with a message that shows what to write. No I/O."""
+"""Places on S3, and how they may be written in the environment and on the command line. Any other spelling would match
+nothing, or create a local folder of that name, so it is refused with a message that shows what to write. No I/O."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://)?")  # a single letter is a drive of Windows
 _BUCKET_ARN: Final = re.compile(r"arn:aws[\w-]*:s3:::")
 _ACCESS_POINT: Final = re.compile(r"arn:aws[\w-]*:s3[\w-]*:[\w-]*:\d+:")  # is a bucket to S3
 _QUOTES: Final = "\"'"
+_ADDRESS: Final = re.compile(r"s3://((?:arn:aws[\w-]*:s3[\w-]*:[\w-]*:\d+:accesspoint/)?[^/]+)/(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of a bucket, its prefix with the final slash (the whole bucket: empty); or, without a slash, one key."""
+
+    bucket: str
+    prefix: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, and not one key."""
+        return not self.prefix or self.prefix.endswith("/")
+
+    def holds(self, bucket: str, key: str) -> bool:
+        """Whether a key is in this place."""
+        return bucket == self.bucket and (key.startswith(self.prefix) if self.is_folder else key == self.prefix)
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+def place(value: str) -> Place:
+    """The place that a full name means: `s3://bucket/folder/`, or `s3://bucket/key`. Nothing in the key is decoded.
+
+    Raises:
+        ValueError: it is no such name; the message says what to write.
+    """
+    if found := _ADDRESS.fullmatch(value):
+        return Place(found[1], found[2])
+    advice = f" Write {f'{value}/'!r} for the whole bucket." if re.fullmatch(r"s3://[^/]+", value) else ""
+    raise ValueError(f"{value!r} is no full name like 's3://bucket/folder/' or 's3://bucket/folder/file.csv'.{advice}")
 
 
 def landing_prefix(value: str) -> str:

@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         return self.s3_bucket or EMBEDDED_BUCKET
 
     @property
+    def landing_zone(self) -> s3_settings.Place:
+        """The place that is listed. Files anywhere else are never listed again."""
+        return s3_settings.Place(self.landing_bucket, self.landing_prefix)
+
+    @property
     def lake(self) -> str:
         """Where the lake is: `s3://bucket/prefix` without a final slash, or an absolute folder.
 

@@ -11,12 +11,12 @@ from orders_pipeline.landing import notices
 from orders_pipeline.landing.verification import share_of, verify
 from orders_pipeline.ledger import damage, findings
 from orders_pipeline.ledger.findings import of_file
-from orders_pipeline.quality import completeness, currencies, damaged_ids, reject_rate, unloaded_files
+from orders_pipeline.quality import completeness, currencies, damaged_ids, landing_zone, reject_rate, unloaded_files
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables.missing_objects import blocked_reason
-from orders_pipeline.text import counted, list_days
+from orders_pipeline.text import counted, list_days, printable
 from orders_pipeline.ui.findings import messages, rejects_by_file, set_aside_files
 
 
@@ -44,6 +44,22 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
         failing=" ".join(sentences),
         passing=f"All {found.total} files that landed are loaded or ignored.",
         metadata=set_aside_files(found.set_aside),
+    )
+
+
+@dg.asset_check(asset=raw_orders)
+def files_are_in_the_landing_zone(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No file counts that is outside the landing zone, as it is configured now: its bucket or prefix may have moved."""
+    engine, zone = postgres.ledger(), read_settings().landing_zone
+    examination = findings.examine(engine, "files_are_in_the_landing_zone")
+    standing = recorded(engine, examination, landing_zone.find(engine, zone).findings())
+    return result(
+        standing,
+        failing=f"Files count that are not in the landing zone {printable(str(zone))}: {messages(standing.open, '; ')}."
+        " No listing shows them, so no newer version replaces them. If they moved: `orders-pipeline relocate FROM TO`,"
+        " with full names like s3://bucket/folder/. If they should not count: `orders-pipeline retract` also takes full"
+        " names, like s3://bucket/key.",
+        passing=f"Every file that counts is in the landing zone {printable(str(zone))}.",
     )
 
 
@@ -157,6 +173,7 @@ def no_order_is_lost(
 
 CHECKS: Final = [
     landed_files_are_readable,
+    files_are_in_the_landing_zone,
     ids_look_intact,
     amounts_are_in_one_currency,
     lake_is_intact,

@@ -46,6 +46,7 @@ def main() -> None:
 
 for _command in (
     corrections.rebuild,
+    corrections.relocate,
     corrections.retract,
     corrections.retry,
     development.demo,

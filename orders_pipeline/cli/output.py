@@ -14,17 +14,20 @@ from orders_pipeline.cli.terminal import console, escape, progress, say
 from orders_pipeline.errors import SourcesError
 from orders_pipeline.landing.declare import Change
 from orders_pipeline.landing.recovery import Recovered
+from orders_pipeline.landing.relocate import Relocated
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger.declarations import Declaration
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
+from orders_pipeline.ledger.relocations import Outcome
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.versions import ARCHIVED
+from orders_pipeline.s3_settings import Place
 from orders_pipeline.schema import REASONS
 from orders_pipeline.settings import read_settings
 from orders_pipeline.sources.declaration import parse
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
-from orders_pipeline.text import counted, list_days
+from orders_pipeline.text import counted, list_days, shortened
 
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
 _OTHER_OUTCOMES: Final = ("void", "merged", "blank")
@@ -35,6 +38,12 @@ _SIDES: Final = {
     Side.AFTER_TODAY: "after today: not counted yet. Each day is built once it begins.",
 }
 _LISTED_KEYS: Final = 20
+_OUTCOMES: Final = {
+    Outcome.RENAMED: "renamed: what lands under the new name is the next version",
+    Outcome.REPLACED: "replaced by the version that was loaded from the new place",
+    Outcome.KEPT: "renamed that counts until a newer version can be loaded: what landed in the new place is not",
+    Outcome.FORGOTTEN: "forgotten: it does not count, and another version landed in the new place",
+}
 
 
 def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str], None]) -> None:
@@ -54,6 +63,26 @@ def each(keys: Sequence[str], what: str) -> None:
         console.print(f"{escape(key)} {what}")
     if len(keys) > _LISTED_KEYS:
         console.print(f"and {len(keys) - _LISTED_KEYS} more.")
+
+
+def relocated(found: Relocated, *, is_made: bool) -> None:
+    """What a relocation does with files, and what you have to repeat."""
+    if found.before is not None:
+        console.print(f"Nothing to do, for example: {escape(found.before)} before.")
+        return
+    for outcome, what in _OUTCOMES.items():
+        if count := found.outcomes[outcome]:
+            console.print(f"  {counted(count, 'file')} {what}")
+    if again := [str(Place(*move.new)) for move in found.moves if move.was_retracted]:
+        console.print(
+            "Retracted under the old or the new name, but copies in the new place may count. Retract again what should"
+            f" not: {escape(shortened(again))}"
+        )
+    if is_made:
+        to_be_rebuilt(found.changed_days)
+    else:
+        console.print(f"  to be rebuilt: {list_days(found.changed_days)}")
+        console.print("Nothing was changed: this was a dry run.")
 
 
 def to_be_rebuilt(days: Collection[date]) -> None:

@@ -3,7 +3,7 @@ overlap. Computed before the transaction, recorded in it."""
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy.engine import Connection, Engine
@@ -73,6 +73,19 @@ def on_deactivate(
     return Impact(
         changed_days, list(going), set(), changed_days if asked_for else set(), set() if asked_for else _days(going)
     )
+
+
+def on_relocate(
+    connection: Connection,
+    lake: Lake,
+    leaving: Sequence[ActiveFile],
+    staying: Sequence[ActiveFile],
+    log: logging.Logger,
+) -> Impact:
+    """The impact of files that get another key or rank, and of those that stop being active since their counterparts
+    replaced them. A person asks for it."""
+    impact = on_deactivate(connection, lake, [*leaving, *staying], log, asked_for=True)
+    return replace(impact, unpaired=list(leaving))
 
 
 def _read_otherwise(

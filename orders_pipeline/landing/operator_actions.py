@@ -1,8 +1,9 @@
-"""What an operator does with landed files, by key or pattern: retry, retract, undo a retraction. If a name matches
-nothing, nothing is changed."""
+"""What an operator does with landed files, by key, full name or pattern: retry, retract, undo a retraction. If a name
+matches nothing, nothing is changed."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ from orders_pipeline.ledger import active, files, retractions
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.retractions import Key, Removed
 from orders_pipeline.ledger.versions import TABLE, FileVersion
+from orders_pipeline.s3_settings import Place, place
 
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource
@@ -36,24 +38,30 @@ def retry(engine: Engine, s3: "S3Resource", named: Sequence[str], *, loaded: boo
         OrdersPipelineError: a name matches no such file that S3 still holds.
         ServiceUnavailableError: S3 or the lake did not answer.
     """
+    names, zone = _names(named, s3.bucket), Place(s3.bucket, s3.prefix)
     with engine.begin() as transaction:
-        known = retractions.removable(transaction, [s3.bucket, TABLE])
+        known = retractions.removable(transaction, _buckets(names))
 
         def readable(keys: Collection[Key]) -> list[Key]:
+            if outside := [key for key in keys if key[0] != TABLE and not zone.holds(*key)]:
+                raise OrdersPipelineError(
+                    f"Nothing was changed: {Place(*outside[0])} is not in the landing zone {zone}, so it cannot be read"
+                    " again. If its place moved, run `orders-pipeline relocate FROM TO`."
+                )
             paths = {(f.version.bucket, f.version.key): f.raw.path for f in active.of_keys(transaction, keys)}
             damaged = set(s3.lake().damaged(paths.values()))
             wanted = [key for key in keys if known[key] or loaded or paths[key] in damaged]
             return [key for key, is_there in zip(wanted, _are_on_s3(s3, wanted), strict=True) if is_there]
 
         what = "file on S3 that can be retried: quarantined, failing, archived, or (with --loaded) loaded"
-        keys = _chosen(named, known, readable, what)
+        keys = _chosen(names, known, readable, what)
         for bucket, key in keys:
             if not files.retry(transaction, bucket, key) and not files.reread(transaction, bucket, key):
                 raise OrdersPipelineError(
                     f"Nothing was changed: the latest version of {key!r} is empty and so ignored, and an older one is"
                     " active. Upload the file again under this key."
                 )
-    return [key for _, key in keys]
+    return [_shown(key, s3.bucket) for key in keys]
 
 
 def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], set[date]]:
@@ -63,11 +71,14 @@ def retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[lis
     Raises:
         OrdersPipelineError: a name matches no active, quarantined, failing or archived file.
     """
-    known = retractions.removable(ingest.connection, [s3.bucket, TABLE])
+    names = _names(named, s3.bucket)
+    known = retractions.removable(ingest.connection, _buckets(names))
     known.pop((WHOLE.bucket, WHOLE.key), None)  # an entry for a table that does not answer is no file
     ingest.connection.rollback()
-    keys = _chosen(named, known, list, "file that is active, quarantined, failing or archived")
-    return [key for _, key in keys], ingest.retract(keys, _RETRACTED, asked_for=True, dismissing=_DISMISSED)
+    keys = _chosen(names, known, list, "file that is active, quarantined, failing or archived")
+    return [_shown(key, s3.bucket) for key in keys], ingest.retract(
+        keys, _RETRACTED, asked_for=True, dismissing=_DISMISSED
+    )
 
 
 def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tuple[list[str], list[str], set[date]]:
@@ -78,9 +89,10 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
         OrdersPipelineError: a name matches no retracted file, or neither the lake nor S3 has it any more.
         ServiceUnavailableError: S3 or the lake did not answer.
     """
-    removed = retractions.removed(ingest.connection, [s3.bucket, TABLE])
+    names = _names(named, s3.bucket)
+    removed = retractions.removed(ingest.connection, _buckets(names))
     ingest.connection.rollback()
-    keys = _chosen(named, removed, list, "retracted file without a newer active version")
+    keys = _chosen(names, removed, list, "retracted file without a newer active version")
     back: list[ActiveFile] = []
     to_read: list[FileVersion] = []
     for key in keys:
@@ -97,25 +109,67 @@ def undo_retract(ingest: Ingest, s3: "S3Resource", named: Sequence[str]) -> tupl
         for version in to_read:
             retractions.make_pending(ingest.connection, version)
     report = ingest.count(back, asked_for=True)
-    return [file.version.key for file in back], [version.key for version in to_read], report.changed_days
+    counting, pending = [file.version for file in back], to_read
+    shown = [[_shown((one.bucket, one.key), s3.bucket) for one in versions] for versions in (counting, pending)]
+    return shown[0], shown[1], report.changed_days
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name as it was given, the buckets in which it is looked for, and the key or pattern in it."""
+
+    given: str
+    buckets: tuple[str, ...]
+    key: str
+
+    def matches(self, key: Key) -> bool:
+        return key[0] in self.buckets and fnmatchcase(key[1], self.key)
+
+    def is_of(self, key: Key) -> bool:
+        return key[0] in self.buckets and key[1] == self.key
+
+
+def _names(named: Sequence[str], bucket: str) -> list[_Name]:
+    """A name without `s3://` is in the bucket of the landing zone, or is that of a day of the source table."""
+    found = []
+    for name in named:
+        if name.startswith("s3://"):
+            try:
+                full = place(name)
+            except ValueError as error:
+                raise OrdersPipelineError(f"Nothing was changed: {error}") from error
+            found.append(_Name(name, (full.bucket,), full.prefix))
+        else:
+            found.append(_Name(name, (bucket, TABLE), name))
+    return found
+
+
+def _buckets(names: Sequence[_Name]) -> list[str]:
+    return sorted({bucket for name in names for bucket in name.buckets})
+
+
+def _shown(key: Key, bucket: str) -> str:
+    """The key, or its full name if it is in another bucket than the landing zone."""
+    return key[1] if key[0] in (bucket, TABLE) else str(Place(*key))
 
 
 def _chosen(
-    named: Sequence[str], known: Collection[Key], eligible: Callable[[Collection[Key]], list[Key]], what: str
+    names: Sequence[_Name], known: Collection[Key], eligible: Callable[[Collection[Key]], list[Key]], what: str
 ) -> list[Key]:
     """The eligible keys that the names match. A name is a key or else a pattern, in which `*` matches slashes too."""
     chosen: dict[Key, None] = {}
     unmatched = []
-    for name in named:
-        exact = [key for key in known if key[1] == name]
-        found = eligible(exact or sorted(key for key in known if fnmatchcase(key[1], name)))
+    for name in names:
+        exact = [key for key in known if name.is_of(key)]
+        found = eligible(exact or sorted(filter(name.matches, known)))
         chosen.update(dict.fromkeys(found))
         if not found:
-            unmatched.append(name)
+            unmatched.append(name.given)
     if unmatched:
         raise OrdersPipelineError(
-            f"Nothing was changed: {', '.join(map(repr, unmatched))} matches no {what}. Give whole keys, or patterns in"
-            " quotes. `orders-pipeline status` lists quarantined, failing and archived files."
+            f"Nothing was changed: {', '.join(map(repr, unmatched))} matches no {what}. Give whole keys, full names"
+            " (s3://bucket/key) for other buckets, or patterns of either in quotes. `orders-pipeline status` lists"
+            " quarantined, failing and archived files."
         )
     return list(chosen)
 

@@ -16,8 +16,8 @@ from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.source_table import is_frozen
 from orders_pipeline.ledger import active, entries, files
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.ledger.versions import LOST, TABLE, FileVersion, Status
-from orders_pipeline.settings import Settings, read_settings
+from orders_pipeline.ledger.versions import LOST, TABLE, Status
+from orders_pipeline.settings import read_settings
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ def _revalidated(ingest: Ingest, file: ActiveFile) -> _Outcome:
 def _reread(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes) -> str:
     version, source, settings = file.version, ingest.source_of(file.version), read_settings()
     is_left = not needs.object_is_missing and is_frozen(version.key, source, settings.today())
-    if is_left or not _is_listed(version, settings):
+    is_listed = version.bucket == TABLE or settings.landing_zone.holds(version.bucket, version.key)
+    if is_left or not is_listed:
         return _give_up(ingest, file, needs)
     with ingest.transaction():
         is_latest = files.reread(ingest.connection, version.bucket, version.key)
@@ -105,12 +106,6 @@ def _reread(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes) -> str:
     if needs.object_is_missing:
         return f"The object of {version.key} is missing from the lake. The file is read again."
     return f"Another declaration applies to {version.key} ({source.name}). The file is read again."
-
-
-def _is_listed(version: FileVersion, settings: Settings) -> bool:
-    """Whether listings cover the place of a version. Those of an earlier bucket or prefix are never listed again."""
-    is_in_place = version.bucket == settings.landing_bucket and version.key.startswith(settings.landing_prefix)
-    return version.bucket == TABLE or is_in_place
 
 
 def _give_up(ingest: Ingest, file: ActiveFile, needs: _NeedsBytes, attempts: int | None = None) -> str:

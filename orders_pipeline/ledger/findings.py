@@ -1,7 +1,7 @@
 """Findings: what is wrong, or may be. A check finds it. It is open until its condition is gone (settled), or until a
 person accepts it; if what was accepted changes, it is open again."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -135,6 +135,19 @@ def unsettled(connection: Connection, kind: str | None = None) -> list[Recorded]
     columns = _t.id, _t.kind, _t.subject, _t.message, _t.amount, _t.since, _t.accepted_at, _t.accepted_by
     query = sa.select(*columns).where(*_unsettled(kind)).order_by(_t.id)
     return [Recorded(*row) for row in connection.execute(query)]
+
+
+def rename(transaction: Connection, subjects: Mapping[str, str]) -> None:
+    """Let findings be about the new names of their subjects, accepted ones too. One whose new name has a finding of its
+    own is settled."""
+    hold_until_commit(transaction, Lock.FINDINGS)
+    columns = [sa.cast(list(names), sa.ARRAY(sa.Text)) for names in (subjects.keys(), subjects.values())]
+    names = sa.func.unnest(*columns).table_valued("old", "new").render_derived()
+    is_meant = *_unsettled(None), _t.subject == names.c.old
+    other = findings.alias("other").c
+    is_taken = sa.exists().where(other.kind == _t.kind, other.subject == names.c.new, other.settled_at.is_(None))
+    transaction.execute(sa.update(findings).where(*is_meant, is_taken).values(settled_at=sa.func.now()))
+    transaction.execute(sa.update(findings).where(*is_meant).values(subject=names.c.new))
 
 
 def accept(transaction: Connection, ids: Collection[int], by: str) -> list[Recorded]:

@@ -186,10 +186,12 @@ def is_latest() -> sa.ColumnElement[bool]:
     return ~sa.exists().where(newer.bucket == one.bucket, newer.key == one.key, newer.id > one.id)
 
 
-def latest_of_keys(*columns: Any) -> sa.Subquery:
-    """These columns of the latest version of each key."""
+def latest_of_keys(*columns: Any, without: str | None = None) -> sa.Subquery:
+    """These columns of the latest version of each key. `without`: leave out versions with this reason."""
     t = landed_files.c
     newest = sa.select(*columns).ext(distinct_on(t.bucket, t.key)).order_by(t.bucket, t.key, t.id.desc())
+    if without is not None:
+        newest = newest.where(t.reason.is_distinct_from(without))
     return newest.subquery()
 
 

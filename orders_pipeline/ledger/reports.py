@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import Amounts, latest_of_keys, version_of
-from orders_pipeline.ledger.versions import ARCHIVED, FileVersion, Status
+from orders_pipeline.ledger.versions import ARCHIVED, RELOCATED, FileVersion, Status
 
 _t: Final = landed_files.c
 
@@ -31,7 +31,7 @@ class UnloadedFile:
 def unloaded(connection: Connection, *, ignored: bool = False) -> tuple[int, list[UnloadedFile]]:
     """The number of keys, and the latest versions that are quarantined, failing, or empty while an earlier version is
     active. `ignored`: also all other ignored versions."""
-    latest = latest_of_keys(landed_files)
+    latest = latest_of_keys(landed_files, without=RELOCATED)
     total = connection.execute(sa.select(sa.func.count()).select_from(latest)).scalar_one()
     of_key = _t.bucket == latest.c.bucket, _t.key == latest.c.key, _t.active
     still_counts = sa.exists().where(*of_key)
@@ -74,7 +74,7 @@ class Counts:
 
 def counts(connection: Connection) -> Counts:
     """The number of files of each status, and of the rows that count."""
-    latest = latest_of_keys(_t.status)
+    latest = latest_of_keys(_t.status, without=RELOCATED)
     by_status: dict[str, int] = dict(
         connection.execute(sa.select(latest.c.status, sa.func.count()).group_by(latest.c.status)).all()
     )

@@ -18,7 +18,7 @@ from orders_pipeline.ledger.versions import FileVersion, Status
 
 Key = tuple[str, str]  # bucket and key
 
-_RETRACTED: Final = "retracted"  # why the ledger ignores a version
+RETRACTED: Final = "retracted"  # why the ledger ignores a version
 _DISMISSED: Final = "dismissed"
 
 _t: Final = landed_files.c
@@ -42,7 +42,7 @@ def retract(connection: Connection, bucket: str, key: str, message: str) -> None
     connection.execute(
         sa.update(landed_files)
         .where(_t.bucket == bucket, _t.key == key, _t.active)
-        .values(active=False, status=Status.IGNORED, reason=_RETRACTED, message=message, settled_at=sa.func.now())
+        .values(active=False, status=Status.IGNORED, reason=RETRACTED, message=message, settled_at=sa.func.now())
     )
 
 
@@ -73,7 +73,7 @@ def removable(connection: Connection, buckets: Sequence[str]) -> dict[Key, bool]
 
 def removed(connection: Connection, buckets: Sequence[str]) -> dict[Key, list[Removed]]:
     """What the last retraction of each key removed. Keys that have an active version by now are left out."""
-    is_removed = sa.and_(_t.status == Status.IGNORED, _t.reason.in_([_RETRACTED, _DISMISSED]))
+    is_removed = sa.and_(_t.status == Status.IGNORED, _t.reason.in_([RETRACTED, _DISMISSED]))
     last = sa.func.max(sa.case((is_removed, _t.settled_at))).over(partition_by=[_t.bucket, _t.key])
     rows = (
         sa.select(

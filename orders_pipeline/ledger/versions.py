@@ -10,6 +10,7 @@ from typing import Final
 TABLE: Final = ""  # the source table's bucket: it has none
 ARCHIVED: Final = "archived"  # the reason of a version that cannot be read until it is restored
 LOST: Final = "lost"  # the reason of an unrecoverable file
+RELOCATED: Final = "relocated"  # the reason of a name that a file no longer has
 
 _SIDE_NAME: Final = re.compile(r"(?:^|/)(?:_|\.(?!\.?(?:/|$)))")
 

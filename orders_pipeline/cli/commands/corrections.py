@@ -1,4 +1,4 @@
-"""Commands that correct what was loaded: retry, retract, rebuild."""
+"""Commands that correct what was loaded: retry, retract, relocate, rebuild."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,9 +16,10 @@ _DAY: Final = click.DateTime(["%Y-%m-%d"])
 def retry(keys: tuple[str, ...], loaded: bool) -> None:
     """Read quarantined, failing or archived files again, at the next sync or tick.
 
-    Each of KEYS is a whole key, or a pattern like 'landing/2026-03-*' (in quotes; * also matches slashes). You can also
-    name a loaded file whose object is missing from the lake. With --loaded you can name any loaded file, for example
-    after you change ORDERS_COLUMN_ALIASES. Files are read again from S3."""
+    Each of KEYS is a whole key, a full name like s3://bucket/key, or a pattern of either like 'landing/2026-03-*' (in
+    quotes; * also matches slashes). You can also name a loaded file whose object is missing from the lake. With
+    --loaded you can name any loaded file, for example after you change ORDERS_COLUMN_ALIASES. Files are read again from
+    S3."""
     from orders_pipeline.cli import output
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.landing import operator_actions
@@ -33,8 +34,9 @@ def retry(keys: tuple[str, ...], loaded: bool) -> None:
 def retract(keys: tuple[str, ...], undo: bool) -> None:
     """Remove the rows of files from every table, without an upload.
 
-    Each of KEYS is a whole key, or a pattern like 'landing/_temporary/*' (in quotes; * also matches slashes). A
-    quarantined or failing version is dismissed: it is no longer reported. If you upload a new version, it counts.
+    Each of KEYS is a whole key, a full name like s3://bucket/key (of another bucket, too), or a pattern of either like
+    'landing/_temporary/*' (in quotes; * also matches slashes). A quarantined or failing version is dismissed: it is no
+    longer reported. If you upload a new version, it counts.
 
     With --undo, files count again as before: from the lake, or read again from S3 if the lake no longer has them. A
     dismissed version is read again."""
@@ -56,6 +58,30 @@ def retract(keys: tuple[str, ...], undo: bool) -> None:
             retracted, changed_days = operator_actions.retract(ingest, s3, keys)
             output.each(retracted, "no longer counts.")
     output.to_be_rebuilt(changed_days)
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+def relocate(source: str, target: str, dry_run: bool) -> None:
+    """Say that files moved to another bucket or prefix: what lands in the new place are new versions of the same files.
+
+    FROM and TO are full names: of folders, with a slash at the end (s3://old-bucket/landing/), or of single files. TO
+    is in the landing zone as it is configured now. It does not matter whether the new place has been loaded before. No
+    object on S3 is moved or read."""
+    import logging
+
+    from orders_pipeline.cli import output
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing import relocate as relocation
+    from orders_pipeline.landing.ingest import ingesting
+    from orders_pipeline.settings import read_settings
+
+    settings, log = read_settings(), logging.getLogger(__name__)
+    with ingesting(postgres.ledger(), s3.lake(), settings.timezone, "relocate", log) as ingest:
+        found = relocation.relocate(ingest, settings.landing_zone, source, target, dry_run=dry_run)
+    output.relocated(found, is_made=not dry_run)
 
 
 @click.command()
