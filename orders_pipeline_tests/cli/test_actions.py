@@ -10,6 +10,7 @@ from orders_pipeline.definitions import s3
 from orders_pipeline.sensors import s3_arrival_sensor
 from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import HEADER, Pipeline
+from orders_pipeline_tests.support.places import new_bucket
 from orders_pipeline_tests.support.ticks import tick
 
 
@@ -129,3 +130,28 @@ def test_vacuum_marks_first_and_deletes_later(pipeline: Pipeline, monkeypatch: p
     pipeline.land_rows("a.csv", "1,ann,1.50,2026-03-04")
     assert pipeline.sync().is_complete
     assert pipeline.revenue() == {"2026-03-04": ("1.50", 1)}
+
+
+def test_a_full_name_is_of_its_bucket_and_a_key_is_of_the_landing_zone(
+    pipeline: Pipeline, services: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, key = s3.bucket, pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    pipeline.sync()
+    monkeypatch.setenv("ORDERS_S3_BUCKET", new_bucket(services))
+    pipeline.land_rows("a.csv", "2,ann,2.00,2026-03-04")
+    pipeline.sync()
+
+    for command in (("retry", "--loaded"), ("retry",)):
+        refused = call(*command, f"s3://{old}/{key}")
+        assert refused.exit_code == 2
+        assert "is not in the landing zone" in refused.output
+    assert call("retry", "--loaded", f"s3://{s3.bucket}/{key}").output.startswith(f"{key} is pending again")
+    assert call("retract", f"s3://{old}/{key}").output.startswith(f"s3://{old}/{key} no longer counts.")
+    pipeline.sync()
+    assert pipeline.revenue() == {"2026-03-04": ("2.00", 1)}
+    assert call("retract", "--undo", f"s3://{old}/land*").output.startswith(f"s3://{old}/{key} counts again.")
+    assert call("retract", key).output.startswith(f"{key} no longer counts.")
+    pipeline.sync()
+    assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
+    assert "full names (s3://bucket/key)" in call("retract", f"s3://{old}/no.csv").output
+    assert "is no full name like" in call("retract", f"s3://{old}").output
