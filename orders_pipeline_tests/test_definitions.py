@@ -39,6 +39,7 @@ def test_the_inventory() -> None:
     assert {key.to_user_string() for key in repository.assets_defs_by_key} == set(TABLES)
     assert set(checks) == {
         ("raw_orders", "landed_files_are_readable"),
+        ("raw_orders", "files_are_in_the_landing_zone"),
         ("raw_orders", "ids_look_intact"),
         ("raw_orders", "amounts_are_in_one_currency"),
         ("raw_orders", "lake_is_intact"),

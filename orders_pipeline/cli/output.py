@@ -196,7 +196,9 @@ def recovered(found: Recovered) -> None:
             " source table is there to decide. Restore the table, or land the day as a file"
         )
     if found.adopted:
-        console.print("Repeat any retraction that you made after the backup (`orders-pipeline retract KEY`).")
+        console.print(
+            "Repeat any retraction that you made after the backup (`orders-pipeline retract KEY`), and any relocation."
+        )
     console.print("Next: `orders-pipeline sync`.")
 
 

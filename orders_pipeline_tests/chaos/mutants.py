@@ -518,6 +518,23 @@ MUTANTS = [
         tests="cli/test_sync.py",
     ),
     Mutant(
+        "6 replacement",
+        "the version of an old name counts on beside the one that replaced it",
+        of="ledger.relocations:Relocation._leave_names",
+        old="left.values(active=False, message=new_name, **ignored)",
+        new="left.values(message=new_name, **ignored)",
+        tests="landing/test_relocate.py",
+        chosen="still_listed",
+    ),
+    Mutant(
+        "12 no vacuous check",
+        "`files_are_in_the_landing_zone` finds no place",
+        of="quality.landing_zone:Outside.findings",
+        old="[_finding(held) for held in self.places]",
+        new="[]",
+        tests="checks/test_files_are_in_the_landing_zone.py",
+    ),
+    Mutant(
         "12 no vacuous check",
         "a day that was never delivered passes",
         of="quality.deliveries:find",

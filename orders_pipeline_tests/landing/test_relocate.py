@@ -523,7 +523,7 @@ def test_rejects_and_accepted_findings_follow_their_file(move: Move) -> None:
 def test_a_recovery_after_a_relocation_adopts_nothing_of_the_old_place(
     move: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lake has older objects of the same version, and of one that was replaced: the old name says of all of them."""
+    """The lake has older objects of the same version, and of one that was replaced."""
     move.land("a.csv", f"1,ann,1.00,{DAY}", f"2,ann,1.00,{DAY}")
     move.sync()
     move.land("a.csv", f"1,ann,2.00,{DAY}")
