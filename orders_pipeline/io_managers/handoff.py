@@ -12,6 +12,7 @@ each.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -20,10 +21,13 @@ from weakref import WeakKeyDictionary
 import narwhals as nw
 import polars as pl
 from polars.io.plugins import register_io_source
+from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.io_managers.losers import Origin
 from orders_pipeline.io_managers.plan import FilesBuild
+from orders_pipeline.ledger import identity
 from orders_pipeline.ledger.builds import Build, BuiltDay
+from orders_pipeline.ledger.identity import Identity
 from orders_pipeline.ledger.staleness import Why
 from orders_pipeline.schema import DAY, UPSTREAM
 from orders_pipeline.ui.materialization import Output
@@ -31,10 +35,13 @@ from orders_pipeline.ui.materialization import Output
 
 @dataclass
 class Handoff:
-    """What one step builds. `parts`: its batches, each with the rows to build it from. `origins`: the files of each
-    part that raw orders are read for. `made`: by day, the output that Dagster shows."""
+    """What one step builds. `asset`: the table. `server`: the Postgres that the plan was read from. `parts`: its batches,
+    each with the rows to build it from. `origins`: the files of each part that raw orders are read for. `made`: by day,
+    the output that Dagster shows."""
 
+    asset: str
     build: Build | FilesBuild
+    server: Identity
     parts: list[tuple[Build | FilesBuild, pl.LazyFrame]] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     made: dict[date, Output] = field(default_factory=dict)
@@ -45,6 +52,17 @@ class Handoff:
     def seconds(self) -> float:
         """The seconds since the step began to load, to the millisecond."""
         return round(time.monotonic() - self._started, 3)
+
+    @contextmanager
+    def committing(self, engine: Engine) -> Iterator[Connection]:
+        """A transaction that records what the step has built.
+
+        Raises:
+            ServiceUnavailableError: another Postgres answers than the one that the step read.
+        """
+        with engine.begin() as transaction:
+            identity.require(transaction, self.server, self.asset)
+            yield transaction
 
     def input(self) -> pl.LazyFrame:
         """The step's input: a frame that reads the rows of the current part each time it is collected."""
@@ -95,10 +113,10 @@ _HANDOFFS: Final[WeakKeyDictionary[Any, Handoff]] = WeakKeyDictionary()
 _REASONS: Final[dict[str, dict[str, Why]]] = {}
 
 
-def start(step: Any, build: Build | FilesBuild) -> Handoff:
+def start(step: Any, asset: str, build: Build | FilesBuild, server: Identity) -> Handoff:
     """A new handoff for a step, without parts. `step`: its context, as Dagster passes it. `build`: what the step plans
-    to build."""
-    _HANDOFFS[step] = handoff = Handoff(build)
+    to build of its table `asset`. `server`: where it read that."""
+    _HANDOFFS[step] = handoff = Handoff(asset, build, server)
     return handoff
 
 

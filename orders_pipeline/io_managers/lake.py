@@ -16,7 +16,7 @@ from orders_pipeline.column_types import polars_schema
 from orders_pipeline.io_managers import handoff, losers, plan
 from orders_pipeline.io_managers.intact import days_to_read, files_to_read
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import builds, locks, staleness, superseded
+from orders_pipeline.ledger import builds, identity, locks, staleness, superseded
 from orders_pipeline.ledger.builds import Build, BuiltDay
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -62,13 +62,15 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if consumer not in CODE_VERSIONS:
             return scan.of_lake(self.postgres.ledger(), self.s3.lake(), context.asset_key.to_user_string())
         engine, lake, tags = self.postgres.ledger(), self.s3.lake(), dict(step.dagster_run.tags)
+        with engine.connect() as connection:  # before the ledger is read: a failover in between is noticed
+            server = identity.of(connection)
         if consumer == "rejected_orders":
             files = files_to_read(engine, lake, consumer, tags)
-            loaded = handoff.start(step, files)
+            loaded = handoff.start(step, consumer, files, server)
             loaded.parts.extend((part, self._rejects(part.read)) for part in plan.parts_of_files(files))
             return loaded.input()
         reads = days_to_read(engine, lake, consumer, tags)
-        loaded = handoff.start(step, reads.build)
+        loaded = handoff.start(step, consumer, reads.build, server)
         if not reads.parts:
             return self._nothing(consumer)
         if reads.origins:
@@ -86,6 +88,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
         Raises:
             MissingInputError: a requested partition is blocked; all others are built.
+            ServiceUnavailableError: another Postgres answers than the one that the step read.
         """
         loaded = handoff.of_step(context.step_context)
         build = loaded.build
@@ -104,7 +107,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         accepted, recorded = 0, []
         for batch in _batches(_reported(written(), build), alone=context.has_asset_partitions):
             found = losers.find(lake, loaded.origins, {built.day: built.rows for built in batch})
-            with engine.begin() as transaction:
+            with loaded.committing(engine) as transaction:
                 current = builds.commit_build(transaction, build, batch, context.run_id)
                 if asset == _RECORDED:
                     recorded += superseded.replace(transaction, current, found)

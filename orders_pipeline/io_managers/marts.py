@@ -49,13 +49,14 @@ class MartsIOManager(dg.ConfigurableIOManager):
 
         Raises:
             MissingInputError: a requested partition is blocked; all others are built.
+            ServiceUnavailableError: another Postgres answers than the one that the step read.
         """
         loaded = handoff.of_step(context.step_context)
         engine = self.postgres.ledger()
         if isinstance(loaded.build, FilesBuild):
             made, replaced = RejectsOutput(), 0
             for build, rows in loaded.outputs(obj):
-                replaced += _replace_files(engine, build, rows, context.run_id)
+                replaced += _replace_files(engine, loaded, build, rows, context.run_id)
                 made.add(rows)
             describe_rejects(context, engine, made, replaced)
         else:
@@ -70,7 +71,7 @@ class MartsIOManager(dg.ConfigurableIOManager):
 
         def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
             built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
-            with engine.begin() as transaction:
+            with loaded.committing(engine) as transaction:
                 before = builds.versions(transaction, build.asset, by_day)
                 current = builds.commit_build(transaction, build, built, context.run_id)
                 transaction.execute(sa.delete(table).where(table.c.order_date.in_(current)))
@@ -104,10 +105,10 @@ def _figure(rows: pl.DataFrame) -> Figure:
     return Figure(rows["revenue"].item(), rows["order_count"].item()) if rows.height else NO_ORDERS
 
 
-def _replace_files(engine: Engine, build: FilesBuild, rows: pl.DataFrame, run_id: str) -> int:
+def _replace_files(engine: Engine, loaded: Handoff, build: FilesBuild, rows: pl.DataFrame, run_id: str) -> int:
     table = MARTS["rejected_orders"]
     buckets = {file.version.key: file.version.bucket for file in build.read}
-    with engine.begin() as transaction:
+    with loaded.committing(engine) as transaction:
         accepted = active.commit_files(transaction, table.name, build.read, build.gone, run_id)
         transaction.execute(sa.delete(table).where(sa.tuple_(table.c.bucket, table.c.source).in_(pairs(accepted))))
         mine = rows.with_columns(bucket=pl.col("source").replace_strict(buckets, return_dtype=pl.String))

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.models import built_days
-from orders_pipeline.ledger.staleness import Blocked, Calendar, Due, reads_raw
+from orders_pipeline.ledger.models import built_days, order_days
+from orders_pipeline.ledger.staleness import Blocked, Calendar, Due, lock_versions, reads_raw
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 
 
@@ -108,24 +108,29 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
     """Record built days, in the transaction that makes their rows visible. Returns the days that were accepted.
 
     A day is refused if the ledger already has a newer one: built by a higher code version, or from a later version of
-    the raw orders. A day of a derived table is refused if the upstream day that it read is no longer current. Accepted
-    days stay locked until the transaction ends, in order of day, so that builds of the same day run one at a time."""
+    the raw orders. A day of a derived table is refused if the upstream day that it read is no longer current.
+
+    A version of the raw orders above the present one is of a change that the ledger has lost, by a failover or a
+    restore. A day built from it is refused; if the ledger has one, any other build replaces it.
+
+    Accepted days stay locked until the transaction ends, in order of day, so that builds of the same day run one at a
+    time."""
     if not built:
         return []
     by_day = {day.day: day for day in built}
     if reads_raw(build.asset):
-        of_version = {day: int(entry.input) for day, entry in by_day.items()}
+        of_version = _of_known_versions(connection, by_day)
     else:
         of_version = _with_current_upstream(connection, build.asset, by_day)
-        by_day = {day: by_day[day] for day in of_version}
-    if not by_day:
+    if not of_version:
         return []
     statement = insert(built_days)
     fresh = statement.excluded
     older = built_days.c.rules <= fresh.rules
     if reads_raw(build.asset):
-        versions = sa.cast(built_days.c.input, sa.BigInteger), sa.cast(fresh.input, sa.BigInteger)
-        older = sa.and_(older, versions[0] <= versions[1])
+        present = sa.select(order_days.c.version).where(order_days.c.day == built_days.c.day).scalar_subquery()
+        known = sa.cast(built_days.c.input, sa.BigInteger)
+        older = sa.and_(older, sa.or_(known <= sa.cast(fresh.input, sa.BigInteger), known > present))
     replacement = {name: fresh[name] for name in ("input", "path", "rows", "rules", "zone", "run_id", "version")} | {
         "built_at": sa.func.clock_timestamp(),
         "blocked_by": sa.null(),
@@ -144,7 +149,7 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
                     "run_id": run_id,
                     "version": of_version[day],
                 }
-                for day in sorted(by_day)
+                for day in sorted(of_version)
             ]
         )
         .on_conflict_do_update(index_elements=["asset", "day"], set_=replacement, where=older)
@@ -170,6 +175,14 @@ def mark_missing(connection: Connection, asset: str, paths: Iterable[str]) -> No
 def _lock(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
     """Lock built days of one table in order of day, like `commit_build`, so that two transactions cannot deadlock."""
     connection.execute(sa.select(built_days.c.day).where(*which).order_by(built_days.c.day).with_for_update())
+
+
+def _of_known_versions(connection: Connection, built: Mapping[date, BuiltDay]) -> dict[date, int]:
+    """The days built from a version of the raw orders that the ledger knows, or may have known, with that version.
+    Locks the versions, so that a build of a later one cannot be committed meanwhile, and pass for one of an unknown."""
+    present = lock_versions(connection, built)
+    of_version = {day: int(entry.input) for day, entry in built.items()}
+    return {day: version for day, version in of_version.items() if version <= present.get(day, -1)}
 
 
 def _with_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, int]:

@@ -5,11 +5,13 @@ built it. The input of a table that reads raw orders is `order_days.version`. Th
 of the upstream day.
 """
 
+import secrets
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -20,6 +22,8 @@ from orders_pipeline.ledger import active, declarations, overlaps
 from orders_pipeline.ledger.models import built_days, order_days
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 from orders_pipeline.settings import Settings
+
+_RANDOM_BITS: Final = 20  # of a day version; the others are milliseconds, and fit until 2248
 
 
 @dataclass(frozen=True)
@@ -182,19 +186,37 @@ def bump_versions(
 ) -> None:
     """Raise the version of days whose candidate rows change in this transaction.
 
+    No two bumps give a day the same version, not even on two servers: one that failed over may have lost some. So a
+    version is the time in its first bits and random in the others. It is raised by a random number if the clock of this
+    machine is behind. (Releases up to 0.3 count up by one, from any version.)
+
     `asked`: those among them for which a person asked. `taken`: those that lose rows without anyone asking."""
     marks = {"asked_version": set(asked), "taken_version": set(taken)}
+    step = secrets.randbelow(1 << _RANDOM_BITS) + 1
+    fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) + step
     rows = [
-        {"day": day, "version": 1, **{name: 1 if day in marked else None for name, marked in marks.items()}}
+        {"day": day, "version": fresh, **{name: fresh if day in marked else None for name, marked in marks.items()}}
         for day in sorted(set(days))
     ]
     if rows:
         statement, t = insert(order_days), order_days.c
-        raised = t.version + 1
+        raised = sa.func.greatest(statement.excluded.version, t.version + step)
         marked = {name: sa.case((statement.excluded[name].is_not(None), raised), else_=t[name]) for name in marks}
         connection.execute(
             statement.on_conflict_do_update(index_elements=[t.day], set_={"version": raised, **marked}), rows
         )
+
+
+def lock_versions(connection: Connection, days: Iterable[date]) -> dict[date, int]:
+    """The versions of these days. No one bumps them until the transaction ends. They are locked in order of day, as
+    `bump_versions` does."""
+    query = (
+        sa.select(order_days.c.day, order_days.c.version)
+        .where(order_days.c.day.in_(list(days)))
+        .order_by(order_days.c.day)
+        .with_for_update(read=True)
+    )
+    return {row.day: row.version for row in connection.execute(query)}
 
 
 def asked_for(connection: Connection, before: Mapping[date, int], now: Mapping[date, int]) -> set[date]:

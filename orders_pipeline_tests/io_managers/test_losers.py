@@ -8,7 +8,7 @@ import pytest
 
 from orders_pipeline import transforms
 from orders_pipeline.definitions import postgres
-from orders_pipeline.ledger import builds
+from orders_pipeline.ledger import builds, staleness
 from orders_pipeline_tests.support.driver import Pipeline, shown_of
 
 A, B = "landing/a.csv", "landing/b.csv"
@@ -92,8 +92,11 @@ def test_a_day_that_is_refused_records_nothing(march: Pipeline, monkeypatch: pyt
     def overtaken(connection: Any, build: Any, *rest: Any) -> list[date]:
         if build.asset == "cleaned_orders":
             with postgres.ledger().begin() as other:
-                newer = {"day": date(2026, 3, 6)}
-                other.exec_driver_sql("UPDATE ledger.built_days SET input = '99' WHERE day = %(day)s", newer)
+                staleness.bump_versions(other, [date(2026, 3, 6)])
+                other.exec_driver_sql(
+                    "UPDATE ledger.built_days built SET input = days.version"
+                    " FROM ledger.order_days days WHERE days.day = built.day AND days.day = '2026-03-06'"
+                )
         return commit(connection, build, *rest)
 
     monkeypatch.setattr(builds, "commit_build", overtaken)
