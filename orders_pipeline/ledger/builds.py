@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.models import built_days, order_days
-from orders_pipeline.ledger.staleness import Blocked, Calendar, Due, lock_versions, reads_raw
+from orders_pipeline.ledger.models import built_days
+from orders_pipeline.ledger.staleness import Blocked, Calendar, Due, current_inputs, reads_raw
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 
 
@@ -119,7 +119,7 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
         return []
     by_day = {day.day: day for day in built}
     if reads_raw(build.asset):
-        of_version = _of_known_versions(connection, by_day)
+        of_version = _of_known_versions(connection, build.asset, by_day)
     else:
         of_version = _with_current_upstream(connection, build.asset, by_day)
     if not of_version:
@@ -128,9 +128,8 @@ def commit_build(connection: Connection, build: Build, built: list[BuiltDay], ru
     fresh = statement.excluded
     older = built_days.c.rules <= fresh.rules
     if reads_raw(build.asset):
-        present = sa.select(order_days.c.version).where(order_days.c.day == built_days.c.day).scalar_subquery()
-        known = sa.cast(built_days.c.input, sa.BigInteger)
-        older = sa.and_(older, sa.or_(known <= sa.cast(fresh.input, sa.BigInteger), known > present))
+        versions = sa.cast(built_days.c.input, sa.BigInteger), sa.cast(fresh.input, sa.BigInteger)
+        older = sa.and_(older, versions[0] <= versions[1])
     replacement = {name: fresh[name] for name in ("input", "path", "rows", "rules", "zone", "run_id", "version")} | {
         "built_at": sa.func.clock_timestamp(),
         "blocked_by": sa.null(),
@@ -177,12 +176,19 @@ def _lock(connection: Connection, *which: sa.ColumnElement[bool]) -> None:
     connection.execute(sa.select(built_days.c.day).where(*which).order_by(built_days.c.day).with_for_update())
 
 
-def _of_known_versions(connection: Connection, built: Mapping[date, BuiltDay]) -> dict[date, int]:
-    """The days built from a version of the raw orders that the ledger knows, or may have known, with that version.
-    Locks the versions, so that a build of a later one cannot be committed meanwhile, and pass for one of an unknown."""
-    present = lock_versions(connection, built)
+def _of_known_versions(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, int]:
+    """The days that were not built from a lost version of the raw orders, with their version. Of these, forgets what
+    the ledger has from a lost version, so that they replace it."""
+    found = built_days.c.asset == asset, built_days.c.day.in_(list(built))
+    query = sa.select(built_days).where(*found, built_days.c.rules <= CODE_VERSIONS[asset]).order_by(built_days.c.day)
+    recorded = {row.day: int(row.input) for row in connection.execute(query.with_for_update())}
+    # Read after these locks: what is above it is lost, not newer.
+    present = {day: int(version) for day, version in current_inputs(connection, asset, built).items()}
     of_version = {day: int(entry.input) for day, entry in built.items()}
-    return {day: version for day, version in of_version.items() if version <= present.get(day, -1)}
+    known = {day: version for day, version in of_version.items() if version <= present.get(day, -1)}
+    if lost := [day for day in known if recorded.get(day, -1) > present[day]]:
+        connection.execute(sa.delete(built_days).where(*found, built_days.c.day.in_(lost)))
+    return known
 
 
 def _with_current_upstream(connection: Connection, asset: str, built: Mapping[date, BuiltDay]) -> dict[date, int]:

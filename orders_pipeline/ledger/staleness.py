@@ -207,18 +207,6 @@ def bump_versions(
         )
 
 
-def lock_versions(connection: Connection, days: Iterable[date]) -> dict[date, int]:
-    """The versions of these days. No one bumps them until the transaction ends. They are locked in order of day, as
-    `bump_versions` does."""
-    query = (
-        sa.select(order_days.c.day, order_days.c.version)
-        .where(order_days.c.day.in_(list(days)))
-        .order_by(order_days.c.day)
-        .with_for_update(read=True)
-    )
-    return {row.day: row.version for row in connection.execute(query)}
-
-
 def asked_for(connection: Connection, before: Mapping[date, int], now: Mapping[date, int]) -> set[date]:
     """The days in `now` whose change a person asked for: between their versions `before` and `now` someone retracted a
     file, say, and no rows were taken away unasked. If a later change hides the answer, no one asked.

@@ -19,6 +19,7 @@ from orders_pipeline_tests.support.driver import Pipeline
 
 DAY = date(2026, 3, 4)
 CALENDAR = Calendar(date(2026, 1, 1), date(2026, 12, 31), "UTC")
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -142,7 +143,6 @@ def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipelin
     with postgres.ledger().begin() as transaction:
         for day in (second, first):  # as they lie in the table
             built(transaction, "cleaned_orders", bumped(transaction, day), str(day), day)
-    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     failed: list[Exception] = []
 
     def change_both() -> None:
@@ -159,7 +159,7 @@ def test_several_days_are_locked_in_order_whoever_changes_them(pipeline: Pipelin
     with postgres.ledger().begin() as transaction:
         built(transaction, "cleaned_orders", version(transaction, first), "anew", first)
         other.start()
-        while pipeline.query(waits) == [(0,)]:
+        while pipeline.query(WAITS) == [(0,)]:
             assert other.is_alive()
         built(transaction, "cleaned_orders", version(transaction, second), "anew", second)
     other.join(30)
@@ -266,15 +266,24 @@ def test_what_was_built_from_a_version_that_the_ledger_lost_is_stale_and_replace
     assert inputs(connection, asset) == {}
 
 
-def test_a_day_is_not_bumped_while_its_build_is_committed(pipeline: Pipeline) -> None:
-    """A build of the new version could be committed meanwhile, and pass for one of a version that was lost."""
+def test_a_build_that_waits_for_a_newer_one_does_not_take_it_for_one_of_a_lost_version(pipeline: Pipeline) -> None:
     with postgres.ledger().begin() as transaction:
-        present = bumped(transaction)
-    with pipeline.connect() as building, pipeline.connect() as bumping:
-        assert built(building, "cleaned_orders", present)
-        bumping.exec_driver_sql("SET lock_timeout = '20ms'")
-        with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
-            staleness.bump_versions(bumping, [DAY])
+        first = bumped(transaction)
+        assert built(transaction, "cleaned_orders", first, "first")
+    accepted: list[bool] = []
+
+    def build_late() -> None:
+        with postgres.ledger().begin() as transaction:
+            accepted.append(built(transaction, "cleaned_orders", first, "late"))
+
+    late = Thread(target=build_late)
+    with postgres.ledger().begin() as transaction:
+        assert built(transaction, "cleaned_orders", bumped(transaction), "newer")
+        late.start()
+        while pipeline.query(WAITS) == [(0,)]:
+            assert late.is_alive()
+    late.join(30)
+    assert accepted == [False]
 
 
 def test_a_release_that_counts_up_goes_on_beside_this_one(connection: Connection) -> None:
