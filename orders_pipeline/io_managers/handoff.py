@@ -35,9 +35,9 @@ from orders_pipeline.ui.materialization import Output
 
 @dataclass
 class Handoff:
-    """What one step builds. `asset`: the table. `server`: the Postgres that the plan was read from. `parts`: its batches,
-    each with the rows to build it from. `origins`: the files of each part that raw orders are read for. `made`: by day,
-    the output that Dagster shows."""
+    """What one step builds. `asset`: the table. `server`: the Postgres that the plan was read from. `parts`: its
+    batches, each with the rows to build it from. `origins`: the files of each part that raw orders are read for.
+    `made`: by day, the output that Dagster shows."""
 
     asset: str
     build: Build | FilesBuild

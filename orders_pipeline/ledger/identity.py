@@ -1,4 +1,4 @@
-"""Which Postgres answers. After a failover or a restore it is another one than before, and may lack what a step read."""
+"""Which Postgres answers. After a failover or a restore it is another one, and may lack what a step read."""
 
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ _TIMELINE: Final = "CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(
 _SYSTEM: Final = "(SELECT system_identifier FROM pg_control_system())"
 # Some hosted servers refuse one of these functions, or both.
 _QUERIES: Final = [
-    sa.text(f"SELECT {system}, {timeline}")  # noqa: S608 - the constants above
+    sa.text(f"SELECT {system}, {timeline}")
     for system, timeline in ((_SYSTEM, _TIMELINE), (_SYSTEM, "NULL"), ("NULL", _TIMELINE))
 ]
 

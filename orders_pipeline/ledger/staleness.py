@@ -188,7 +188,7 @@ def bump_versions(
 
     No two bumps give a day the same version, not even on two servers: one that failed over may have lost some. So a
     version is the time in its first bits and random in the others. It is raised by a random number if the clock of this
-    machine is behind. (Releases up to 0.3 count up by one, from any version.)
+    machine is behind. (Releases up to 0.2 count up by one, from any version.)
 
     `asked`: those among them for which a person asked. `taken`: those that lose rows without anyone asking."""
     marks = {"asked_version": set(asked), "taken_version": set(taken)}
