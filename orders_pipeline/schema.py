@@ -125,6 +125,7 @@ QUARANTINES: Final = {
     "expands_too_far": "it expands beyond ORDERS_MAX_EXPANDED_BYTES or ORDERS_MAX_EXPANSION_RATIO",
     "field_too_long": "a value is longer than ORDERS_MAX_FIELD_CHARS",
     "file_too_large": "it is larger than ORDERS_MAX_FILE_BYTES; it was not downloaded",
+    "format_other": "it is of another format than its source declares",
     "format_unsupported": "it is another kind of file: a workbook, an archive, a web page, a log of changes that"
     " deletes, ...",
     "gave_up": "it failed every time for a reason that its bytes do not explain",

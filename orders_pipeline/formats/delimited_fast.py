@@ -33,6 +33,8 @@ class Piece:
 
     def stands_alone(self, delimiter: str) -> bool:
         """Whether it can be split into rows on its own: each quoted field begins and ends within one line."""
+        if not delimiter.isascii():
+            return False  # it is several bytes
         marks = self.content.count(b'"')
         if not self.is_whole or not marks:
             return self.is_whole

@@ -1,6 +1,6 @@
-"""Detect the format of a file. Its bytes decide, never its name."""
+"""Detect the format of a file. Its bytes decide, never its name; or its source declares it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,9 @@ from orders_pipeline.formats.options import Reading
 from orders_pipeline.formats.parquet import read_parquet
 from orders_pipeline.formats.unsupported import name_foreign, refuse_utf16
 
+_Reader = Callable[[Path, Reading], Iterator[pl.DataFrame]]
+_READERS: Final[Mapping[str, _Reader]] = {"csv": read_csv, "json": read_json, "parquet": read_parquet}
+_NAMES: Final = {"csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 _PARQUET: Final = b"PAR1"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
@@ -34,9 +37,13 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
     if not start:
         raise EmptyFileError("The file is empty: it has no header.")
     refuse_utf16(start)
+    found = _format(start)
+    declared = reading.format or found
     rows = 0
     try:
-        for batch in _reader(start)(path, reading):
+        if "parquet" in (found, declared) and found != declared:
+            raise QuarantineError("format_other", f"{_begins_as(found, declared, reading)}. Upload it in that format.")
+        for batch in _READERS[declared](path, reading):
             rows += batch.height
             if rows > reading.rows:
                 raise reading.beyond("rows", "The file has more rows")
@@ -44,23 +51,30 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
     except QuarantineError as error:
         if rows:
             raise
-        raise name_foreign(start, error) from error
+        named = name_foreign(start, error)
+        if named is error and found != declared and error.code != "format_other":
+            named = QuarantineError("format_other", f"{_begins_as(found, declared, reading)}: {error}")
+        raise named from error
 
 
 def place_of_rows(path: Path, reading: Reading | None = None) -> str:
     """What the row numbers of a file refer to, for messages: `line`, or `row` if rows are not lines. Reads a JSON file
     again."""
     with path.open("rb") as file:
-        start = file.read(512).lstrip(_BLANK)
-    if start.startswith(b"{"):
-        return "line" if has_a_row_a_line(path, reading or Reading()) else "row"
-    return "row" if start.startswith((_PARQUET, b"[")) else "line"
+        start = file.read(512)
+    reading = reading or Reading()
+    declared = reading.format or _format(start)
+    if declared == "json" and not start.lstrip(_BLANK).startswith(b"["):
+        return "line" if has_a_row_a_line(path, reading) else "row"
+    return "line" if declared == "csv" else "row"
 
 
-def _reader(start: bytes) -> Callable[[Path, Reading], Iterator[pl.DataFrame]]:
+def _format(start: bytes) -> str:
+    """The format of a file that begins like this."""
     if start.startswith(_PARQUET):
-        return read_parquet
-    text = start.lstrip(_BLANK)
-    if text.startswith((b"{", b"[")):
-        return read_json
-    return read_csv
+        return "parquet"
+    return "json" if start.lstrip(_BLANK).startswith((b"{", b"[")) else "csv"
+
+
+def _begins_as(found: str, declared: str, reading: Reading) -> str:
+    return f"The file seems to be {_NAMES[found]}, and the source {reading.source!r} declares {_NAMES[declared]}"

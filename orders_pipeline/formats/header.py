@@ -2,8 +2,8 @@
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,7 @@ _NAME: Final = re.compile(r"\s*[^\W\d_]")  # a letter first: no number, date or 
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a file. `lines` and `size` (bytes) include the blank lines before it."""
+    """The header of a file. `lines` and `size` (bytes) include all lines before it."""
 
     lines: int
     size: int
@@ -47,12 +47,16 @@ def read_header(path: Path, reading: Reading) -> Header:
     if printable(header) != header:
         raise QuarantineError("encoding_not_utf8", "The header is not UTF-8. Save the file as UTF-8.")
     if len(fitting := _fitting(found, reading)) > 1:
-        raise QuarantineError("delimiter_unclear", f"The header can be read with {' and '.join(map(repr, fitting))}.")
+        raise QuarantineError(
+            "delimiter_unclear",
+            f"The header can be read with {' and '.join(map(repr, fitting))}. Declare the `delimiter` of its source"
+            " (docs/sources.md).",
+        )
     likely = min(found, default="", key=lambda mark: (len(_missing(found[mark], reading)), -len(found[mark])))
     fields = found.get(likely, [])
     names = column_names(fields, reading)
-    if header and set(REQUIRED_COLUMNS).isdisjoint(names):
-        raise _elsewhere(path, reading, len(names))
+    if (header or reading.skip_lines) and set(REQUIRED_COLUMNS).isdisjoint(names):
+        raise _elsewhere(path, header, reading, len(names))
     return Header(number, size, likely, required(names, fields, reading))
 
 
@@ -61,13 +65,17 @@ def is_blank(row: Sequence[str]) -> bool:
     return not (row and row[0].strip()) and not "".join(row).strip()
 
 
-def _first_row(lines: Iterable[str], reading: Reading) -> tuple[int, int, str, dict[str, list[str]]]:
-    """The first row that is not blank: lines and bytes up to its end, its text, and its fields by delimiter."""
+def _first_row(lines: Lines, reading: Reading) -> tuple[int, int, str, dict[str, list[str]]]:
+    """The first row that is neither skipped nor blank: lines and bytes up to its end, its text, and its fields by
+    delimiter."""
     header, begun, size = "", 0, 0
     first: tuple[int, int, str, dict[str, list[str]]] | None = None
     for number, line in enumerate(lines, start=1):
         size += len(line.encode("utf-8", "surrogateescape"))
-        if not header and (_is_blank_line(line) or _EXCELS_OWN.fullmatch(line)):
+        if number <= reading.skip_lines:
+            lines.spent = 0
+            continue
+        if not header and _is_no_row(line, reading):
             if number > MOST_BLANK_LINES:
                 raise QuarantineError("too_many_rows", f"More than {MOST_BLANK_LINES:,} lines are blank.")
             continue
@@ -76,7 +84,7 @@ def _first_row(lines: Iterable[str], reading: Reading) -> tuple[int, int, str, d
             raise reading.row_beyond("The header")
         found = _split(header, reading)
         row = number, size, header, found
-        if len(found) == len(_DELIMITERS) or _fitting(found, reading):
+        if len(found) == len(reading.delimiter or _DELIMITERS) or _fitting(found, reading):
             return row
         first = first or (row if found else None)
         if number - begun >= _HEADER_LINES:
@@ -84,15 +92,16 @@ def _first_row(lines: Iterable[str], reading: Reading) -> tuple[int, int, str, d
     return first or (begun, size, header, {})
 
 
-def _is_blank_line(line: str) -> bool:
-    return not _EMPTY_QUOTES.sub("", line).strip(f"{_DELIMITERS}\ufeff \t\r\n")
+def _is_no_row(line: str, reading: Reading) -> bool:
+    is_blank_line = not _EMPTY_QUOTES.sub("", line).strip(f"{_DELIMITERS}{reading.delimiter or ''}\ufeff \t\r\n")
+    return is_blank_line or bool(_EXCELS_OWN.fullmatch(line))
 
 
 def _split(header: str, reading: Reading) -> dict[str, list[str]]:
     """The header's fields by delimiter. A delimiter is left out if quotes do not match, perhaps because a name
     continues on the next line."""
     found: dict[str, list[str]] = {}
-    for delimiter in _DELIMITERS:
+    for delimiter in reading.delimiter or _DELIMITERS:
         try:
             (fields,) = csv_reader(StringIO(header, newline=""), delimiter, reading.field_chars)
         except (csv.Error, ValueError):
@@ -111,28 +120,49 @@ def _fitting(found: dict[str, list[str]], reading: Reading) -> list[str]:
     return [delimiter for delimiter, fields in found.items() if not _missing(fields, reading)]
 
 
-def _elsewhere(path: Path, reading: Reading, names: int) -> QuarantineError:
+def _elsewhere(path: Path, header: str, reading: Reading, names: int) -> QuarantineError:
     """The error for a file whose first row names no column of an order. With the line where the header seems to be."""
     with open_text(path) as text:
-        lines = list(islice(Lines(text, reading), _HEADER_LINES))
+        lines = list(islice(Lines(text, reading), reading.skip_lines + _HEADER_LINES))
     rows = [_split(line, reading) for line in lines]
-    texts = [number for number, line in enumerate(lines) if not (_is_blank_line(line) or _EXCELS_OWN.fullmatch(line))]
+    texts = [number for number, line in enumerate(lines) if not _is_no_row(line, reading)]
     fitting = next((number for number in texts if _fitting(rows[number], reading)), None)
     named = next((number for number in texts if any(map(_are_names, rows[number].values()))), None)
     # This may be a row with personal data: it is counted, not shown.
     found = f"No column {', '.join(REQUIRED_COLUMNS)}. Found: {names} other name{'s' * (names != 1)}"
-    if fitting is not None:
+    others = _fitting(_split(header, replace(reading, delimiter=None)), reading) if reading.delimiter else []
+    if others:
         advice = (
-            f". The header seems to be in line {fitting + 1}. Remove the lines before it and upload the file again."
+            f". The header can be read with {' or '.join(map(repr, others))}, and the source {reading.source!r}"
+            f" declares `delimiter = {reading.delimiter!r}`."
         )
+    elif fitting is not None:
+        advice = f". The header seems to be in line {fitting + 1}.{_without_lines(fitting, reading)}"
     elif named is not None:
-        before = " Remove the lines before it." if named > texts[0] else ""
+        before = _without_lines(named, reading) if reading.skip_lines or named > texts[0] else ""
         advice = f". The header seems to be in line {named + 1}, with other names.{before} {other_names(reading)}"
+    elif not header:
+        advice = f", since {reading.skip_lines} lines are skipped before the header (skip_lines of {reading.source!r})."
     elif not names:
         return QuarantineError("header_unreadable", "The first line is not a CSV header: its quotes do not match.")
+    elif all(reading.columns.get(name, name).casefold() in header.casefold() for name in REQUIRED_COLUMNS):
+        advice = (
+            ". Does another character separate the names? Declare it as the `delimiter` of its source"
+            " (docs/sources.md)."
+        )
     else:
         advice = "; is the header missing? Put the names of the columns into the first line."
     return QuarantineError("column_missing", f"{found}{advice}")
+
+
+def _without_lines(before: int, reading: Reading) -> str:
+    """What to do about the lines before a header."""
+    if reading.skip_lines:
+        return f" Declare `skip_lines = {before}` for the source {reading.source!r} instead of {reading.skip_lines}."
+    return (
+        " Remove the lines before it and upload the file again, or declare"
+        f" `skip_lines = {before}` for its source (docs/sources.md)."
+    )
 
 
 def _are_names(fields: list[str]) -> bool:

@@ -33,6 +33,8 @@ class Reading:
     `columns`: the declared name of an order's column. It replaces the column's own name, and there are no aliases then.
     `needed`: other columns that a file must have, since its source declares what their values mean.
     `source`: the name of the source, for messages.
+    `format`: csv, json or parquet; None: the bytes decide.
+    `delimiter`: of a CSV file; None: the header shows it. `skip_lines`: lines of such a file before its header.
     """
 
     file_bytes: int = 2 << 30
@@ -44,6 +46,9 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     needed: tuple[str, ...] = ()
     source: str = ""
+    format: str | None = None
+    delimiter: str | None = None
+    skip_lines: int = 0
 
     def of_source(self, source: Source) -> "Reading":
         """How to read the files of a source."""
@@ -55,6 +60,9 @@ class Reading:
             columns={str(k): v for k, v in source.columns.items()},
             needed=needed,
             source=source.name,
+            format=source.format or ("csv" if source.skip_lines else None),  # what is skipped may be anything
+            delimiter=source.delimiter,
+            skip_lines=source.skip_lines,
         )
 
     @property

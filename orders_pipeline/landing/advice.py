@@ -48,6 +48,7 @@ _EXTENDED_JSON: Final = re.compile(r'"\$(?:oid|date|number[A-Z]\w*)"')
 class Unreadable:
     """The rows of a file that cannot be read, counted by reason, and the first few of each."""
 
+    delimiter: str | None = None  # as the source declares it
     rows: int = 0
     width: int = 0  # how many fields a row has to have
     reasons: Counter[str] = field(default_factory=Counter)
@@ -73,7 +74,8 @@ class Unreadable:
         """What was found, and what to do. `place`: what a row number refers to, `line` or `row`."""
         reason, count = self.reasons.most_common(1)[0]
         examples = self.examples[reason]
-        shown = ", ".join(f"{place} {number}{_value(reason, text, self.width)}" for number, text in examples)
+        values = [(number, _value(reason, text, self.width, self.delimiter)) for number, text in examples]
+        shown = ", ".join(f"{place} {number}{value}" for number, value in values)
         advice = _advice(reason, [text for _, text in examples]) or "Correct the file and upload it again."
         return (
             f"{self.count} of {self.rows} rows cannot be read, so the file as a whole seems to be wrong. Most often"
@@ -81,19 +83,19 @@ class Unreadable:
         )
 
 
-def _value(reason: str, text: str, width: int) -> str:
+def _value(reason: str, text: str, width: int, delimiter: str | None) -> str:
     if reason == "field_count":
-        return f" ({_fields(text, width)} fields instead of {width})"
+        return f" ({_fields(text, width, delimiter)} fields instead of {width})"
     if reason not in _SHOWN:
         return ""
     value = text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
     return f" ({_SHOWN[reason]} '{printable(value)}')"
 
 
-def _fields(text: str, width: int) -> int:
+def _fields(text: str, width: int, declared: str | None) -> int:
     """How many fields a row has. If several delimiters split it, the count closest to `width` is used."""
     counts = []
-    for delimiter in ",;\t|":
+    for delimiter in declared or ",;\t|":
         try:
             counts += [len(row) for row in csv_reader([text], delimiter)]
         except csv.Error:

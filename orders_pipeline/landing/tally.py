@@ -27,7 +27,7 @@ class Tally:
 
     def __init__(self, source: Source) -> None:
         self.rows = 0
-        self.unreadable = Unreadable()
+        self.unreadable = Unreadable(source.delimiter)
         self.deletions = Deletions(source)
         self._source = source
         self._clean_rows = self._void_rows = self._merged_rows = self._blank_rows = 0

@@ -26,8 +26,10 @@ Values = Mapping[str, tuple[str, ...]]  # by column, values of it
 
 # What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
 # again, from the raw object; nothing, since no row reads differently.
-_BYTES: Final = ("columns",)
+_BYTES: Final = ("columns", "format", "delimiter", "skip_lines")
 _ROWS: Final = ("keep", "drop", "deletes", "currency", "currency_column", "lines")
+_OF_FILES: Final = ("format", "delimiter", "skip_lines")  # nothing else is read by them
+_OF_FORMATS: Final = {"delimiter": ("csv",), "skip_lines": ("csv",)}
 _MESSAGES: Final = {  # where pydantic's own would not help the author of a TOML file
     "extra_forbidden": "there is no such field",
     "tuple_type": "write a list of texts like ['paid', 'refunded']",
@@ -52,6 +54,12 @@ def _filled(text: str) -> str:
 def _iso_currency(text: str) -> str:
     if not re.fullmatch("[A-Z]{3}", text):
         raise ValueError(f"{text!r} is no currency code like 'EUR'")
+    return text
+
+
+def _one_character(text: str) -> str:
+    if len(text) != 1 or text in '"\r\n\0' or (text.isascii() and text.isalnum()):
+        raise ValueError(f"{text!r} is no delimiter like ';': one character, no letter, digit, quote or line end")
     return text
 
 
@@ -118,6 +126,9 @@ class Source(BaseModel):
     keys: Text | None = None  # a pattern of whole keys
     table: Text | None = None  # ORDERS_SOURCE_TABLE
     columns: Annotated[Mapping[OrderColumn, Text], AfterValidator(_one_column_each)] = {}
+    format: Literal["csv", "json", "parquet"] | None = None  # None: the bytes decide
+    delimiter: Annotated[str, AfterValidator(_one_character)] | None = None  # of CSV; None: the header shows it
+    skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0  # lines of a CSV file before the header
     keep: Conditions = {}  # rows with another value are dropped
     drop: Conditions = {}  # rows with one of these values are dropped
     deletes: Conditions = {}  # rows with one of these values delete their order
@@ -186,10 +197,14 @@ class Sources:
         of_keys = [source for source in self.declared if source.keys is not None]
         return sorted(of_keys, key=lambda source: -patterns.literals(source.keys or ""))
 
-    @property
+    @cached_property
     def of_table(self) -> Source:
-        """The source of the source table."""
-        return next((source for source in self.declared if source.table is not None), self.undeclared)
+        """The source of the source table, without what concerns files alone."""
+        source = next((source for source in self.declared if source.table is not None), self.undeclared)
+        plain = {name: getattr(PLAIN, name) for name in _OF_FILES}
+        return Source.model_construct(
+            source.model_fields_set, **{name: plain.get(name, value) for name, value in source}
+        )
 
     def of_key(self, key: str) -> Source:
         """The source of an object of the landing zone."""
@@ -242,6 +257,8 @@ def parse(toml: str) -> Sources:
             problems += [f"{named} {problem}" for problem in _problems(error, {} if table is defaults else defaults)]
     if not problems:
         undeclared, *declared = sources
+        for source, fields in zip(sources, own, strict=True):
+            problems += _of_another_format(source, fields)
         problems += _conflicts(declared, own[1:])
     if problems:
         raise SourcesError(f"The declaration cannot be used: {'; '.join(dict.fromkeys(problems))}.")
@@ -263,6 +280,14 @@ def _problems(error: ValidationError, inherited: Mapping[str, Any]) -> Iterator[
             yield f"{place}: {message.removeprefix('Value error, ')}"
 
 
+def _of_another_format(source: Source, own: Collection[str]) -> Iterator[str]:
+    """The fields that a source has itself, and that say nothing about files of its format."""
+    named = source.name if source.name == "[defaults]" else f"source {source.name!r}"
+    for name, formats in _OF_FORMATS.items():
+        if name in own and source.format is not None and source.format not in formats:
+            yield f"{named} {name}: it says nothing about files with format = {source.format!r}"
+
+
 def _conflicts(declared: Sequence[Source], own: Sequence[Collection[str]]) -> Iterator[str]:
     """What does not fit together. `own`: the fields that each source has itself, not from `[defaults]`."""
     names = [source.name for source in declared]
@@ -275,6 +300,8 @@ def _conflicts(declared: Sequence[Source], own: Sequence[Collection[str]]) -> It
             yield f"source {source.name!r} currency_column: {source.currency_column!r} is another column of the order"
         if "frozen_after" in fields and source.table is None:
             yield f"source {source.name!r} frozen_after: only a source with a table can have it"
+        if source.table is not None and (of_files := [name for name in _OF_FILES if name in fields]):
+            yield f"source {source.name!r} {of_files[0]}: only a source with keys can have it"
         kept = {name.strip().casefold() for name in source.keep}
         if both := [name for name in source.drop if name.strip().casefold() in kept]:
             inherited = "" if {"keep", "drop"} <= {*fields} else ", one of them in [defaults]"

@@ -96,13 +96,22 @@ def test_the_commonest_reason_is_the_one_that_is_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (f"Orders report\nGenerated: 2026-03-06\n\n{HEADER}{ROW}", "in line 4. Remove the lines before it"),
-        (f"# exported by shop 1.2\n{HEADER}{ROW}", "in line 2. Remove the lines before it"),
-        (f"Report,,,\n,,,\n{HEADER}{ROW}", "in line 3. Remove the lines before it"),
-        (f"Orders; all of them\n{HEADER.replace(',', ';')}", "in line 2. Remove the lines before it"),
+        (
+            f"Orders report\nGenerated: 2026-03-06\n\n{HEADER}{ROW}",
+            "in line 4. Remove the lines before it and upload the file again, or declare `skip_lines = 3`",
+        ),
+        (f"# exported by shop 1.2\n{HEADER}{ROW}", "or declare `skip_lines = 1` for its source (docs/sources.md)."),
+        (f"Report,,,\n,,,\n{HEADER}{ROW}", "or declare `skip_lines = 2`"),
+        (
+            f"Orders; all of them\n{HEADER.replace(',', ';')}",
+            "or declare `skip_lines = 1` for its source (docs/sources.md).",
+        ),
         (",,,\nNumber,Buyer,Total Price,Sale Date\n1,u1,$12.34,Mar-05-26\n", "in line 2, with other names. Rename"),
         ('"Sales Number","Buyer Name","Total"\n"1","u1","$12.34"\n', "in line 1, with other names. Rename"),
-        ("Export\nNumber,Buyer,Total Price\n1,u1,$12.34\n", "in line 2, with other names. Remove the lines before it."),
+        (
+            "Export\nNumber,Buyer,Total Price\n1,u1,$12.34\n",
+            "or declare `skip_lines = 1` for its source (docs/sources.md). Rename the columns",
+        ),
         ("1,zelda,1.50,2026-03-04\n2,zelda,1.50,2026-03-04\n", "is the header missing? Put the names"),
     ],
 )

@@ -102,6 +102,20 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         (f"{SOURCE}max_reject_share = 0.01", ["'acme'", "max_reject_share", "'1%'"]),
         (f'{SOURCE}max_reject_share = "200%"', ["'acme'", "max_reject_share"]),
         (f'{SOURCE}frozen_after = "60d"', ["'acme'", "frozen_after", "table"]),
+        (f'{SOURCE}format = "xlsx"', ["'acme'", "format", "'csv', 'json' or 'parquet'"]),
+        (f'{SOURCE}delimiter = ""', ["'acme'", "delimiter", "'' is no delimiter"]),
+        (f'{SOURCE}delimiter = ";;"', ["'acme'", "delimiter", "';;' is no delimiter", "one character"]),
+        (f'{SOURCE}delimiter = "\\""', ["'acme'", "delimiter", "quote"]),
+        (f'{SOURCE}delimiter = "\\n"', ["'acme'", "delimiter", "line end"]),
+        (f'{SOURCE}delimiter = "1"', ["'acme'", "delimiter", "'1'"]),
+        (f"{SOURCE}skip_lines = -1", ["'acme'", "skip_lines"]),
+        (f"{SOURCE}skip_lines = 1001", ["'acme'", "skip_lines", "1000"]),
+        (f'{SOURCE}skip_lines = "2"', ["'acme'", "skip_lines", "integer"]),
+        (f'{SOURCE}format = "json"\ndelimiter = ";"', ["'acme' delimiter: it says nothing", "'json'"]),
+        (f'{SOURCE}format = "parquet"\nskip_lines = 1', ["'acme' skip_lines: it says nothing", "'parquet'"]),
+        (f'[defaults]\nformat = "json"\n{SOURCE}skip_lines = 1', ["'acme' skip_lines: it says nothing"]),
+        ('[defaults]\nformat = "json"\ndelimiter = ";"', ["[defaults] delimiter: it says nothing"]),
+        ('[[source]]\nname = "shop"\ntable = "orders"\nskip_lines = 1', ["'shop' skip_lines: only a source with keys"]),
         (f'{SOURCE}ignore = "*.tmp"', ["'acme'", "ignore", "list of texts"]),
         (f"{SOURCE}{SOURCE}", ["'acme'", "twice"]),
         ('[defaults]\nkeys = "a*"', ["[defaults] keys"]),
@@ -141,3 +155,19 @@ def test_what_defaults_say_is_no_conflict_of_a_source_that_does_not_say_it() -> 
 
 def test_patterns_that_share_no_key_may_be_equally_exact() -> None:
     assert len(parse('[[source]]\nname = "a"\nkeys = "x/*"\n[[source]]\nname = "b"\nkeys = "y/*"').declared) == 2
+
+
+def test_how_files_are_written_does_not_concern_the_table() -> None:
+    of_files = 'delimiter = ";"\nskip_lines = 2'
+    sources = parse(f'[defaults]\n{of_files}\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n')
+
+    assert sources.of_table == parse('[defaults]\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n').of_table
+    assert sources.of_table.bytes_hash is None
+    assert sources.of_table.declares_lines
+    assert parse(f"[defaults]\n{of_files}").of_table == PLAIN
+
+
+def test_a_default_that_says_nothing_about_the_format_of_a_source_is_no_problem() -> None:
+    (source,) = parse(f'[defaults]\ndelimiter = ";"\n{SOURCE}format = "json"').declared
+
+    assert source.format == "json"
