@@ -78,7 +78,7 @@ NO_AMOUNT: Final = "amount_missing"
 REASONS: Final = {
     "field_count": "the row has more or fewer fields than the header, or a JSON object more than 1,000 fields or a"
     " name of more than 500 characters",
-    "not_utf8": "the row has bytes that are not UTF-8",
+    "not_utf8": "the row has bytes that are not UTF-8, or none of the encoding that its source declares",
     "json_unreadable": "the line is not valid JSON",
     "not_an_object": "the line is JSON, but not an object",
     "key_twice": "the JSON object has a key twice, or two keys for one column of an order",
@@ -122,6 +122,7 @@ QUARANTINES: Final = {
     "csv_unreadable": "quotes are not closed, or something follows a closing quote",
     "delimiter_unclear": "the header can be read with more than one delimiter",
     "encoding_not_utf8": "the header is not UTF-8, or the file is UTF-16 or UTF-32",
+    "encoding_other": "its header or its byte order mark is of another encoding than its source declares",
     "expands_too_far": "it expands beyond ORDERS_MAX_EXPANDED_BYTES or ORDERS_MAX_EXPANSION_RATIO",
     "field_too_long": "a value is longer than ORDERS_MAX_FIELD_CHARS",
     "file_too_large": "it is larger than ORDERS_MAX_FILE_BYTES; it was not downloaded",

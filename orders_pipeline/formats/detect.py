@@ -12,7 +12,8 @@ from orders_pipeline.formats.delimited import read_csv
 from orders_pipeline.formats.json_files import has_a_row_a_line, read_json
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.formats.parquet import read_parquet
-from orders_pipeline.formats.unsupported import name_foreign, refuse_utf16
+from orders_pipeline.formats.transcode import to_utf8
+from orders_pipeline.formats.unsupported import name_foreign
 
 _Reader = Callable[[Path, Reading], Iterator[pl.DataFrame]]
 _READERS: Final[Mapping[str, _Reader]] = {"csv": read_csv, "json": read_json, "parquet": read_parquet}
@@ -24,7 +25,8 @@ _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFrame]:
     """The rows of a file, in batches; at least one batch, perhaps an empty one, so that its columns are known.
 
-    A compressed file is replaced by its contents. Memory is bounded by `reading`, whatever the file holds.
+    A compressed file is replaced by its contents, and text in another encoding by UTF-8. Memory is bounded by
+    `reading`, whatever the file holds.
 
     Raises:
         QuarantineError: the file cannot be read as orders, perhaps only after some batches.
@@ -32,12 +34,12 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
     """
     reading = reading or Reading()
     expand(path, reading)
-    with path.open("rb") as file:
-        start = file.read(512)
+    start = _start(path)
     if not start:
         raise EmptyFileError("The file is empty: it has no header.")
-    refuse_utf16(start)
-    found = _format(start)
+    if not start.startswith(_PARQUET):
+        to_utf8(path, reading)
+    found = _format(_start(path))
     declared = reading.format or found
     rows = 0
     try:
@@ -51,7 +53,7 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
     except QuarantineError as error:
         if rows:
             raise
-        named = name_foreign(start, error)
+        named = name_foreign(start, error, reading)
         if named is error and found != declared and error.code != "format_other":
             named = QuarantineError("format_other", f"{_begins_as(found, declared, reading)}: {error}")
         raise named from error
@@ -60,13 +62,16 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
 def place_of_rows(path: Path, reading: Reading | None = None) -> str:
     """What the row numbers of a file refer to, for messages: `line`, or `row` if rows are not lines. Reads a JSON file
     again."""
-    with path.open("rb") as file:
-        start = file.read(512)
-    reading = reading or Reading()
+    reading, start = reading or Reading(), _start(path)
     declared = reading.format or _format(start)
     if declared == "json" and not start.lstrip(_BLANK).startswith(b"["):
         return "line" if has_a_row_a_line(path, reading) else "row"
     return "line" if declared == "csv" else "row"
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(512)
 
 
 def _format(start: bytes) -> str:

@@ -13,6 +13,7 @@ from orders_pipeline.errors import QuarantineError
 from orders_pipeline.formats.columns import column_names, missing_columns, other_names, required
 from orders_pipeline.formats.encodings import Lines, csv_reader, open_text, printable
 from orders_pipeline.formats.options import MOST_COLUMNS, Reading
+from orders_pipeline.formats.transcode import refusal
 from orders_pipeline.schema import REQUIRED_COLUMNS
 
 MOST_BLANK_LINES: Final = 2_000_000  # a sheet of Excel has 1,048,576 rows, and may be exported with all of them
@@ -45,7 +46,7 @@ def read_header(path: Path, reading: Reading) -> Header:
     with open_text(path) as text:
         number, size, header, found = _first_row(Lines(text, reading), reading)
     if printable(header) != header:
-        raise QuarantineError("encoding_not_utf8", "The header is not UTF-8. Save the file as UTF-8.")
+        raise refusal(f"The header is not {reading.encoding.upper()}", reading)
     if len(fitting := _fitting(found, reading)) > 1:
         raise QuarantineError(
             "delimiter_unclear",

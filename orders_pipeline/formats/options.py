@@ -33,7 +33,7 @@ class Reading:
     `columns`: the declared name of an order's column. It replaces the column's own name, and there are no aliases then.
     `needed`: other columns that a file must have, since its source declares what their values mean.
     `source`: the name of the source, for messages.
-    `format`: csv, json or parquet; None: the bytes decide.
+    `format`: csv, json or parquet; None: the bytes decide. `encoding`: of text, by Python's name.
     `delimiter`: of a CSV file; None: the header shows it. `skip_lines`: lines of such a file before its header.
     """
 
@@ -47,6 +47,7 @@ class Reading:
     needed: tuple[str, ...] = ()
     source: str = ""
     format: str | None = None
+    encoding: str = "utf-8"
     delimiter: str | None = None
     skip_lines: int = 0
 
@@ -61,6 +62,7 @@ class Reading:
             needed=needed,
             source=source.name,
             format=source.format or ("csv" if source.skip_lines else None),  # what is skipped may be anything
+            encoding=source.encoding,
             delimiter=source.delimiter,
             skip_lines=source.skip_lines,
         )

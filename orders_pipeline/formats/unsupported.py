@@ -3,6 +3,8 @@
 from typing import Final
 
 from orders_pipeline.errors import QuarantineError
+from orders_pipeline.formats.options import Reading
+from orders_pipeline.formats.transcode import is_read_as, refusal, unmarked_utf16
 
 _EXPORT: Final = "Export the orders as CSV, JSON lines or Parquet"
 _COMPRESS: Final = "Upload the file plain, or compressed with gzip or zstd"
@@ -35,20 +37,9 @@ _MARKUP: Final = (
     (b"<?xml", "an XML file"),
     (b"<", "XML or HTML"),
 )
-_UTF16: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
-def refuse_utf16(start: bytes) -> None:
-    """Refuse a UTF-16 or UTF-32 file by its first bytes.
-
-    Raises:
-        QuarantineError: they begin with a byte order mark of one of these.
-    """
-    if start.startswith(_UTF16):
-        raise QuarantineError("encoding_not_utf8", "The file is UTF-16 or UTF-32. Save it as UTF-8.")
-
-
-def name_foreign(start: bytes, error: QuarantineError) -> QuarantineError:
+def name_foreign(start: bytes, error: QuarantineError, reading: Reading) -> QuarantineError:
     """A better error for a file of another format, with what it seems to be; else the error itself."""
     is_binary = any(byte < 9 or byte > 0x7F for byte in start)  # a header may begin with ORC, too
     for signature, kind, advice in _SIGNATURES:
@@ -60,6 +51,6 @@ def name_foreign(start: bytes, error: QuarantineError) -> QuarantineError:
     for signature, kind in _MARKUP:
         if text.startswith(signature):
             return QuarantineError("format_unsupported", f"The file seems to be {kind}. {_EXPORT}.")
-    if len(start) >= 8 and (not any(start[1:64:2]) or not any(start[0:64:2])):
-        return QuarantineError("encoding_not_utf8", "The file seems to be UTF-16. Save it as UTF-8.")
+    if (utf16 := unmarked_utf16(start)) and not is_read_as(utf16, reading):
+        return refusal(f"The file seems to be {utf16.upper()}", reading)
     return error

@@ -41,6 +41,7 @@ _KINDS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
 _DAY_FIRST: Final = "The dates are written day first. Write 2026-03-31 for 31.03.2026."
 _MONTH_FIRST: Final = "The dates are written month first. Write 2026-03-31 for 03/31/2026."
 _EITHER_FIRST: Final = "The dates are written day first or month first, and nothing shows which. Write 2026-03-05."
+_NOT_UTF8: Final = "Save the file as UTF-8, or declare its `encoding` for its source (docs/sources.md)."
 _EXTENDED_JSON: Final = re.compile(r'"\$(?:oid|date|number[A-Z]\w*)"')
 
 
@@ -107,6 +108,8 @@ def _advice(reason: str, texts: Sequence[str]) -> str | None:
     """What to do about values of a known kind; None: the kind is unknown."""
     if reason == "nested_value" and all(map(_EXTENDED_JSON.search, texts)):
         return f"{MONGO[0].upper()}{MONGO[1:]}"
+    if reason == "not_utf8":
+        return _NOT_UTF8
     values = [text.strip() for text in texts]
     for pattern, advice in _KINDS.get(reason, ()):
         if all(re.fullmatch(pattern, value) for value in values):

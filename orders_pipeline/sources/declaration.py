@@ -4,6 +4,7 @@ A declaration is no guess: what it does not say keeps its plain meaning. `Source
 that no one declared.
 """
 
+import codecs
 import hashlib
 import json
 import re
@@ -26,16 +27,17 @@ Values = Mapping[str, tuple[str, ...]]  # by column, values of it
 
 # What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
 # again, from the raw object; nothing, since no row reads differently.
-_BYTES: Final = ("columns", "format", "delimiter", "skip_lines")
+_BYTES: Final = ("columns", "format", "encoding", "delimiter", "skip_lines")
 _ROWS: Final = ("keep", "drop", "deletes", "currency", "currency_column", "lines")
-_OF_FILES: Final = ("format", "delimiter", "skip_lines")  # nothing else is read by them
-_OF_FORMATS: Final = {"delimiter": ("csv",), "skip_lines": ("csv",)}
+_OF_FILES: Final = ("format", "encoding", "delimiter", "skip_lines")  # nothing else is read by them
+_OF_FORMATS: Final = {"encoding": ("csv", "json"), "delimiter": ("csv",), "skip_lines": ("csv",)}
 _MESSAGES: Final = {  # where pydantic's own would not help the author of a TOML file
     "extra_forbidden": "there is no such field",
     "tuple_type": "write a list of texts like ['paid', 'refunded']",
     "dict_type": "write a table like { Status = ['paid'] }",
     "string_type": "write a text in quotes",
 }
+_NO_FILES: Final = ("charmap", "idna", "punycode", "raw-unicode-escape", "unicode-escape")  # encodings of no files
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -55,6 +57,18 @@ def _iso_currency(text: str) -> str:
     if not re.fullmatch("[A-Z]{3}", text):
         raise ValueError(f"{text!r} is no currency code like 'EUR'")
     return text
+
+
+def _text_encoding(written: str) -> str:
+    """Python's own name of an encoding, so that each has one name. A byte order mark is accepted in any of Unicode."""
+    try:
+        codec = codecs.lookup(written)
+        "a".encode(written)  # refuses what encodes no text
+    except (LookupError, ValueError) as error:
+        raise ValueError(f"{written!r} is no encoding that Python has, like 'cp1252' or 'utf-16'") from error
+    if codec.name in _NO_FILES or codec.incrementaldecoder is None:
+        raise ValueError(f"{written!r} is no encoding of files")
+    return codec.name.removesuffix("-sig")
 
 
 def _one_character(text: str) -> str:
@@ -127,6 +141,7 @@ class Source(BaseModel):
     table: Text | None = None  # ORDERS_SOURCE_TABLE
     columns: Annotated[Mapping[OrderColumn, Text], AfterValidator(_one_column_each)] = {}
     format: Literal["csv", "json", "parquet"] | None = None  # None: the bytes decide
+    encoding: Annotated[str, AfterValidator(_text_encoding)] = "utf-8"
     delimiter: Annotated[str, AfterValidator(_one_character)] | None = None  # of CSV; None: the header shows it
     skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0  # lines of a CSV file before the header
     keep: Conditions = {}  # rows with another value are dropped

@@ -103,6 +103,15 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         (f'{SOURCE}max_reject_share = "200%"', ["'acme'", "max_reject_share"]),
         (f'{SOURCE}frozen_after = "60d"', ["'acme'", "frozen_after", "table"]),
         (f'{SOURCE}format = "xlsx"', ["'acme'", "format", "'csv', 'json' or 'parquet'"]),
+        (f'{SOURCE}encoding = "windows"', ["'acme'", "encoding", "'windows' is no encoding that Python has"]),
+        (f'{SOURCE}encoding = "hex"', ["'acme'", "encoding", "'hex'"]),
+        (f'{SOURCE}encoding = "undefined"', ["'acme'", "encoding", "'undefined'"]),
+        (f'{SOURCE}encoding = "idna"', ["'acme'", "encoding", "'idna' is no encoding of files"]),
+        (f'{SOURCE}encoding = "unicode_escape"', ["'acme'", "encoding", "no encoding of files"]),
+        (f'{SOURCE}encoding = "a\\u0000b"', ["'acme'", "encoding", "no encoding"]),
+        (f'{SOURCE}encoding = "ü \\" "', ["'acme'", "encoding", "no encoding"]),
+        (f'{SOURCE}encoding = ""', ["'acme'", "encoding", "'' is no encoding"]),
+        (f'{SOURCE}format = "parquet"\nencoding = "cp1252"', ["'acme' encoding: it says nothing", "'parquet'"]),
         (f'{SOURCE}delimiter = ""', ["'acme'", "delimiter", "'' is no delimiter"]),
         (f'{SOURCE}delimiter = ";;"', ["'acme'", "delimiter", "';;' is no delimiter", "one character"]),
         (f'{SOURCE}delimiter = "\\""', ["'acme'", "delimiter", "quote"]),
@@ -158,7 +167,7 @@ def test_patterns_that_share_no_key_may_be_equally_exact() -> None:
 
 
 def test_how_files_are_written_does_not_concern_the_table() -> None:
-    of_files = 'delimiter = ";"\nskip_lines = 2'
+    of_files = 'delimiter = ";"\nskip_lines = 2\nencoding = "utf-16"\nformat = "csv"'
     sources = parse(f'[defaults]\n{of_files}\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n')
 
     assert sources.of_table == parse('[defaults]\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n').of_table
@@ -171,3 +180,9 @@ def test_a_default_that_says_nothing_about_the_format_of_a_source_is_no_problem(
     (source,) = parse(f'[defaults]\ndelimiter = ";"\n{SOURCE}format = "json"').declared
 
     assert source.format == "json"
+
+
+@pytest.mark.parametrize("names", [("UTF8", "utf-8-sig", "u8"), ("windows-1252", "cp1252"), ("Latin1", "ISO-8859-1")])
+def test_an_encoding_has_one_name(names: tuple[str, ...]) -> None:
+    assert len({Source(encoding=name).bytes_hash for name in names}) == 1
+    assert (Source(encoding=names[0]).bytes_hash is None) == (names[0] == "UTF8")
