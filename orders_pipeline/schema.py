@@ -132,7 +132,7 @@ QUARANTINES: Final = {
     "gave_up": "it failed every time for a reason that its bytes do not explain",
     "header_unreadable": "the quotes of the header do not match, or a column's name is far too long",
     "json_truncated": "the last line ends in the middle of a JSON object",
-    "json_unreadable": "it begins as JSON, and is neither one object a line nor an array",
+    "json_unreadable": "it is neither one object a line nor an array, or has no array where its source declares it",
     "lost": "its object is missing from the lake, and the file cannot be read from S3 again; days that depend on it"
     " keep their last published values",
     "mostly_unreadable": "more than half of its rows, of at least 20, cannot be read",

@@ -1,4 +1,5 @@
-"""JSON: one object a line, a sequence of objects, or one array of objects, bare or under a single key."""
+"""JSON: one object a line, a sequence of objects, or one array of objects: bare, under a single key, or where its
+source declares it."""
 
 import json
 import re
@@ -53,6 +54,8 @@ def _laid_out(path: Path, reading: Reading) -> tuple[_Layout, list[str]]:
     Raises:
         QuarantineError: the layout is unknown, or none of its objects is an order.
     """
+    if reading.json_records:
+        return _records, _keys(path, reading, _records)
     with open_text(path) as text:
         head = text.read(_HEAD).lstrip("\ufeff \t\r\n")
     if head.startswith("["):
@@ -105,6 +108,8 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
             keys.update(dict.fromkeys(fields))
             if len(keys) > MOST_COLUMNS:
                 break  # refused later, like a header
+    if is_empty and layout in (_lines, _sequence):
+        raise QuarantineError("json_unreadable", "The file is blank.")
     if is_empty:
         return list(dict.fromkeys([*REQUIRED_COLUMNS, *reading.columns, *reading.needed]))
     if not has_object:
@@ -112,7 +117,7 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
             "json_unreadable", "No line of the file is JSON by itself: write one object a line (jq -c), or an array."
         )
     missing = missing_columns(list(keys), reading)
-    if first and (missing or not has_row) and (kind := recognize(first)):
+    if first and (missing or not has_row) and (kind := recognize(first, is_inner=reading.json_records is not None)):
         if missing:
             raise QuarantineError("column_missing", f"No column {', '.join(missing)}: {kind}")
         raise QuarantineError("format_unsupported", f"No row of the file can be read: {kind}")
@@ -132,6 +137,11 @@ def _array(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[Json
 def _wrapped(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[JsonRow]]:
     elements = Elements(text, reading)
     return elements, elements.wrapped()
+
+
+def _records(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[JsonRow]]:
+    elements = Elements(text, reading)
+    return elements, elements.records(reading.json_records or "")
 
 
 def _sequence(text: TextIOWrapper, reading: Reading) -> tuple[Source, Iterator[JsonRow]]:

@@ -35,6 +35,7 @@ class Reading:
     `source`: the name of the source, for messages.
     `format`: csv, json or parquet; None: the bytes decide. `encoding`: of text, by Python's name.
     `delimiter`: of a CSV file; None: the header shows it. `skip_lines`: lines of such a file before its header.
+    `json_records`: the keys above the array of orders in a JSON file, with dots between them.
     """
 
     file_bytes: int = 2 << 30
@@ -50,6 +51,7 @@ class Reading:
     encoding: str = "utf-8"
     delimiter: str | None = None
     skip_lines: int = 0
+    json_records: str | None = None
 
     def of_source(self, source: Source) -> "Reading":
         """How to read the files of a source."""
@@ -61,10 +63,11 @@ class Reading:
             columns={str(k): v for k, v in source.columns.items()},
             needed=needed,
             source=source.name,
-            format=source.format or ("csv" if source.skip_lines else None),  # what is skipped may be anything
+            format=source.declared_format,
             encoding=source.encoding,
             delimiter=source.delimiter,
             skip_lines=source.skip_lines,
+            json_records=source.json_records,
         )
 
     @property

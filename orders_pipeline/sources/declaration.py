@@ -27,10 +27,15 @@ Values = Mapping[str, tuple[str, ...]]  # by column, values of it
 
 # What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
 # again, from the raw object; nothing, since no row reads differently.
-_BYTES: Final = ("columns", "format", "encoding", "delimiter", "skip_lines")
+_BYTES: Final = ("columns", "format", "encoding", "delimiter", "skip_lines", "json_records")
 _ROWS: Final = ("keep", "drop", "deletes", "currency", "currency_column", "lines")
-_OF_FILES: Final = ("format", "encoding", "delimiter", "skip_lines")  # nothing else is read by them
-_OF_FORMATS: Final = {"encoding": ("csv", "json"), "delimiter": ("csv",), "skip_lines": ("csv",)}
+_OF_FILES: Final = ("format", "encoding", "delimiter", "skip_lines", "json_records")  # nothing else is read by them
+_OF_FORMATS: Final = {
+    "encoding": ("csv", "json"),
+    "delimiter": ("csv",),
+    "skip_lines": ("csv",),
+    "json_records": ("json",),
+}
 _MESSAGES: Final = {  # where pydantic's own would not help the author of a TOML file
     "extra_forbidden": "there is no such field",
     "tuple_type": "write a list of texts like ['paid', 'refunded']",
@@ -74,6 +79,12 @@ def _text_encoding(written: str) -> str:
 def _one_character(text: str) -> str:
     if len(text) != 1 or text in '"\r\n\0' or (text.isascii() and text.isalnum()):
         raise ValueError(f"{text!r} is no delimiter like ';': one character, no letter, digit, quote or line end")
+    return text
+
+
+def _path(text: str) -> str:
+    if not all(text.split(".")):
+        raise ValueError(f"{text!r} is no path of keys like 'data.orders'")
     return text
 
 
@@ -144,6 +155,7 @@ class Source(BaseModel):
     encoding: Annotated[str, AfterValidator(_text_encoding)] = "utf-8"
     delimiter: Annotated[str, AfterValidator(_one_character)] | None = None  # of CSV; None: the header shows it
     skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0  # lines of a CSV file before the header
+    json_records: Annotated[str, AfterValidator(_path)] | None = None  # the keys above the array of orders in JSON
     keep: Conditions = {}  # rows with another value are dropped
     drop: Conditions = {}  # rows with one of these values are dropped
     deletes: Conditions = {}  # rows with one of these values delete their order
@@ -177,6 +189,11 @@ class Source(BaseModel):
             ValueError: the fields are none that this release knows.
         """
         return cls.model_validate(dict(fields))
+
+    @property
+    def declared_format(self) -> str | None:
+        """The format of its files. Lines to skip may be anything, so a file that has some is CSV."""
+        return self.format or ("csv" if self.skip_lines else None)
 
     @property
     def declares_lines(self) -> bool:
@@ -299,8 +316,8 @@ def _of_another_format(source: Source, own: Collection[str]) -> Iterator[str]:
     """The fields that a source has itself, and that say nothing about files of its format."""
     named = source.name if source.name == "[defaults]" else f"source {source.name!r}"
     for name, formats in _OF_FORMATS.items():
-        if name in own and source.format is not None and source.format not in formats:
-            yield f"{named} {name}: it says nothing about files with format = {source.format!r}"
+        if name in own and source.declared_format not in (None, *formats):
+            yield f"{named} {name}: it says nothing about {source.declared_format} files, and it has no others"
 
 
 def _conflicts(declared: Sequence[Source], own: Sequence[Collection[str]]) -> Iterator[str]:

@@ -138,6 +138,7 @@ def test_an_array_that_lies_deeper_is_named_with_the_way_out(
 
     assert message.startswith("column_missing: No column order_id, customer_id, amount, order_date: ")
     assert f"jq -c '{path}[]'" in message
+    assert f'`json_records = "{path[1:].replace(chr(34), "")}"`' in message
 
 
 def test_lines_of_arrays_and_empty_ones_are_refused(tmp_path: Path) -> None:

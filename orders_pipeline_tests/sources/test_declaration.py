@@ -111,7 +111,7 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         (f'{SOURCE}encoding = "a\\u0000b"', ["'acme'", "encoding", "no encoding"]),
         (f'{SOURCE}encoding = "ü \\" "', ["'acme'", "encoding", "no encoding"]),
         (f'{SOURCE}encoding = ""', ["'acme'", "encoding", "'' is no encoding"]),
-        (f'{SOURCE}format = "parquet"\nencoding = "cp1252"', ["'acme' encoding: it says nothing", "'parquet'"]),
+        (f'{SOURCE}format = "parquet"\nencoding = "cp1252"', ["'acme' encoding: it says nothing about parquet files"]),
         (f'{SOURCE}delimiter = ""', ["'acme'", "delimiter", "'' is no delimiter"]),
         (f'{SOURCE}delimiter = ";;"', ["'acme'", "delimiter", "';;' is no delimiter", "one character"]),
         (f'{SOURCE}delimiter = "\\""', ["'acme'", "delimiter", "quote"]),
@@ -120,8 +120,13 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         (f"{SOURCE}skip_lines = -1", ["'acme'", "skip_lines"]),
         (f"{SOURCE}skip_lines = 1001", ["'acme'", "skip_lines", "1000"]),
         (f'{SOURCE}skip_lines = "2"', ["'acme'", "skip_lines", "integer"]),
-        (f'{SOURCE}format = "json"\ndelimiter = ";"', ["'acme' delimiter: it says nothing", "'json'"]),
-        (f'{SOURCE}format = "parquet"\nskip_lines = 1', ["'acme' skip_lines: it says nothing", "'parquet'"]),
+        (f'{SOURCE}format = "json"\ndelimiter = ";"', ["'acme' delimiter: it says nothing about json files"]),
+        (f'{SOURCE}format = "parquet"\nskip_lines = 1', ["'acme' skip_lines: it says nothing about parquet files"]),
+        (f'{SOURCE}json_records = "a..b"', ["'acme'", "json_records", "'a..b' is no path of keys like 'data.orders'"]),
+        (f'{SOURCE}json_records = ""', ["'acme'", "json_records", "no path"]),
+        (f'{SOURCE}json_records = ".orders[]"', ["'acme'", "json_records", "no path"]),
+        (f'{SOURCE}format = "csv"\njson_records = "a"', ["'acme' json_records: it says nothing about csv files"]),
+        (f'{SOURCE}skip_lines = 1\njson_records = "a"', ["'acme' json_records: it says nothing about csv files"]),
         (f'[defaults]\nformat = "json"\n{SOURCE}skip_lines = 1', ["'acme' skip_lines: it says nothing"]),
         ('[defaults]\nformat = "json"\ndelimiter = ";"', ["[defaults] delimiter: it says nothing"]),
         ('[[source]]\nname = "shop"\ntable = "orders"\nskip_lines = 1', ["'shop' skip_lines: only a source with keys"]),
@@ -167,7 +172,7 @@ def test_patterns_that_share_no_key_may_be_equally_exact() -> None:
 
 
 def test_how_files_are_written_does_not_concern_the_table() -> None:
-    of_files = 'delimiter = ";"\nskip_lines = 2\nencoding = "utf-16"\nformat = "csv"'
+    of_files = 'delimiter = ";"\nencoding = "utf-16"\njson_records = "a"'
     sources = parse(f'[defaults]\n{of_files}\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n')
 
     assert sources.of_table == parse('[defaults]\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n').of_table
