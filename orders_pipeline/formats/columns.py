@@ -15,7 +15,7 @@ _SHOWN: Final = 60  # characters of a name in a message
 
 def own_column(written: str) -> str | None:
     """The column of an order with exactly this name, in any case; None: there is none."""
-    name = _bare(written).casefold()
+    name = bare(written).casefold()
     return name if name in ORDER_COLUMNS else None
 
 
@@ -23,11 +23,11 @@ def order_columns(header: Sequence[str], reading: Reading) -> list[str | None]:
     """The column of an order that each name of a header stands for; None: it stands for none.
 
     A declared name replaces the column's own one. An alias is ignored if its column is there under its own name."""
-    declared = {_bare(name).casefold(): column for column, name in reading.columns.items()}
+    declared = {bare(name).casefold(): column for column, name in reading.columns.items()}
     own = {own_column(written) for written in header}
     found = []
     for written in header:
-        name, column = _bare(written).casefold(), own_column(written)
+        name, column = bare(written).casefold(), own_column(written)
         alias = reading.aliases.get(name)
         other = None if column in reading.columns else column or (None if alias in own else alias)
         found.append(declared.get(name, other))
@@ -38,7 +38,7 @@ def unused_name(written: str, number: int) -> str:
     """The name of an unused column: its own, with an `x` before a leading underscore (reserved for the origin of a
     row), before `*` and `^` (patterns to Polars), and before the name of an order's column, which another column has
     been declared to be. A column without a name is called by its `number`."""
-    name = _bare(written)
+    name = bare(written)
     is_reserved = name.startswith(("_", "^", "*")) or own_column(name)
     return printable(f"x{name}" if is_reserved else name) or f"column_{number}"
 
@@ -99,18 +99,18 @@ def required(names: Sequence[str], written: Sequence[str], reading: Reading) -> 
 def _require_needed(names: Sequence[str], written: Sequence[str], reading: Reading) -> None:
     """Check that each column that decides which rows count is there once. JSON files name an order's columns, however
     they are written."""
-    there = Counter(_bare(name).casefold() for name in written)
-    of_orders = {_bare(reading.columns.get(name, name)).casefold() for name in names if name in ORDER_COLUMNS}
+    there = Counter(bare(name).casefold() for name in written)
+    of_orders = {bare(reading.columns.get(name, name)).casefold() for name in names if name in ORDER_COLUMNS}
     there.update(of_orders - there.keys())
     for name in reading.needed:
-        alias = reading.aliases.get(_bare(name).casefold())
+        alias = reading.aliases.get(bare(name).casefold())
         if alias in names and own_column(name) is None:
             raise QuarantineError(
                 "column_missing",
                 f"The column {name} is read as {alias} (ORDERS_COLUMN_ALIASES). Name it {alias} in the source"
                 f" {reading.source!r} too, or declare `columns` there (`orders-pipeline sources apply`).",
             )
-        found = there[_bare(name).casefold()]
+        found = there[bare(name).casefold()]
         if found != 1:
             raise QuarantineError(
                 "column_twice" if found else "column_missing",
@@ -129,6 +129,6 @@ def _twice(column: str, written: Sequence[str]) -> QuarantineError:
     return QuarantineError("column_twice", f"More than one column {column}: {' and '.join(shown)}. {advice}")
 
 
-def _bare(written: str) -> str:
+def bare(written: str) -> str:
     """A name without spaces around it and without byte order marks, which editors do not show."""
     return written.replace("\ufeff", "").strip()

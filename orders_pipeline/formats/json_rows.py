@@ -5,6 +5,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from orders_pipeline.formats.columns import order_columns, own_column
+from orders_pipeline.formats.nested import inner_ways, values
 from orders_pipeline.formats.options import LONGEST_COLUMN_NAME, MOST_COLUMNS, Reading
 from orders_pipeline.formats.values import id_number
 from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
@@ -22,6 +23,7 @@ class Decoder(json.JSONDecoder):
         )
         self._reading = reading
         self._names = lru_cache(maxsize=100)(partial(_names, reading=reading))
+        self._ways = lru_cache(maxsize=100)(partial(inner_ways, names=reading.nested))
         self._has_twice = self._has_infinity = False
 
     def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
@@ -36,6 +38,8 @@ class Decoder(json.JSONDecoder):
             return number, "not_an_object", written, {}
         if len(value) > MOST_COLUMNS or any(len(key) > LONGEST_COLUMN_NAME for key in value):
             return number, "field_count", written, {}
+        if self._reading.nested:
+            value = self._with_nested(value)
         names = self._names(tuple(value))
         if self._has_twice or len(set(names)) < len(names):
             return number, "key_twice", written, dict.fromkeys(names)
@@ -49,6 +53,12 @@ class Decoder(json.JSONDecoder):
         if len(written) > self._reading.field_chars:
             self._require_short(number, fields)
         return number, None, None, fields
+
+    def _with_nested(self, value: dict[str, Any]) -> dict[str, Any]:
+        """The object with declared columns that are within others. One that is there twice counts as a key that is."""
+        found = {name: values(value, ways) for name, ways in self._ways(tuple(value)).items()}
+        self._has_twice |= any(len(several) > 1 for several in found.values())
+        return {**value, **{name: several[0] for name, several in found.items() if several}}
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)

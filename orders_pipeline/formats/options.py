@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from io import StringIO
 from itertools import chain
 from typing import Final
@@ -69,6 +70,12 @@ class Reading:
             skip_lines=source.skip_lines,
             json_records=source.json_records,
         )
+
+    @cached_property
+    def nested(self) -> tuple[str, ...]:
+        """The declared names with a dot in them, which may stand for a column within another."""
+        names = [name.strip() for name in (*self.columns.values(), *self.needed) if "." in name]
+        return tuple({name.casefold(): name for name in names}.values())
 
     @property
     def row_chars(self) -> int:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.formats import parquet_limits
 from orders_pipeline.formats.columns import column_names, required
+from orders_pipeline.formats.nested import paths
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.formats.rows import BATCH_ROWS, frame, to_batch
 from orders_pipeline.formats.values import id_texts, plain
@@ -54,8 +55,11 @@ def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterato
     with pq.ParquetFile(path) as described:
         schema: Any = described.schema_arrow
         _require_no_blocks(described.schema)
-    names = required(column_names(schema.names, reading), schema.names, reading)
-    _require_values(schema, names)
+    nested = paths(schema, reading.nested)
+    written = [*schema.names, *nested]
+    places = [*([i] for i in range(len(schema.names))), *nested.values()]
+    names = required(column_names(written, reading), written, reading)
+    _require_values([_type(schema, place) for place in places], names)
     # Texts read as dictionaries need no more memory than the pages of the file. So a text that is too long and occurs a
     # million times is found before it is expanded.
     with pq.ParquetFile(
@@ -71,7 +75,7 @@ def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterato
         )
         for rows in chain([file.schema_arrow.empty_table()], decoded):
             for piece in _pieces(rows, reading):
-                columns = [_column(piece.column(i), name, reading) for i, name in enumerate(names)]
+                columns = [_column(_at(piece, place), name, reading) for place, name in zip(places, names, strict=True)]
                 yield _batch(names, columns, range(number, number + piece.num_rows))
                 number += piece.num_rows
 
@@ -82,13 +86,27 @@ def _require_no_blocks(schema: Any) -> None:
         raise QuarantineError("column_type", f"The column {wide[0]} holds blocks of bytes, which are not text.")
 
 
-def _require_values(schema: Any, names: list[str]) -> None:
-    for field, name in zip(schema, names, strict=True):
+def _type(schema: Any, place: list[int]) -> Any:
+    """The type of a column, or of one within it."""
+    kind = schema.field(place[0]).type
+    for number in place[1:]:
+        kind = kind.field(number).type
+    return kind
+
+
+def _at(rows: Any, place: list[int]) -> Any:
+    """The values of a column, or of one within it; null where that has none."""
+    column = rows.column(place[0])
+    return pc.struct_field(column, place[1:]) if place[1:] else column
+
+
+def _require_values(kinds: list[Any], names: list[str]) -> None:
+    for kind, name in zip(kinds, names, strict=True):
         # The text of a duration does not include its unit: 5 seconds would pass for an amount of 5.
-        is_no_value = pa.types.is_nested(field.type) or pa.types.is_duration(field.type)
+        is_no_value = pa.types.is_nested(kind) or pa.types.is_duration(kind)
         if name in ORDER_COLUMNS and is_no_value:
             raise QuarantineError(
-                "column_type", f"The column {name} has the type {field.type}, which is no value of an order."
+                "column_type", f"The column {name} has the type {kind}, which is no value of an order."
             )
 
 

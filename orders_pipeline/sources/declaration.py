@@ -169,7 +169,7 @@ class Source(BaseModel):
     @cached_property
     def bytes_hash(self) -> str | None:
         """What a file has to be read again for, from S3, if it changes. None: as if nothing was declared."""
-        return self._hash(_BYTES)
+        return self._hash(_BYTES, nested=sorted(name for name in self.condition_columns if "." in name))
 
     @cached_property
     def rows_hash(self) -> str | None:
@@ -206,8 +206,11 @@ class Source(BaseModel):
         currency = [self.currency_column] if self.currency_column else []
         return list(dict.fromkeys([*self.deletes, *self.keep, *self.drop, *currency]))
 
-    def _hash(self, names: Sequence[str]) -> str | None:
+    def _hash(self, names: Sequence[str], nested: Sequence[str] = ()) -> str | None:
+        """`nested`: names of columns that a raw object has only if they were declared."""
         fields = self.model_dump(mode="json", include={*names}, exclude_defaults=True)
+        if nested:
+            fields["nested"] = nested
         if not fields:
             return None
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]

@@ -109,8 +109,9 @@ def test_orders_with_other_names_are_not_looked_for_deeper_still(tmp_path: Path)
     assert "jq" not in message
 
 
-def test_what_is_beside_the_array_takes_no_memory(tmp_path: Path) -> None:
-    beside = json.dumps([{"sku": "x" * 190}] * 100_000)
+def test_what_is_beside_the_array_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_elements, "_BLOCK", 1 << 14)
+    beside = json.dumps([{"sku": "x" * 900}] * 3_000)
     (tmp_path / "file").write_text(f'{{"a": {beside}, "b": {{"c": 1}}, "orders": [{json.dumps(JSON_ROW)}]}}')
     tracemalloc.start()
 
