@@ -88,8 +88,12 @@ REASONS: Final = {
     "customer_id_missing": "no customer_id",
     NO_AMOUNT: "no amount",
     "order_date_missing": "no order_date",
-    "amount_not_decimal": "amount is not a plain number with at most 16 digits and 2 decimals",
-    "order_date_unreadable": "order_date is not a date or time like 2026-03-05 or 2026-03-05T14:30:00+01:00",
+    "order_date_unclear": "order_date fits several of the formats that its source declares, with different results",
+    "currency_unclear": "the amount is in minor units, and the row's currency is no code like EUR",
+    "amount_not_decimal": "amount is not a plain number with at most 16 digits and 2 decimals, or not written as its"
+    " source declares",
+    "order_date_unreadable": "order_date is not a date or time like 2026-03-05 or 2026-03-05T14:30:00+01:00, or not"
+    " written as its source declares",
     "currency_other": "the row's currency is not the one that its source declares",
     "updated_at_unreadable": "updated_at is not a date or time like 2026-03-05T14:30:00+01:00",
     "line_rejected": "another line of the order is rejected, and its source sums the lines of an order",
@@ -108,6 +112,7 @@ UNREADABLE_REASONS: Final = (
     "nested_value",
     "amount_not_decimal",
     "order_date_unreadable",
+    "order_date_unclear",
 )
 UNREADABLE_FILE_ROWS: Final = 20
 
@@ -120,6 +125,7 @@ QUARANTINES: Final = {
     "compressed_twice": "the file is compressed, and what is in it is too",
     "compression_broken": "the file is cut short, damaged, or has something after its compressed end",
     "csv_unreadable": "quotes are not closed, or something follows a closing quote",
+    "date_not_in_key": "its key has no date, or several, where its source declares one",
     "delimiter_unclear": "the header can be read with more than one delimiter",
     "encoding_not_utf8": "the header is not UTF-8, or the file is UTF-16 or UTF-32",
     "encoding_other": "its header or its byte order mark is of another encoding than its source declares",

@@ -21,6 +21,8 @@ _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?" 
 _OFFSET: Final = r" ?(?:Z|UTC|[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?))"
 TIME: Final = rf"^(?:{_LEAP_DAY}|{_OTHER_DAY})(?:[T ]{_CLOCK}(?:{_OFFSET})?)?$"
 
+_DATE_CHARS: Final = 10
+
 # Most files use one of these formats throughout. Each pattern recognizes its format among texts that match TIME.
 _PLAIN_TIMES: Final = {
     "%Y-%m-%dT%H:%M:%S": "^.{10}T.{5}:..$",
@@ -43,7 +45,7 @@ def read_time(frame: Frame, name: str) -> Frame:
         no_offset = {f"{name}_tail": nw.lit(""), f"{name}_offset": nw.lit(0).cast(nw.Duration("us"))}
         return frame.with_columns(**{f"{name}_reading": reading}, **no_offset)
     text, tail, digits = (nw.col(f"{name}_{part}") for part in ("text", "tail", "digits"))
-    minutes = nw.when(text.str.len_chars() > 10).then(text.str.slice(11, 5)).otherwise(nw.lit("00:00"))
+    minutes = nw.when(text.str.len_chars() > _DATE_CHARS).then(text.str.slice(11, 5)).otherwise(nw.lit("00:00"))
     seconds = nw.when(text.str.slice(16, 1) == ":").then(text.str.slice(17, 2)).otherwise(nw.lit("00"))
     fraction = nw.when(text.str.slice(19, 1) == ".").then(text.str.slice(20, 6)).otherwise(nw.lit(""))
     clock = nw.concat_str([text.str.slice(0, 10), minutes, seconds], separator=" ").str.to_datetime("%Y-%m-%d %H:%M %S")
@@ -71,19 +73,29 @@ def _plain_format(frame: Frame, name: str) -> str | None:
     return next(fits, None)
 
 
-def wall_clock(name: str, zone: str) -> nw.Expr:
-    """What a clock in `zone` shows: the reading itself, or converted where the text has an offset."""
+def wall_clock(name: str, zone: str, written_in: str | None = None) -> nw.Expr:
+    """What a clock in `zone` shows: the reading itself, or converted where the text has an offset. `written_in`: the
+    zone of times without offset, if it is another one. A date without a time is never converted."""
     reading, offset = nw.col(f"{name}_reading"), nw.col(f"{name}_offset")
-    return nw.when(_has_offset(name)).then(_clock_in(zone, reading - offset)).otherwise(reading)
+    shown = nw.when(_has_offset(name)).then(_clock_in(zone, reading - offset))
+    if written_in is None or written_in == zone:
+        return shown.otherwise(reading)
+    has_time = nw.col(f"{name}_text").str.len_chars() > _DATE_CHARS
+    return shown.otherwise(nw.when(has_time).then(_clock_in(zone, _in_utc(reading, written_in))).otherwise(reading))
 
 
 def instant(name: str, zone: str) -> nw.Expr:
-    """The point in time, UTC. A reading without offset is in `zone`. If a clock change skips or repeats it, the offset
-    just before or after the change applies, always the same one."""
+    """The point in time, UTC. A reading without offset is in `zone`."""
     reading, offset = nw.col(f"{name}_reading"), nw.col(f"{name}_offset")
+    known = nw.when(_has_offset(name)).then(reading - offset).otherwise(_in_utc(reading, zone))
+    return known.dt.replace_time_zone("UTC")
+
+
+def _in_utc(reading: nw.Expr, zone: str) -> nw.Expr:
+    """What a clock in UTC shows when one in `zone` shows the reading. If a clock change skips or repeats it, the offset
+    just before or after the change applies, always the same one."""
     guess = reading - (_clock_in(zone, reading) - reading)
-    in_zone = reading - (_clock_in(zone, guess) - guess)
-    return nw.when(_has_offset(name)).then(reading - offset).otherwise(in_zone).dt.replace_time_zone("UTC")
+    return reading - (_clock_in(zone, guess) - guess)
 
 
 def _clock_in(zone: str, utc: nw.Expr) -> nw.Expr:

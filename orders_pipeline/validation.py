@@ -40,7 +40,8 @@ from orders_pipeline.schema import (
     VALIDATION_COLUMNS,
     VOID,
 )
-from orders_pipeline.sources import conditions
+from orders_pipeline.sources import conditions, values
+from orders_pipeline.sources.dates import UNCLEAR
 from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.times import TIME, Frame, day_of, instant, read_time, wall_clock
 
@@ -107,39 +108,44 @@ def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
     names = frame.collect_schema().names()
     if REASON in names:
         return frame if OUTCOME in names else frame.with_columns(**{OUTCOME: _outcome()})
-    rows = frame.with_columns(**{CURRENCY: conditions.currency(source, names)})
-    rows = rows.with_columns(**{REASON: _first(_reasons(frame, source))}).with_columns(**{OUTCOME: _outcome()})
+    rows = values.with_plain_texts(frame.with_columns(**{CURRENCY: conditions.currency(source, names)}), source)
+    rows = rows.with_columns(**{REASON: _first(_reasons(rows, source))}).with_columns(**{OUTCOME: _outcome()})
     rows = _with_void_rows(rows, names, source)
     is_clean = nw.col(OUTCOME) == COUNTS
-    order_date, updated_at = nw.col("order_date").str.strip_chars(), nw.col("updated_at").str.strip_chars()
     has_rank = nw.col(REASON).is_null() & ~_is_missing("updated_at")
     if source.lines == "sum":
         rows, has_rank = _with_blank_rows(rows, names), has_rank & (nw.col(OUTCOME) != BLANK)
     rows = rows.with_columns(
         **{
-            AMOUNT: nw.when(is_clean).then(nw.col("amount").str.strip_chars()).cast(MONEY),
-            f"{ORDER_DATE}_text": nw.when(is_clean).then(order_date),
-            f"{UPDATED_AT}_text": nw.when(has_rank).then(updated_at),
+            AMOUNT: nw.when(is_clean).then(values.text_of(source, "amount")).cast(MONEY),
+            f"{ORDER_DATE}_text": nw.when(is_clean).then(values.text_of(source, "order_date")),
+            f"{UPDATED_AT}_text": nw.when(has_rank).then(values.text_of(source, "updated_at")),
         }
     )
-    rows = read_time(rows, ORDER_DATE).with_columns(**{ORDER_DATE: wall_clock(ORDER_DATE, zone)})
+    rows = read_time(rows, ORDER_DATE).with_columns(**{ORDER_DATE: wall_clock(ORDER_DATE, zone, source.timezone)})
     if _is_empty(rows, f"{UPDATED_AT}_text"):
         rows = rows.with_columns(**{UPDATED_AT: nw.lit(None, nw.Datetime("us", "UTC"))})
     else:
-        rows = read_time(rows, UPDATED_AT).with_columns(**{UPDATED_AT: instant(UPDATED_AT, zone)})
+        rows = read_time(rows, UPDATED_AT).with_columns(**{UPDATED_AT: instant(UPDATED_AT, source.timezone or zone)})
     return rows.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *VALIDATION_COLUMNS)
 
 
 def _reasons(frame: Frame, source: Source) -> dict[str, nw.Expr]:
     """For each reason to reject a row, whether it holds. The first one that does is the row's."""
-    order_date, amount = nw.col("order_date").str.strip_chars(), nw.col("amount").str.strip_chars()
+    order_date, amount = values.text_of(source, "order_date"), values.text_of(source, "amount")
+    unclear: dict[str, nw.Expr] = {}
+    if source.amount_unit == "minor":
+        unclear["currency_unclear"] = amount == UNCLEAR
+    if len(source.date_formats) > 1:
+        unclear["order_date_unclear"] = order_date == UNCLEAR
     reasons: dict[str, nw.Expr] = {
         "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ID_COLUMNS), ignore_nulls=True),
         **{f"{name}_missing": has_no_id(frame, name) for name in ID_COLUMNS},
         **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS if name not in ID_COLUMNS},
+        **unclear,
         "amount_not_decimal": ~amount.str.contains(AMOUNT_TEXT),
         "order_date_unreadable": ~order_date.str.contains(TIME),
-        "updated_at_unreadable": _has_no_rank(),
+        "updated_at_unreadable": _has_no_rank(source),
     }
     if source.currency is not None and source.currency_column is not None:
         reasons["currency_other"] = nw.col(CURRENCY).fill_null("") != source.currency
@@ -159,7 +165,7 @@ def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Fram
         {
             "nul_character": _contains_nul("order_id"),
             "order_id_missing": nw.col("_deletes") & is_without_id,
-            "updated_at_unreadable": _has_no_rank(),
+            "updated_at_unreadable": _has_no_rank(source),
         }
     )
     is_void = nw.col("_deletes") | nw.col("_drops")
@@ -199,8 +205,8 @@ def _outcome() -> nw.Expr:
     return nw.when(nw.col(REASON).is_null()).then(nw.lit(COUNTS)).otherwise(nw.lit(REJECTED))
 
 
-def _has_no_rank() -> nw.Expr:
-    return ~_is_missing("updated_at") & ~nw.col("updated_at").str.strip_chars().str.contains(TIME)
+def _has_no_rank(source: Source) -> nw.Expr:
+    return ~_is_missing("updated_at") & ~values.text_of(source, "updated_at").str.contains(TIME)
 
 
 def _with_defaults(raw: Any) -> Frame:

@@ -206,6 +206,8 @@ def declared(change: Change, *, is_applied: bool) -> None:
     """What a declaration of sources changes, or would change."""
     named = ", ".join(source.name for source in change.sources.declared) or "none"
     console.print(f"{'Sources that hold now' if is_applied else 'Sources'}: {escape(named)}.")
+    for remark in change.sources.remarks:
+        console.print(f"  {escape(remark)}")
     kinds = {
         "to read again from S3": change.read_again,
         "to validate again from the lake": change.validated_again,

@@ -29,7 +29,8 @@ def order_columns(header: Sequence[str], reading: Reading) -> list[str | None]:
     for written in header:
         name, column = bare(written).casefold(), own_column(written)
         alias = reading.aliases.get(name)
-        other = None if column in reading.columns else column or (None if alias in own else alias)
+        plain = column or (None if alias in own else alias)
+        other = None if plain in reading.given or column in reading.columns else plain
         found.append(declared.get(name, other))
     return found
 
@@ -51,9 +52,8 @@ def column_names(header: Sequence[str], reading: Reading) -> list[str]:
 
 def missing_columns(names: Sequence[str], reading: Reading) -> list[str]:
     """The columns of an order that a file must have and that are not among these."""
-    return [
-        name for name in ORDER_COLUMNS if name not in names and (name in REQUIRED_COLUMNS or name in reading.columns)
-    ]
+    wanted = [name for name in ORDER_COLUMNS if name in REQUIRED_COLUMNS or name in reading.columns]
+    return [name for name in wanted if name not in names and name not in reading.given]
 
 
 def other_names(reading: Reading) -> str:

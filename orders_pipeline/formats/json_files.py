@@ -19,7 +19,7 @@ from orders_pipeline.formats.json_elements import WRAPPER, Elements, NotAloneErr
 from orders_pipeline.formats.json_rows import Decoder, JsonRow
 from orders_pipeline.formats.options import MOST_COLUMNS, Reading
 from orders_pipeline.formats.rows import Row, Source, to_batches
-from orders_pipeline.schema import ORDER_COLUMNS, REQUIRED_COLUMNS
+from orders_pipeline.schema import ORDER_COLUMNS
 
 _HEAD: Final = 1 << 20  # characters that decide the layout
 _ANOTHER_BESIDE: Final = re.compile(r"[ \t]+\{")
@@ -111,7 +111,7 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
     if is_empty and layout in (_lines, _sequence):
         raise QuarantineError("json_unreadable", "The file is blank.")
     if is_empty:
-        return list(dict.fromkeys([*REQUIRED_COLUMNS, *reading.columns, *reading.needed]))
+        return list(dict.fromkeys([*missing_columns([], reading), *reading.needed]))
     if not has_object:
         raise QuarantineError(
             "json_unreadable", "No line of the file is JSON by itself: write one object a line (jq -c), or an array."

@@ -32,6 +32,7 @@ class Reading:
 
     `aliases`: other names of an order's columns, in lower case.
     `columns`: the declared name of an order's column. It replaces the column's own name, and there are no aliases then.
+    `given`: columns of an order that its source says, whatever the file has.
     `needed`: other columns that a file must have, since its source declares what their values mean.
     `source`: the name of the source, for messages.
     `format`: csv, json or parquet; None: the bytes decide. `encoding`: of text, by Python's name.
@@ -46,6 +47,7 @@ class Reading:
     field_chars: int = 1_000_000
     aliases: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     source: str = ""
     format: str | None = None
@@ -62,6 +64,7 @@ class Reading:
             self,
             aliases=aliases,
             columns={str(k): v for k, v in source.columns.items()},
+            given=("order_date",) if source.date_from_key else (),
             needed=needed,
             source=source.name,
             format=source.declared_format,

@@ -19,6 +19,7 @@ from orders_pipeline import validation
 from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
+from orders_pipeline.landing.additions import with_additions
 from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.settled_rows import settled
 from orders_pipeline.landing.tally import Tally, unused
@@ -95,7 +96,10 @@ def write_object(lake: Lake, file: Path, origin: Origin) -> ActiveFile:
         if origin.version.bucket != TABLE:
             tally.deletions.refuse(partial(place_of_rows, file, reading))
 
-    batches = (validation.validate(batch, origin.zone, source) for batch in read_rows(file, reading))
+    batches = (
+        validation.validate(with_additions(batch, source, origin.version.key), origin.zone, source)
+        for batch in read_rows(file, reading)
+    )
     return _make(lake, batches, origin, refuse)
 
 

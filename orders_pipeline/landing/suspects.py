@@ -8,8 +8,10 @@ from typing import Final
 
 import polars as pl
 
+from orders_pipeline.landing.additions import prefix_of
 from orders_pipeline.ledger.records import Suspects
 from orders_pipeline.schema import AMOUNT, ID_COLUMNS
+from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.text import EXAMPLES
 
 _MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -30,18 +32,24 @@ _DAMAGED: Final = "|".join(
 _LONGEST_EXAMPLE: Final = 100  # characters
 
 
-def find(clean: pl.DataFrame) -> Suspects:
-    """The suspects among clean rows."""
+def find(clean: pl.DataFrame, source: Source = PLAIN) -> Suspects:
+    """The suspects among clean rows of a source."""
     negative = clean.filter(pl.col(AMOUNT) < 0)
-    looks_damaged = pl.any_horizontal(*(pl.col(name).str.contains(_DAMAGED) for name in ID_COLUMNS))
-    damaged = clean.filter(looks_damaged)
+    ids = [_as_sent(name, source) for name in ID_COLUMNS]
+    damaged = clean.filter(pl.any_horizontal(*(id_.str.contains(_DAMAGED) for id_ in ids)))
     return Suspects(
         negative.height,
         total(negative[AMOUNT]),
         damaged.height,
         total(damaged[AMOUNT]),
-        _damaged_ids(damaged) if damaged.height else (),
+        _damaged_ids(damaged.with_columns(ids)) if damaged.height else (),
     )
+
+
+def _as_sent(column: str, source: Source) -> pl.Expr:
+    """Ids without the prefix that their source declares."""
+    prefix = prefix_of(source, column)
+    return pl.col(column).str.strip_prefix(prefix) if prefix else pl.col(column)
 
 
 def _damaged_ids(rows: pl.DataFrame) -> tuple[str, ...]:

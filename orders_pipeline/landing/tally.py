@@ -15,6 +15,7 @@ from orders_pipeline.landing.suspects import total
 from orders_pipeline.ledger.records import Amounts, IdRange, RawObject, Suspects
 from orders_pipeline.schema import AMOUNT, BLANK, COUNTS, CURRENCY, DAY, MERGED, OUTCOME, REJECTED, VOID
 from orders_pipeline.sources.declaration import Source
+from orders_pipeline.sources.values import plain_texts
 from orders_pipeline.validation import AMOUNT_TEXT
 
 _COLUMNS: Final = frozenset(polars_schema("raw_orders"))
@@ -27,7 +28,7 @@ class Tally:
 
     def __init__(self, source: Source) -> None:
         self.rows = 0
-        self.unreadable = Unreadable(source.delimiter)
+        self.unreadable = Unreadable(source)
         self.deletions = Deletions(source)
         self._source = source
         self._clean_rows = self._void_rows = self._merged_rows = self._blank_rows = 0
@@ -48,15 +49,15 @@ class Tally:
         self._clean_rows += clean.height
         self._days.update(clean[DAY].unique())
         self._currencies.update(clean[CURRENCY].unique().drop_nulls().sort().head(_MOST_CURRENCIES))
-        self._suspects += suspects.find(clean)
+        self._suspects += suspects.find(clean, self._source)
         self._amounts[COUNTS] += total(clean[AMOUNT])
         if clean.height == batch.height and self._source.lines != "sum":
             self._add_ids(clean)
             return
         void = batch.filter(pl.col(OUTCOME) == VOID)
         self._void_rows += void.height
-        self._amounts[VOID] += total(_readable_amounts(void))
-        self._amounts[REJECTED] += total(_readable_amounts(batch.filter(pl.col(OUTCOME) == REJECTED)))
+        self._amounts[VOID] += total(self._readable_amounts(void))
+        self._amounts[REJECTED] += total(self._readable_amounts(batch.filter(pl.col(OUTCOME) == REJECTED)))
         if self._source.lines == "sum":
             self._add_lines(clean, batch)
         self._add_ids(
@@ -88,7 +89,13 @@ class Tally:
         merged = batch.filter(pl.col(OUTCOME) == MERGED)
         self._merged_rows += merged.height
         self._blank_rows += batch.filter(pl.col(OUTCOME) == BLANK).height
-        self._amounts[VOID] += total(_readable_amounts(clean)) + total(_readable_amounts(merged)) - total(clean[AMOUNT])
+        lines = pl.concat([self._readable_amounts(clean), self._readable_amounts(merged)])
+        self._amounts[VOID] += total(lines) - total(clean[AMOUNT])
+
+    def _readable_amounts(self, rows: pl.DataFrame) -> pl.Series:
+        plain = plain_texts(self._source).get("amount", pl.col("amount").str.strip_chars())
+        text = rows.select(text=plain)["text"]
+        return text.filter(text.str.contains(AMOUNT_TEXT).fill_null(value=False))
 
     def _add_ids(self, versions: pl.DataFrame) -> None:
         if not versions.height:
@@ -102,11 +109,6 @@ class Tally:
 def unused(columns: Iterable[str]) -> tuple[str, ...]:
     """The columns of a file that belong to no order."""
     return tuple(name for name in columns if name not in _COLUMNS)
-
-
-def _readable_amounts(rows: pl.DataFrame) -> pl.Series:
-    text = rows["amount"].str.strip_chars()
-    return text.filter(text.str.contains(AMOUNT_TEXT).fill_null(value=False))
 
 
 def _union(one: IdRange, other: IdRange) -> IdRange:

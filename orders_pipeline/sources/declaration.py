@@ -15,21 +15,29 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import combinations
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from orders_pipeline.errors import SourcesError
-from orders_pipeline.sources import patterns
+from orders_pipeline.sources import dates, patterns
 
 OrderColumn = Literal["order_id", "customer_id", "amount", "order_date", "updated_at"]
 Values = Mapping[str, tuple[str, ...]]  # by column, values of it
 
 # What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
 # again, from the raw object; nothing, since no row reads differently.
-_BYTES: Final = ("columns", "format", "encoding", "delimiter", "skip_lines", "json_records")
-_ROWS: Final = ("keep", "drop", "deletes", "currency", "currency_column", "lines")
-_OF_FILES: Final = ("format", "encoding", "delimiter", "skip_lines", "json_records")  # nothing else is read by them
+_BYTES: Final = (
+    *("columns", "format", "encoding", "delimiter", "skip_lines", "json_records"),
+    *("date_from_key", "order_id_prefix", "customer_id_prefix", "customer_default"),
+)
+_ROWS: Final = (
+    *("decimal", "thousands", "amount_unit", "date_formats", "timezone"),
+    *("keep", "drop", "deletes", "currency", "currency_column", "lines"),
+)
+# Nothing but the files of a source with keys has to do with these.
+_OF_FILES: Final = ("format", "encoding", "delimiter", "skip_lines", "json_records", "date_from_key")
 _OF_FORMATS: Final = {
     "encoding": ("csv", "json"),
     "delimiter": ("csv",),
@@ -88,6 +96,23 @@ def _path(text: str) -> str:
     return text
 
 
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, KeyError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone like 'Europe/Berlin'") from error
+    return name
+
+
+def _date_in_key(text: str) -> str:
+    before, opening, rest = text.partition("(")
+    inside, closing, after = rest.partition(")")
+    if not (opening and closing) or set("()") & {*before, *inside, *after}:
+        raise ValueError(f"{text!r} has no date in brackets, like 'order_date=(%Y-%m-%d)/'")
+    dates.checked(inside, with_time=False)
+    return text
+
+
 def _days(value: object) -> object:
     if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d{0,4})d", value.strip())):
         return timedelta(days=int(match[1]))
@@ -135,6 +160,7 @@ def _some_values(values: Values) -> Values:
 
 
 Text = Annotated[str, AfterValidator(_filled)]
+DateFormat = Annotated[str, AfterValidator(dates.checked)]
 Conditions = Annotated[
     dict[Text, Annotated[tuple[str, ...], Field(strict=True)]],
     BeforeValidator(_listed),
@@ -156,6 +182,15 @@ class Source(BaseModel):
     delimiter: Annotated[str, AfterValidator(_one_character)] | None = None  # of CSV; None: the header shows it
     skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0  # lines of a CSV file before the header
     json_records: Annotated[str, AfterValidator(_path)] | None = None  # the keys above the array of orders in JSON
+    date_from_key: Annotated[str, AfterValidator(_date_in_key)] | None = None  # instead of a column order_date
+    order_id_prefix: Text | None = None
+    customer_id_prefix: Text | None = None
+    customer_default: Text | None = None  # the customer of orders without one
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'", "_"] | None = None
+    amount_unit: Literal["major", "minor"] = "major"
+    date_formats: Annotated[tuple[DateFormat, ...], BeforeValidator(_listed)] = ()
+    timezone: Annotated[str, AfterValidator(_time_zone)] | None = None  # of times without offset
     keep: Conditions = {}  # rows with another value are dropped
     drop: Conditions = {}  # rows with one of these values are dropped
     deletes: Conditions = {}  # rows with one of these values delete their order
@@ -165,6 +200,16 @@ class Source(BaseModel):
     ignore: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()  # patterns of keys that are left out
     frozen_after: Annotated[timedelta, BeforeValidator(_days)] | None = None
     max_reject_share: Annotated[Decimal, BeforeValidator(_percentage), Field(ge=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError(f"decimal and thousands: both are {self.decimal!r}; say both, like ',' and '.'")
+        if self.amount_unit == "minor" and (self.thousands or self.decimal != "."):
+            raise ValueError("amount_unit: minor units are whole numbers, without decimal and thousands")
+        if self.date_from_key and "order_date" in self.columns:
+            raise ValueError("date_from_key: columns names a column for the same date; one says it all")
+        return self
 
     @cached_property
     def bytes_hash(self) -> str | None:
@@ -255,6 +300,15 @@ class Sources:
         """Every pattern of keys that are left out. Such a key is left out only if its own source has the pattern."""
         return sorted({pattern for source in (*self.declared, self.undeclared) for pattern in source.ignore})
 
+    @property
+    def remarks(self) -> list[str]:
+        """What holds where a declaration leaves something open."""
+        return [
+            f"{source.name}: no currency is declared, so the minor units of its amounts are hundredths."
+            for source in (self.undeclared, *self.declared)
+            if source.amount_unit == "minor" and not (source.currency or source.currency_column)
+        ]
+
     def ignores(self, key: str) -> bool:
         """Whether a key is to be left out, as its source declares."""
         return bool(self.ignored) and any(patterns.matches(pattern, key) for pattern in self.of_key(key).ignore)
@@ -310,9 +364,11 @@ def _gaps(named: str, table: Mapping[str, Any]) -> Iterator[str]:
 def _problems(error: ValidationError, inherited: Mapping[str, Any]) -> Iterator[str]:
     for problem in error.errors(include_url=False):
         place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-        message = _MESSAGES.get(problem["type"], problem["msg"])
-        if problem["loc"][0] not in inherited:  # otherwise reported with [defaults]
-            yield f"{place}: {message.removeprefix('Value error, ')}"
+        message = _MESSAGES.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
+        if not problem["loc"]:  # of fields that do not fit together, which the message names
+            yield message
+        elif problem["loc"][0] not in inherited:  # otherwise reported with [defaults]
+            yield f"{place}: {message}"
 
 
 def _of_another_format(source: Source, own: Collection[str]) -> Iterator[str]:

@@ -92,6 +92,27 @@ DECLARED = {
         Loaded("170.00", 2),
     ),
     "line_items.tsv": ('lines = "sum"', Loaded("45.00", 2)),
+    "shopify.csv": (
+        'columns = { order_id = "Name", customer_id = "Email", amount = "Total", order_date = "Created at" }\n'
+        'currency = "EUR"\ncurrency_column = "Currency"\ncustomer_default = "guest"\nlines = "sum"\n'
+        'drop = { "Financial Status" = ["voided"] }',
+        Loaded("80.00", 2, ("currency_other",)),
+    ),
+    "etsy.csv": (
+        'columns = { order_id = "Order ID", customer_id = "Buyer User ID", amount = "Order Total",'
+        ' order_date = "Sale Date" }\ndate_formats = ["%m/%d/%y"]',
+        Loaded("261.80", 22),
+    ),
+    "amazon_es.tsv": (
+        'columns = { order_id = "amazon-order-id", customer_id = "buyer-email", amount = "item-price",'
+        ' order_date = "purchase-date" }\ndate_formats = ["%d-%m-%YT%H:%M:%S%z"]\n'
+        'order_id_prefix = "es-"',  # 058-1 is in amazon_items.tsv too
+        Loaded("330.00", 22),
+    ),
+    "german_dates.csv": ('date_formats = ["%d.%m.%Y %H:%M:%S"]', Loaded("312.50", 25)),
+    "decimal_comma.csv": ('decimal = ","', Loaded("312.50", 25)),
+    "small_all_rejected.csv": ('decimal = ","', Loaded("50.00", 10)),
+    "cents.json": ('amount_unit = "minor"', Loaded("12.50", 1)),
     "amazon_items.tsv": (
         'columns = { order_id = "order-id", customer_id = "buyer-email", amount = "item-price",'
         ' order_date = "purchase-date" }\nlines = "sum"',

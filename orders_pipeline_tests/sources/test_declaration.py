@@ -130,6 +130,27 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         (f'[defaults]\nformat = "json"\n{SOURCE}skip_lines = 1', ["'acme' skip_lines: it says nothing"]),
         ('[defaults]\nformat = "json"\ndelimiter = ";"', ["[defaults] delimiter: it says nothing"]),
         ('[[source]]\nname = "shop"\ntable = "orders"\nskip_lines = 1', ["'shop' skip_lines: only a source with keys"]),
+        (f'{SOURCE}decimal = ","\nthousands = ","', ["'acme'", "decimal and thousands", "','"]),
+        (f'{SOURCE}thousands = "."', ["'acme'", "decimal and thousands", "'.'"]),
+        (f'{SOURCE}decimal = ";"', ["'acme'", "decimal", "','"]),
+        (f'{SOURCE}amount_unit = "minor"\ndecimal = ","', ["'acme'", "amount_unit", "whole numbers"]),
+        (f'{SOURCE}date_formats = ["%d.%m"]', ["'acme'", "date_formats", "'%d.%m'", "year"]),
+        (f'{SOURCE}date_formats = ["%d.%m.%Y %Q"]', ["'acme'", "date_formats", "%Q", "%H"]),
+        (f'{SOURCE}date_formats = ["%d.%m.%Y %I:%M"]', ["'acme'", "date_formats", "%I without %p"]),
+        (f'{SOURCE}date_formats = ["%d.%m.%Y %S"]', ["'acme'", "date_formats", "%S without %M"]),
+        (f'{SOURCE}date_formats = ["%d.%d.%m.%Y"]', ["'acme'", "date_formats", "twice"]),
+        (f'{SOURCE}date_formats = ["%d.%m.%Y%"]', ["'acme'", "date_formats", "%"]),
+        (f'{SOURCE}date_formats = "%d.%m.%Y"', ["'acme'", "date_formats", "list of texts"]),
+        (f'{SOURCE}timezone = "Berlin"', ["'acme'", "timezone", "'Europe/Berlin'"]),
+        (f'{SOURCE}timezone = "../x"', ["'acme'", "timezone", "'Europe/Berlin'"]),
+        (f'{SOURCE}date_from_key = "%Y-%m-%d"', ["'acme'", "date_from_key", "brackets"]),
+        (f'{SOURCE}date_from_key = "(%Y-%m-%d %H)"', ["'acme'", "date_from_key", "%H"]),
+        (
+            f'{SOURCE}date_from_key = "(%Y-%m-%d)"\ncolumns = {{ order_date = "D" }}',
+            ["'acme'", "date_from_key", "columns"],
+        ),
+        ('[[source]]\nname = "t"\ntable = "x"\ndate_from_key = "(%Y-%m-%d)"', ["'t'", "date_from_key", "keys"]),
+        (f'{SOURCE}customer_default = " "', ["'acme'", "customer_default", "empty"]),
         (f'{SOURCE}ignore = "*.tmp"', ["'acme'", "ignore", "list of texts"]),
         (f"{SOURCE}{SOURCE}", ["'acme'", "twice"]),
         ('[defaults]\nkeys = "a*"', ["[defaults] keys"]),
@@ -172,7 +193,7 @@ def test_patterns_that_share_no_key_may_be_equally_exact() -> None:
 
 
 def test_how_files_are_written_does_not_concern_the_table() -> None:
-    of_files = 'delimiter = ";"\nencoding = "utf-16"\njson_records = "a"'
+    of_files = 'delimiter = ";"\nencoding = "utf-16"\njson_records = "a"\ndate_from_key = "(%Y%m%d)"'
     sources = parse(f'[defaults]\n{of_files}\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n')
 
     assert sources.of_table == parse('[defaults]\nlines = "sum"\n[[source]]\nname = "shop"\ntable = "t"\n').of_table
@@ -191,3 +212,11 @@ def test_a_default_that_says_nothing_about_the_format_of_a_source_is_no_problem(
 def test_an_encoding_has_one_name(names: tuple[str, ...]) -> None:
     assert len({Source(encoding=name).bytes_hash for name in names}) == 1
     assert (Source(encoding=names[0]).bytes_hash is None) == (names[0] == "UTF8")
+
+
+def test_a_declaration_says_what_minor_units_are_if_it_names_no_currency() -> None:
+    (remark,) = parse(f'{SOURCE}amount_unit = "minor"').remarks
+
+    assert "acme" in remark
+    assert "hundredths" in remark
+    assert parse(f'{SOURCE}amount_unit = "minor"\ncurrency = "JPY"').remarks == []
