@@ -12,9 +12,9 @@ from orders_pipeline.io_managers.losers import Origin
 from orders_pipeline.io_managers.plan import FilesBuild
 from orders_pipeline.ledger import active, overlaps, staleness
 from orders_pipeline.ledger.builds import Build
+from orders_pipeline.ledger.damage import intact_days, intact_files
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.storage.lake import Lake
-from orders_pipeline.tables.missing_objects import intact_days, intact_files
 
 
 @dataclass(frozen=True)

@@ -122,13 +122,11 @@ def _pairs(
     engine: Engine, lake: Lake, fresh: Sequence[ActiveFile], others: Sequence[ActiveFile], log: logging.Logger
 ) -> set[overlap.Pair]:
     """The pairs of files that will overlap, at least one of them fresh."""
-    paths = set(lake.damaged(file.raw.path for file in others))
-    damaged = [file for file in others if file.raw.path in paths]
-    if damaged:
-        damage.report_files(engine, damaged)
-    assumed = overlap.all_pairs(fresh, damaged)
+    intact = damage.intact_files(engine, lake, others)
+    paths = {file.raw.path for file in intact}
+    assumed = overlap.all_pairs(fresh, [file for file in others if file.raw.path not in paths])
     try:
-        return assumed | overlap.pairs(lake, fresh, [file for file in others if file.raw.path not in paths])
+        return assumed | overlap.pairs(lake, fresh, intact)
     except raw_objects.DAMAGE as error:
         log.warning(
             "The lake could not be read, so all files with overlapping id ranges are recorded as overlaps: %s", error

@@ -1,7 +1,7 @@
 """Damaged objects of the lake, those that are gone among them: what depends on them is done again without being asked,
 and a finding stays until a person accepts it, because the disk or the program that caused it may do more damage."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -12,11 +12,28 @@ from orders_pipeline.ledger import builds, findings
 from orders_pipeline.ledger.findings import Finding, of_file
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.storage.lake import Lake
 from orders_pipeline.text import printable
 
 KIND: Final = "lake_is_intact"
 
 _t: Final = landed_files.c
+
+
+def intact_files(engine: Engine, lake: Lake, files: Sequence[ActiveFile]) -> list[ActiveFile]:
+    """The files among these whose raw objects are undamaged. The others are reported, and will be read again."""
+    damaged = set(lake.damaged(file.raw.path for file in files))
+    if damaged:
+        report_files(engine, [file for file in files if file.raw.path in damaged])
+    return [file for file in files if file.raw.path not in damaged]
+
+
+def intact_days(engine: Engine, lake: Lake, table: str, paths: Mapping[date, str]) -> dict[date, str]:
+    """The days of a table among these whose objects are undamaged. The others are reported, and stale from now on."""
+    damaged = set(lake.damaged(paths.values()))
+    if damaged:
+        report_days(engine, table, {day: path for day, path in paths.items() if path in damaged})
+    return {day: path for day, path in paths.items() if path not in damaged}
 
 
 def report_files(engine: Engine, files: Collection[ActiveFile]) -> None:

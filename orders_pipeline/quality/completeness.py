@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from orders_pipeline import validation
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, builds, overlaps, staleness
+from orders_pipeline.ledger.damage import intact_days, intact_files
 from orders_pipeline.ledger.findings import Examination, Finding, of_file
 from orders_pipeline.ledger.models import built_files, landed_files, rejected_orders
 from orders_pipeline.ledger.records import ActiveFile, rejects_in
@@ -33,7 +34,6 @@ from orders_pipeline.schema import (
 )
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables.batching import batches
-from orders_pipeline.tables.missing_objects import intact_days, intact_files
 from orders_pipeline.text import examples, printable
 
 

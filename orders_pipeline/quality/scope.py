@@ -7,10 +7,10 @@ from datetime import date
 from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.ledger import builds, staleness
+from orders_pipeline.ledger.damage import intact_days
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.schema import PARTITIONED
 from orders_pipeline.storage.lake import Lake
-from orders_pipeline.tables.missing_objects import intact_days
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,18 @@
 """Missing and damaged objects: their days become stale and are rebuilt; files are named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import MissingInputError
-from orders_pipeline.ledger import damage
-from orders_pipeline.ledger.records import ActiveFile
+from orders_pipeline.ledger.damage import intact_days
 from orders_pipeline.ledger.staleness import Blocked, Blocker
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.text import list_days, printable
 
 _EXAMPLES: Final = 5
-
-
-def intact_days(engine: Engine, lake: Lake, table: str, paths: Mapping[date, str]) -> dict[date, str]:
-    """The days of a table among these whose objects are undamaged. The others are reported, and stale from now on."""
-    damaged = set(lake.damaged(paths.values()))
-    if damaged:
-        damage.report_days(engine, table, {day: path for day, path in paths.items() if path in damaged})
-    return {day: path for day, path in paths.items() if path not in damaged}
 
 
 def require_objects(engine: Engine, lake: Lake, table: str, paths: Mapping[date, str]) -> None:
@@ -35,14 +26,6 @@ def require_objects(engine: Engine, lake: Lake, table: str, paths: Mapping[date,
             f"Objects of {table} are missing from the lake or damaged ({list_days(damaged)}). These days are now stale:"
             " the next run rebuilds them, or `orders-pipeline sync`."
         )
-
-
-def intact_files(engine: Engine, lake: Lake, files: Sequence[ActiveFile]) -> list[ActiveFile]:
-    """The files among these whose raw objects are undamaged. The others are reported, and will be read again."""
-    damaged = set(lake.damaged(file.raw.path for file in files))
-    if damaged:
-        damage.report_files(engine, [file for file in files if file.raw.path in damaged])
-    return [file for file in files if file.raw.path not in damaged]
 
 
 def require_built(blocked: Mapping[date, Blocked]) -> None:

@@ -11,12 +11,13 @@ from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import active, builds
+from orders_pipeline.ledger.damage import intact_files
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.schema import DAY
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.storage.postgres import copy_out
-from orders_pipeline.tables.missing_objects import intact_files, require_objects
+from orders_pipeline.tables.missing_objects import require_objects
 
 Days = tuple[date, date]  # the first and the last
 
