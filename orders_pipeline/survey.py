@@ -10,10 +10,20 @@ from orders_pipeline.landing import notices, side_files
 from orders_pipeline.landing.discover import table_trouble
 from orders_pipeline.ledger import active, declarations, entries, staleness
 from orders_pipeline.ledger.staleness import Calendar
-from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion
+from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class LandingZone:
+    """What a complete listing showed: all keys, those of side files, and the versions that the ledger had not
+    settled."""
+
+    keys: frozenset[str]
+    side_keys: frozenset[str]
+    unsettled: Sequence[FileVersion]
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class Survey:
     """The whole backlog, and what else is to be known of the landing zone and the source table."""
 
     backlog: Backlog
+    listed: LandingZone
     table_error: str | None  # why the last query of the source table failed
     side_files: int  # keys in the landing zone that are left out
     notices: list[str]  # for your information: no work
@@ -47,28 +58,35 @@ def of_ledger(connection: Connection, settings: Settings, tables: Iterable[str],
     )
 
 
-def survey(connection: Connection, s3: S3Resource, settings: Settings) -> Survey:
-    """Survey the landing zone and the ledger.
+def survey(connection: Connection, s3: S3Resource, settings: Settings, listed: LandingZone | None = None) -> Survey:
+    """Survey the landing zone and the ledger. `listed`: by an earlier listing, instead of a new one. Of its files, only
+    those that were not settled then are looked up again.
 
     Raises:
         ServiceUnavailableError: S3 did not answer.
     """
-    unsettled, listed, side_keys = list[tuple[FileVersion, Entry | None]](), set[str](), set[str]()
-    sources = declarations.current(connection)
-    for page in s3.list_pages():
-        unsettled += of_page(connection, page).unsettled
-        listed.update(version.key for version in page)
-        side_keys.update(version.key for version in page if version.is_side_file or sources.ignores(version.key))
+    listed = listed or _list(connection, s3)
     known = replace(
         of_ledger(connection, settings, UPSTREAM),
-        unsettled=unsettled,
-        vanished=entries.vanished(connection, s3.bucket, listed),
+        unsettled=of_page(connection, listed.unsettled).unsettled,
+        vanished=entries.vanished(connection, s3.bucket, listed.keys),
         reported_side_files=[version.key for version in side_files.reported(connection, s3)],
     )
     left = backlog(known)
     return Survey(
         backlog=left,
+        listed=listed,
         table_error=table_trouble(connection),
-        side_files=len(side_keys - {*side_files.active_keys(connection, s3)}),
+        side_files=len(listed.side_keys - {*side_files.active_keys(connection, s3)}),
         notices=notices.of_landing_zone(connection, s3, settings, is_settled=not left.load),
     )
+
+
+def _list(connection: Connection, s3: S3Resource) -> LandingZone:
+    keys, side_keys, unsettled = set[str](), set[str](), list[FileVersion]()
+    sources = declarations.current(connection)
+    for page in s3.list_pages():
+        unsettled += [version for version, _ in of_page(connection, page).unsettled]
+        keys.update(version.key for version in page)
+        side_keys.update(version.key for version in page if version.is_side_file or sources.ignores(version.key))
+    return LandingZone(frozenset(keys), frozenset(side_keys), unsettled)

@@ -1,6 +1,6 @@
 """Bring every table up to date now: what the sensors and the schedule would do, as Dagster runs in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -8,23 +8,25 @@ from typing import Any, Final
 import dagster as dg
 
 from orders_pipeline import run_tags
-from orders_pipeline.backlog import UNPARTITIONED_DAYS, Backlog, Known, backlog
+from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
+from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, Known, backlog
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_is_pending
-from orders_pipeline.ledger import builds, files, reports
+from orders_pipeline.ledger import builds, files, reports, staleness
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.staleness import Calendar
-from orders_pipeline.ledger.versions import Status
+from orders_pipeline.ledger.versions import FileVersion, Status
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.quality.reject_rate import Rejected
 from orders_pipeline.schema import UPSTREAM
+from orders_pipeline.sensors import MAX_KEYS_PER_RUN
 from orders_pipeline.settings import read_settings
-from orders_pipeline.survey import Survey, survey
+from orders_pipeline.survey import LandingZone, Survey, survey
 from orders_pipeline.tables.out_of_range import Waiting, waiting_orders
 
-_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_QUIET: Final = {"console": {"config": {"log_level": "CRITICAL"}}}  # loggers
 _DAYS_PER_RUN: Final = 366  # no one waits for a worker here, and each run has a fixed cost
 _PATIENCE: Final = (
     2  # rounds that change nothing before what is left is given up: an object may have changed in between
@@ -56,6 +58,9 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     """Process the backlog until nothing is left, or nothing changes any more. The source table is queried once,
     whatever the result: if it does not answer, files load all the same.
 
+    A listing takes as long as there are files, so a few new files cost one listing, like no new file. What lands
+    meanwhile is for the next sync.
+
     Raises:
         ServiceUnavailableError: S3 or Postgres did not answer.
     """
@@ -67,16 +72,19 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     found, unchanged = _survey(), 0
     left = found.backlog
     while (table or left.has_unpartitioned_work or left.build_partitioned) and unchanged < _PATIENCE:
-        before = left
+        before, needs_listing = left, False
         if table or left.has_unpartitioned_work:
             say(_announce(left, table))
+            needs_listing = table or not _is_named(left)
+            _run(instance, s3_arrival_job.name, {}, result, () if needs_listing else left.load)
             table = False
-            _run(instance, s3_arrival_job.name, {}, result)
         # New files make days stale in the other chain too.
-        for first, last in _survey().backlog.ranges(_DAYS_PER_RUN):
+        for first, last in _stale_ranges():
             say(f"Building {first if first == last else f'{first} to {last}'} of the partitioned chain")
             _run(instance, stale_days_job.name, run_tags.of_range(first, last), result)
-        found = _survey()
+        found = _survey(None if needs_listing else found.listed)
+        if found.backlog and not needs_listing:
+            found = _survey()  # a file may have changed since it was listed
         left = found.backlog
         unchanged = unchanged + 1 if _outline(left) == _outline(before) else 0
     result.left, result.notices = left, found.notices
@@ -90,9 +98,22 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
     return result
 
 
-def _survey() -> Survey:
+def _survey(listed: LandingZone | None = None) -> Survey:
     with postgres.ledger().connect() as connection:
-        return survey(connection, s3, read_settings())
+        return survey(connection, s3, read_settings(), listed)
+
+
+def _stale_ranges() -> list[tuple[date, date]]:
+    calendar = Calendar.of(read_settings())
+    with postgres.ledger().connect() as connection:
+        stale = {table: staleness.due_days(connection, table, calendar) for table in PARTITIONED_DAYS}
+    return backlog(Known(days=stale)).ranges(_DAYS_PER_RUN)
+
+
+def _is_named(left: Backlog) -> bool:
+    """Whether a run that names the files to load, as the sensor requests it, does everything that is due."""
+    is_more = left.everything or left.forget or left.unrecoverable
+    return 0 < len(left.load) <= MAX_KEYS_PER_RUN and not is_more
 
 
 def _outline(left: Backlog) -> tuple[object, ...]:
@@ -110,9 +131,13 @@ def _announce(left: Backlog, table: bool) -> str:
     return f"Loading {' and '.join(work)}" if work else f"Building {stale} stale days"
 
 
-def _run(instance: dg.DagsterInstance, job: str, tags: dict[str, str], result: Synced) -> None:
+def _run(
+    instance: dg.DagsterInstance, job: str, tags: dict[str, str], result: Synced, named: Sequence[FileVersion] = ()
+) -> None:
+    """`named`: the files to load. None of them: whatever the run finds due."""
+    ops: dict[str, Any] = {raw_orders.key.to_user_string(): RawOrdersConfig.of(named)} if named else {}
     run = defs.resolve_job_def(job).execute_in_process(
-        instance=instance, run_config=_QUIET, tags=tags, raise_on_error=False
+        instance=instance, run_config=dg.RunConfig(ops, loggers=_QUIET), tags=tags, raise_on_error=False
     )
     result.runs += 1
     with postgres.ledger().connect() as connection:

@@ -1,5 +1,12 @@
 """Whole pipelines, brought up to date: what lands is in the tables, once, whatever the order."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orders_pipeline.resources import S3Resource
 from orders_pipeline_tests.support.driver import Pipeline
 
 
@@ -27,3 +34,47 @@ def test_a_second_sync_runs_nothing(pipeline: Pipeline) -> None:
     pipeline.sync()
 
     assert pipeline.sync().runs == 0
+
+
+def test_a_new_file_costs_one_listing_like_none(pipeline: Pipeline, listings: list[None]) -> None:
+    pipeline.sync()
+    assert len(listings) == 1
+    listings.clear()
+    pipeline.land_rows("a.csv", "10,ann,1.10,2026-03-04")
+
+    assert pipeline.sync().is_complete
+    assert len(listings) == 1
+    assert pipeline.revenue() == {"2026-03-04": ("1.10", 1)}
+
+
+def test_a_file_that_is_gone_after_it_was_listed_is_looked_for_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, listings: list[None]
+) -> None:
+    pipeline.sync()
+    listings.clear()
+    pipeline.land_rows("a.csv", "10,ann,1.10,2026-03-04")
+    pipeline.land_rows("b.csv", "11,ann,2.20,2026-03-04")
+    download = S3Resource.download
+
+    def gone(self: S3Resource, version: Any, target: Path) -> None:
+        pipeline.remove("a.csv")
+        download(self, version, target)
+
+    monkeypatch.setattr(S3Resource, "download", gone)
+
+    assert pipeline.sync().is_complete
+    assert len(listings) == 2
+    assert pipeline.revenue() == {"2026-03-04": ("2.20", 1)}
+
+
+@pytest.fixture
+def listings(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """An entry for each listing of the landing zone."""
+    counted, list_pages = list[None](), S3Resource.list_pages
+
+    def count(self: S3Resource, *args: Any, **options: Any) -> Iterator[Any]:
+        counted.append(None)
+        return list_pages(self, *args, **options)
+
+    monkeypatch.setattr(S3Resource, "list_pages", count)
+    return counted
