@@ -4,6 +4,7 @@ Most days have none, and that is cheap to know: as many orders came out as there
 read again, part by part, so that memory stays bounded.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -28,12 +29,21 @@ class Origin:
 def find(lake: Lake, origins: Sequence[Origin], orders: Mapping[date, int]) -> list[Superseded]:
     """The superseded rows of days that were built from these files. `orders`: how many orders came out for each day."""
     files = {file.raw.path: file for origin in origins for file in origin.holding}  # parts share files: each once
-    clean_rows = raw_objects.rows_by_day(lake, list(files.values()))
+    clean_rows = _rows_by_day(lake, list(files.values()))
     found: list[Superseded] = []
     for origin in origins:
         if days := {day for day in origin.days if clean_rows.get(day, 0) != orders[day]}:
             found += _of_days(lake, days, origin)
     return found
+
+
+def _rows_by_day(lake: Lake, files: Sequence[ActiveFile]) -> Counter[date]:
+    """The clean rows that files hold of each day. Of a file with one day, the ledger knows."""
+    counted = Counter(raw_objects.rows_by_day(lake, [file for file in files if len(file.raw.days) > 1]))
+    for file in files:
+        if len(file.raw.days) == 1:
+            counted[file.raw.days[0]] += file.raw.clean_rows
+    return counted
 
 
 def _of_days(lake: Lake, days: set[date], origin: Origin) -> Iterator[Superseded]:

@@ -2,7 +2,7 @@
 overlap. Computed before the transaction, recorded in it."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -22,13 +22,14 @@ class Impact:
     changed_days: set[date]  # the days whose rows may change
     unpaired: list[ActiveFile]  # files whose recorded overlaps no longer hold
     pairs: set[overlap.Pair]  # files that overlap from now on
+    hashes: Mapping[str, Collection[int]]  # of the order ids of files, by path, for later arrivals
     asked_days: set[date]  # of the changed days, those for which a person asked
     taken_days: set[date]  # of the changed days, those that lose rows without anyone asking
 
     def record(self, connection: Connection) -> None:
         """Record everything in the caller's transaction."""
         overlaps.forget(connection, self.unpaired)
-        overlaps.record(connection, self.pairs)
+        overlaps.record(connection, self.pairs, self.hashes)
         staleness.bump_versions(connection, self.changed_days, asked=self.asked_days, taken=self.taken_days)
 
 
@@ -42,10 +43,12 @@ def on_activate(
     fresh = [file for file in coming if file.raw.path not in kept]
     leaving = [file for file in replaced if file.raw.path not in kept]
     gone = {file.raw.path for file in leaving}
-    overlapping = [file for file in active.overlapping(connection, fresh) if file.raw.path not in gone]
     partners = overlaps.partners(connection, leaving)
     asked = {file.version for file in fresh} if asked_for else _read_otherwise(connection, fresh, leaving)
     connection.rollback()  # no transaction stays open while the lake is read
+    hashes = _hashes(lake, fresh, log)
+    overlapping = [file for file in active.overlapping(connection, fresh, hashes) if file.raw.path not in gone]
+    connection.rollback()
     pairs = _pairs(connection.engine, lake, fresh, overlapping, log)
     paired = {path for pair in pairs for path in pair}
     partners += [file for file in overlapping if file.raw.path in paired]
@@ -55,6 +58,7 @@ def on_activate(
         changed_days,
         [*leaving, *fresh],
         pairs,
+        hashes,
         # Of a batch with other files too, their own days: who changed the days of their partners is not known.
         changed_days
         if len(asked_keys) == len(fresh)
@@ -71,7 +75,7 @@ def on_deactivate(
     connection.rollback()
     changed_days = _changed_days(lake, going, partners, log)
     return Impact(
-        changed_days, list(going), set(), changed_days if asked_for else set(), set() if asked_for else _days(going)
+        changed_days, list(going), set(), {}, changed_days if asked_for else set(), set() if asked_for else _days(going)
     )
 
 
@@ -116,6 +120,15 @@ def _key(file: ActiveFile) -> tuple[str, str]:
 def _days(files: Iterable[ActiveFile]) -> set[date]:
     """The days of the rows of files."""
     return {day for file in files for day in file.raw.days}
+
+
+def _hashes(lake: Lake, fresh: Sequence[ActiveFile], log: logging.Logger) -> dict[str, set[int]]:
+    """Hashes of the order ids of small files, by path. Without them, files are compared by their ranges of ids."""
+    try:
+        return overlap.id_hashes(lake, fresh)
+    except raw_objects.DAMAGE as error:
+        log.warning("The lake could not be read, so each arrival will read the ids of these files: %s", error)
+        return {}
 
 
 def _pairs(

@@ -1,6 +1,6 @@
 """The active files: one version of each key, its object in the lake, and which tables have read it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.ledger import declarations
-from orders_pipeline.ledger.models import built_files, landed_files
-from orders_pipeline.ledger.records import ActiveFile, active_file, is_latest, is_version, pairs, version_of
+from orders_pipeline.ledger.models import built_files, id_hashes, landed_files
+from orders_pipeline.ledger.records import ActiveFile, IdRange, active_file, is_latest, is_version, pairs, version_of
 from orders_pipeline.ledger.versions import LOST, FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline.sources.declaration import Sources
@@ -128,11 +128,41 @@ def days_held(connection: Connection) -> set[date]:
     return set(connection.execute(sa.select(sa.func.unnest(_t.days)).where(_t.active).distinct()).scalars())
 
 
-def overlapping(connection: Connection, files: Iterable[ActiveFile]) -> list[ActiveFile]:
-    """The active files whose range of order ids overlaps with that of any of these; includes the files themselves."""
-    ranges = [file.raw.ids for file in files if file.raw.ids is not None]
-    if not ranges:
-        return []
+def overlapping(
+    connection: Connection, files: Iterable[ActiveFile], hashes: Mapping[str, Collection[int]]
+) -> list[ActiveFile]:
+    """The active files that may hold an order id of these, in order of key; includes the files themselves.
+
+    `hashes`: of the order ids of these files, by path, where they are known. Two files whose hashes are both known are
+    compared by these, others by their ranges of ids."""
+    known, unknown = list[IdRange](), list[IdRange]()
+    for file in files:
+        if file.raw.ids is not None:
+            (known if file.raw.path in hashes else unknown).append(file.raw.ids)
+    is_hashed = sa.exists().where(id_hashes.c.path == _t.path)
+    queries = list[sa.ColumnElement[bool]]()
+    if known:
+        paths = _with_hash(connection, {one for some in hashes.values() for one in some})
+        queries.append(_t.path == sa.func.any(sa.cast(paths, sa.ARRAY(sa.Text))))
+        queries.append(sa.and_(_has_id_within(known), ~is_hashed))
+    if unknown:
+        queries.append(_has_id_within(unknown))
+    found = {
+        row.id: row for query in queries for row in connection.execute(sa.select(landed_files).where(_t.active, query))
+    }
+    return [active_file(row) for row in sorted(found.values(), key=lambda row: row.key.encode())]
+
+
+def _with_hash(connection: Connection, hashes: Iterable[int]) -> list[str]:
+    """The objects that hold an order id with one of these hashes. All hashes in the ledger are compared, once: for a
+    batch of files, that is thousands of times faster than an index of the arrays."""
+    held = sa.select(id_hashes.c.path, sa.func.unnest(id_hashes.c.hashes).label("hash")).subquery()
+    wanted = sa.select(sa.func.unnest(sa.cast(sorted(hashes), sa.ARRAY(sa.BigInteger))))
+    return list(connection.execute(sa.select(held.c.path).where(held.c.hash.in_(wanted)).distinct()).scalars())
+
+
+def _has_id_within(ranges: Iterable[IdRange]) -> sa.ColumnElement[bool]:
+    """Whether the range of a file's order ids overlaps with any of these."""
     wanted = sa.values(
         sa.column("first", sa.Text),
         sa.column("last", sa.Text),
@@ -144,14 +174,12 @@ def overlapping(connection: Connection, files: Iterable[ActiveFile]) -> list[Act
     def short(column: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
         return sa.tuple_(sa.func.octet_length(column), column)
 
-    overlap = sa.exists().where(
+    return sa.exists().where(
         _t.first_id <= wanted.c.last,
         _t.last_id >= wanted.c.first,
         short(_t.first_short_id) <= short(sa.collate(wanted.c.l, "C")),
         short(_t.last_short_id) >= short(sa.collate(wanted.c.f, "C")),
     )
-    query = sa.select(landed_files).where(_t.active, overlap).order_by(_t.key)
-    return [active_file(row) for row in connection.execute(query)]
 
 
 def stale_files(

@@ -83,6 +83,16 @@ shared_orders: Final = sa.Table(
     schema=LEDGER,
 )
 
+# Hashes of the order ids of small files, by object: they tell which files hold an id without reading the objects. An
+# object that is not here is read.
+id_hashes: Final = sa.Table(
+    "id_hashes",
+    metadata,
+    sa.Column("path", sa.Text, primary_key=True),  # in the collation of `landed_files.path`, or no index joins them
+    sa.Column("hashes", ARRAY(sa.BigInteger), nullable=False),
+    schema=LEDGER,
+)
+
 order_days: Final = sa.Table(
     "order_days",
     metadata,

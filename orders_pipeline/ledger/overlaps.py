@@ -1,6 +1,6 @@
 """Overlaps: which active files hold the same order. There can be a pair too many, never one too few."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -8,7 +8,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.models import landed_files, shared_orders
+from orders_pipeline.ledger.models import id_hashes, landed_files, shared_orders
 from orders_pipeline.ledger.records import ActiveFile, active_file
 from orders_pipeline.ledger.versions import LOST
 from orders_pipeline.storage.postgres import copy_frame
@@ -16,11 +16,12 @@ from orders_pipeline.storage.postgres import copy_frame
 
 def partners(connection: Connection, files: Iterable[ActiveFile]) -> list[ActiveFile]:
     """The active files that overlap with any of these."""
+    other = sa.collate(shared_orders.c.other, "default")  # that of the index on `landed_files.path`
     query = (
         sa.select(landed_files)
         .where(
             landed_files.c.active,
-            landed_files.c.path.in_(sa.select(shared_orders.c.other).where(_of(shared_orders.c.path, files))),
+            landed_files.c.path.in_(sa.select(other).where(_of(shared_orders.c.path, files))),
         )
         .order_by(landed_files.c.key)
     )
@@ -60,16 +61,27 @@ def unreadable_days(connection: Connection) -> set[date]:
     return set(connection.execute(sa.select(dependent_days(is_unreadable, "unreadable").c.day)).scalars())
 
 
-def record(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:
-    """Record overlaps, in the transaction that activates the files. Each pair comes in both directions."""
+def record(connection: Connection, pairs: Iterable[tuple[str, str]], hashes: Mapping[str, Collection[int]]) -> None:
+    """Record overlaps, in the transaction that activates the files. Each pair comes in both directions. `hashes`: of
+    all order ids of some of the files, by path; `active.overlapping` finds them by these."""
     rows = pl.DataFrame(sorted(pairs), schema={"path": pl.String, "other": pl.String}, orient="row")
     copy_frame(connection, shared_orders.schema, shared_orders.name, rows)
+    arrays = [(path, f"{{{','.join(map(str, sorted(some)))}}}") for path, some in hashes.items()]
+    indexed = pl.DataFrame(arrays, schema={"path": pl.String, "hashes": pl.String}, orient="row")
+    copy_frame(connection, id_hashes.schema, id_hashes.name, indexed)
 
 
 def forget(connection: Connection, files: Iterable[ActiveFile]) -> None:
-    """Remove the overlaps of files that are no longer active."""
-    for column in (shared_orders.c.path, shared_orders.c.other):
-        connection.execute(sa.delete(shared_orders).where(_of(column, files)))
+    """Remove what is recorded about the order ids of files that are no longer active."""
+    for column in (shared_orders.c.path, shared_orders.c.other, id_hashes.c.path):
+        connection.execute(sa.delete(column.table).where(_of(column, files)))
+
+
+def forget_inactive(connection: Connection) -> None:
+    """Remove the hashes of files that an older release replaced or retracted: it does not know of them. Nothing finds
+    an inactive file by these."""
+    is_active = sa.exists().where(landed_files.c.active, landed_files.c.path == id_hashes.c.path)
+    connection.execute(sa.delete(id_hashes).where(~is_active))
 
 
 def _of(column: sa.Column[str], files: Iterable[ActiveFile]) -> sa.ColumnElement[bool]:

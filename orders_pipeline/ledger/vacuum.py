@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, Engine
 
+from orders_pipeline.ledger import overlaps
 from orders_pipeline.ledger.locks import Lock, hold_exclusive
 from orders_pipeline.ledger.models import built_days, landed_files, unnamed_objects
 from orders_pipeline.storage.lake import Lake
@@ -48,6 +49,7 @@ def vacuum(engine: Engine, lake: Lake, age: timedelta) -> Vacuumed:
         for path in expired:
             lake.delete(path)
         connection.execute(sa.delete(unnamed_objects).where(unnamed_objects.c.path.in_(expired)))
+        overlaps.forget_inactive(connection)
         waiting = connection.execute(sa.select(sa.func.count()).select_from(unnamed_objects)).scalar_one()
         connection.commit()
     return Vacuumed(len(kept & named), len(fresh), waiting, len(expired))
