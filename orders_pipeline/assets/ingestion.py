@@ -95,11 +95,12 @@ def raw_orders(
     for remark in report.remarks:
         context.log.info(remark)
     with postgres.ledger().connect() as connection:
-        rows = reports.active_rows(connection)
+        senders = reports.by_sender(connection, ingest.sources)
     return dg.MaterializeResult(
         metadata={
-            **metadata.of_ingest(report),
-            "dagster/row_count": rows,
+            **metadata.of_ingest(report, ingest.sources),
+            **metadata.of_senders(senders),
+            "dagster/row_count": sum(sender.rows.total() for sender in senders.values()),
             "dagster/uri": f"{lake.uri}/raw_orders",
             metadata.DURATION: round(time.monotonic() - started, 3),
         }

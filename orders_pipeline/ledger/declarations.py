@@ -67,10 +67,15 @@ def redeclared(version: Any, sources: Sources) -> tuple[sa.ColumnElement[bool], 
 
 
 def _expected(version: Any, sources: Sources, hash_of: Callable[[Source], str | None]) -> sa.ColumnElement[Any]:
-    """The hash that applies to a version. The order of the patterns is that of `Sources.of_key`."""
+    """The hash that applies to a version."""
+    return of_source(version, sources, lambda source: sa.literal(hash_of(source), sa.Text))
+
+
+def of_source(
+    version: Any, sources: Sources, value: Callable[[Source], sa.ColumnElement[Any]]
+) -> sa.ColumnElement[Any]:
+    """A value of the source that applies to a version. The order of the patterns is that of `Sources.of_key`."""
     by_pattern = [
-        (version.key.like(patterns.like(source.keys or ""), escape="\\"), sa.literal(hash_of(source), sa.Text))
-        for source in sources.by_keys
+        (version.key.like(patterns.like(source.keys or ""), escape="\\"), value(source)) for source in sources.by_keys
     ]
-    of_table = (version.bucket == TABLE, sa.literal(hash_of(sources.of_table), sa.Text))
-    return sa.case(of_table, *by_pattern, else_=sa.literal(hash_of(sources.undeclared), sa.Text))
+    return sa.case((version.bucket == TABLE, value(sources.of_table)), *by_pattern, else_=value(sources.undeclared))

@@ -1,15 +1,21 @@
 """Reports on landed files: their number by status, their rows, and those that are not loaded."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.models import landed_files
-from orders_pipeline.ledger.records import Amounts, latest_of_keys, version_of
-from orders_pipeline.ledger.versions import ARCHIVED, RELOCATED, FileVersion, Status
+from orders_pipeline.ledger.records import Amounts, latest_of_keys, rejects_in, version_of
+from orders_pipeline.ledger.versions import ARCHIVED, RELOCATED, TABLE, FileVersion, Status
+from orders_pipeline.schema import BLANK, COUNTS, MERGED, REJECTED, VOID
+from orders_pipeline.sources.declaration import Sources
+from orders_pipeline.sources.senders import sender_of
 
 _t: Final = landed_files.c
 
@@ -54,11 +60,6 @@ def unloaded(connection: Connection, *, ignored: bool = False) -> tuple[int, lis
     ]
 
 
-def active_rows(connection: Connection) -> int:
-    """The rows of all active versions."""
-    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_t.rows), 0)).where(_t.active)).scalar_one())
-
-
 @dataclass(frozen=True)
 class Counts:
     """Keys by the status of their latest version, and the rows of the active versions and their amounts, by outcome."""
@@ -91,3 +92,40 @@ def counts(connection: Connection) -> Counts:
         int(blank_rows),
         Amounts(*map(Decimal, amounts)),
     )
+
+
+@dataclass
+class Delivered:
+    """What counts of a sender: files, and their rows by outcome. `declares`: the fields that say how it writes.
+    `last_landed`: when the newest of its files did; None for the source table, which has no such time."""
+
+    declares: tuple[str, ...]
+    files: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    last_landed: datetime | None = None
+
+
+def by_sender(connection: Connection, sources: Sources) -> dict[str, Delivered]:
+    """The active files by sender: a declared source, the source table, or else a folder without dates."""
+    name = declarations.of_source(_t, sources, lambda source: sa.literal(source.name))
+    folder = sa.func.regexp_replace(_t.key, "[^/]*$", "")
+    outcomes = {COUNTS: _t.clean_rows, VOID: _t.void_rows, MERGED: _t.merged_rows, BLANK: _t.blank_rows}
+    sums = [sa.func.sum(column).label(outcome) for outcome, column in outcomes.items()]
+    query = sa.select(
+        _t.bucket,
+        sa.func.min(_t.key).label("key"),  # files of one source or folder have one sender
+        sa.func.count().label("files"),
+        sa.func.max(_t.last_modified).label("last_landed"),
+        sa.func.sum(rejects_in(_t)).label(REJECTED),
+        *sums,
+    )
+    grouped = query.where(_t.active).group_by(_t.bucket, name, sa.case((name == sources.undeclared.name, folder)))
+    found = dict[str, Delivered]()
+    for row in connection.execute(grouped):
+        source = sources.of(row.bucket, row.key)
+        sender = found.setdefault(sender_of(sources, row.bucket, row.key), Delivered(tuple(source.reading)))
+        sender.files += row.files
+        sender.rows += Counter({outcome: int(getattr(row, outcome) or 0) for outcome in (*outcomes, REJECTED)})
+        if row.bucket != TABLE:
+            sender.last_landed = max(filter(None, (sender.last_landed, row.last_landed)))
+    return dict(sorted(found.items()))

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 
 from orders_pipeline.ledger.models import MARTS
-from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, REASONS, TABLES
+from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, OUTCOMES, REASONS, TABLES
+from orders_pipeline.sources.senders import sender_of
 from orders_pipeline.text import list_days
 
 if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
     from orders_pipeline.ledger.published import Change
+    from orders_pipeline.ledger.reports import Delivered
     from orders_pipeline.ledger.staleness import Why
     from orders_pipeline.ledger.superseded import Superseded
+    from orders_pipeline.sources.declaration import Sources
 
 DURATION: Final = "Duration (seconds)"
 PREVIEW_ROWS: Final = 5
@@ -31,6 +34,7 @@ PREVIEWED: Final = {
 }
 
 _LISTED_FILES: Final = 50
+_LISTED_SOURCES: Final = 100
 _LISTED_CHANGES: Final = 100
 _LISTED_WINNERS: Final = 50
 
@@ -101,8 +105,8 @@ def linked_to_code(assets: Iterable[dg.AssetsDefinition]) -> list[Any]:
             return list(listed)
 
 
-def of_ingest(report: "Report") -> dict[str, Any]:
-    """What an ingest loaded, what it could not load, and which days changed."""
+def of_ingest(report: "Report", sources: "Sources") -> dict[str, Any]:
+    """What an ingest loaded by which source, what it could not load, and which days changed."""
     files = [
         dg.TableRecord(
             {
@@ -111,6 +115,7 @@ def of_ingest(report: "Report") -> dict[str, Any]:
                 "bytes": file.version.size,
                 "rows": file.raw.rows,
                 "rejected": file.raw.rejects,
+                "source": sender_of(sources, file.version.bucket, file.version.key),
             }
         )
         for file in report.loaded[:_LISTED_FILES]
@@ -123,6 +128,23 @@ def of_ingest(report: "Report") -> dict[str, Any]:
         **({"Remarks": "\n".join(report.remarks)} if report.remarks else {}),
         **({"Files": dg.MetadataValue.table(files)} if files else {}),
     }
+
+
+def of_senders(senders: Mapping[str, "Delivered"]) -> dict[str, Any]:
+    """What counts of each sender, when its last file landed, and what is declared of how it writes."""
+    records = [
+        dg.TableRecord(
+            {
+                "source": name,
+                "files": sender.files,
+                "last landed": sender.last_landed.isoformat(timespec="seconds") if sender.last_landed else "",
+                **{outcome: sender.rows[outcome] for outcome in OUTCOMES},
+                "declared": ", ".join(sender.declares),
+            }
+        )
+        for name, sender in senders.items()
+    ]
+    return {"Sources": dg.MetadataValue.table(records[:_LISTED_SOURCES])} if records else {}
 
 
 def of_reasons(days: Mapping[date, "Why"]) -> str:

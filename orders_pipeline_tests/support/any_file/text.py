@@ -24,7 +24,7 @@ CASES = [
     quarantined("cp1252 rows", H.encode() + b"9,J\xf6rg,1,2026-03-04\n" * 30, "mostly_unreadable", "30 of 30"),
     quarantined("utf-16", (H + row("u")).encode("utf-16"), "encoding_not_utf8", "UTF-16"),
     quarantined("utf-16 unmarked", (H + row("u")).encode("utf-16-le"), "encoding_not_utf8", "UTF-16"),
-    quarantined("utf-32", (H + row("u")).encode("utf-32"), "encoding_not_utf8", "UTF-16"),
+    quarantined("utf-32", (H + row("u")).encode("utf-32"), "encoding_not_utf8", "UTF-32"),
     # 6 to 9: quotes, fields, lines
     Case(
         "quotes",
