@@ -71,11 +71,13 @@ def superseded(rows: Any, zone: str = "UTC") -> Any:
     - *other_customer* are those that are not repeated and name another customer. A void winner names none
     - *repeated_other_customer* are those that are repeated and name another customer
     - *unchanged* are those with the customer, amount and order_date of the winner: which of them counts is no matter
+    - *smaller* are those that are worth more than the winner, which is in another file
 
     Returns:
         `day` of the superseded rows; `winner` and `loser`: the keys of the files of the version that wins and of the
         one that does not, maybe the same one; `orders`: how many rows; their `amount` decimal(38,2). Likewise
-        the four kinds and their amounts, as `repeated` and `repeated_amount`.
+        the five kinds and their amounts, as `repeated` and `repeated_amount`; `smaller_amount` is by how much the
+        winners are smaller.
         The smallest and the largest order id, bytewise: `repeated_first` and `repeated_last`; `other_first` and
         `other_last` of rows that are neither repeated nor unchanged, namely of those with another customer, if there
         are any. Null where there is no such row.
@@ -137,6 +139,7 @@ def _by_file(losers: Frame) -> Frame:
         loser=nw.col(SOURCE),
         amount=nw.col(AMOUNT).cast(nw.Decimal(38, 2)),
         _repeated=_is_repeated(),
+        _less=nw.when(nw.col(SOURCE) != nw.col("winner")).then(nw.col(AMOUNT) - nw.col("_winners_amount")),
         _differs=~nw.col("_winners_customer").is_null()  # in pandas, anything differs from null
         & (nw.col("customer_id") != nw.col("_winners_customer")).fill_null(False),
         _unchanged=nw.all_horizontal(
@@ -150,6 +153,7 @@ def _by_file(losers: Frame) -> Frame:
     repeated, other = nw.col("_repeated"), nw.col("_differs") & ~nw.col("_repeated")
     both = nw.col("_differs") & nw.col("_repeated")
     unchanged, amount, order_id = nw.col("_unchanged"), nw.col("amount"), nw.col("order_id")
+    smaller = (nw.col("_less") > 0).fill_null(False)
     marked = rows.select(
         "day",
         "winner",
@@ -163,11 +167,13 @@ def _by_file(losers: Frame) -> Frame:
         repeated_other_customer_amount=nw.when(both).then(amount),
         unchanged=unchanged.cast(nw.Int64),
         unchanged_amount=nw.when(unchanged).then(amount),
+        smaller=smaller.cast(nw.Int64),
+        smaller_amount=nw.when(smaller).then(nw.col("_less").cast(nw.Decimal(38, 2))),
         _repeated_id=nw.when(repeated).then(order_id),
         _other_customer_id=nw.when(other).then(order_id),
         _other_id=nw.when(~repeated & ~unchanged).then(order_id),
     )
-    kinds = ("repeated", "repeated_other_customer", "other_customer", "unchanged")
+    kinds = ("repeated", "repeated_other_customer", "other_customer", "unchanged", "smaller")
     sums = ("amount", *kinds, *(f"{kind}_amount" for kind in kinds))
     counted = marked.group_by("day", "winner", "loser").agg(
         orders=nw.len(),

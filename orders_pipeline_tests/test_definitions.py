@@ -46,6 +46,7 @@ def test_the_inventory() -> None:
         ("cleaned_orders", "order_ids_are_unique"),
         ("cleaned_orders", "no_order_replaces_another"),
         ("cleaned_orders", "repeated_orders_agree"),
+        ("cleaned_orders", "summed_orders_are_whole"),
         ("rejected_orders", "no_order_is_lost"),
         ("rejected_orders", "few_rows_are_rejected"),
         ("daily_revenue", "revenue_reconciles"),

@@ -169,7 +169,7 @@ def test_rows_that_a_file_repeats_with_another_amount_are_told_from_those_of_ano
         ("earlier", "ann", "5.00", "2026-03-04", "2026-03-05", "a.csv", 13),
         ("replaced", "ann", "6.00", "2026-03-04", None, "a.csv", 14),  # both by another file
         ("replaced", "ann", "7.00", "2026-03-04", None, "a.csv", 15),
-        ("replaced", "ann", "8.00", "2026-03-04", None, "b.csv", 1),
+        ("replaced", "ann", "6.50", "2026-03-04", None, "b.csv", 1),  # smaller than one of them
     ]
 
     for given in (rows, rows[::-1]):
@@ -190,6 +190,8 @@ def test_rows_that_a_file_repeats_with_another_amount_are_told_from_those_of_ano
             "repeated_other_customer_amount": Decimal("7.00"),
             "unchanged": 1,
             "unchanged_amount": Decimal("1.00"),
+            "smaller": 0,
+            "smaller_amount": Decimal("0.00"),
             "other_first": "other",  # rather than `earlier` and `twice`, of the same customer
             "other_last": "other",
         }
@@ -209,6 +211,8 @@ def test_rows_that_a_file_repeats_with_another_amount_are_told_from_those_of_ano
             "repeated_other_customer_amount": Decimal("0.00"),
             "unchanged": 0,
             "unchanged_amount": Decimal("0.00"),
+            "smaller": 1,
+            "smaller_amount": Decimal("0.50"),
             "other_first": "replaced",
             "other_last": "replaced",
         }

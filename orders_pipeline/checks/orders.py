@@ -96,6 +96,24 @@ def repeated_orders_agree(postgres: PostgresResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(asset=cleaned_orders)
+def summed_orders_are_whole(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No file replaced orders with smaller sums, where lines are summed: it may have some of their lines only."""
+    engine = postgres.ledger()
+    examination = findings.examine(engine, "summed_orders_are_whole")
+    found = order_versions.find(engine, calendar())
+    standing = recorded(engine, examination, [file.finding() for file in found.shrinking])
+    if not (found.days or standing.open):
+        return nothing_checked("cleaned_orders", found.stale)
+    return result(
+        standing,
+        failing=f"{messages(standing.open, '; ')}. A file with any line of an order replaces it as a whole. If it has"
+        " changed lines only, ask its sender for whole orders. If lines were taken off these orders, accept it.",
+        passing=f"None of the {found.orders:,} superseded rows of {len(found.days)} days is a sum of lines that a later"
+        " file made smaller.",
+    )
+
+
 @dg.asset_check(asset=daily_orders, blocking=True)
 def orders_not_empty(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
     """Every requested day has had orders at some time."""
@@ -139,6 +157,7 @@ CHECKS: Final = [
     order_ids_are_unique,
     no_order_replaces_another,
     repeated_orders_agree,
+    summed_orders_are_whole,
     orders_not_empty,
     no_negative_amounts,
 ]

@@ -175,6 +175,8 @@ superseded: Final = sa.Table(
     sa.Column("repeated_other_customer_amount", _MONEY, nullable=False),
     sa.Column("unchanged", sa.BigInteger, nullable=False),
     sa.Column("unchanged_amount", _MONEY, nullable=False),
+    sa.Column("smaller", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("smaller_amount", _MONEY, nullable=False, server_default="0"),
     # A few ids of repeated rows, and of others: of those that name another customer, if there are any. Null: none.
     sa.Column("repeated_ids", ARRAY(_BYTEWISE)),
     sa.Column("other_ids", ARRAY(_BYTEWISE)),

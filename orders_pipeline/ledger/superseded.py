@@ -22,7 +22,8 @@ class Replaced:
     """Rows of a file that versions from one file replaced: how many, and what they were worth in the currency of their
     source. `winner`, `loser`: keys of files. `repeated`: rows that their own file repeats with another amount;
     `repeated_other_customer`: those of them that name another customer than the version that wins; `other_customer`:
-    those of all others that do; `unchanged`: those that say the same as it does. `repeated_ids`: a few order ids;
+    those of all others that do; `unchanged`: those that say the same as it does; `smaller`: those that are worth more
+    than a winner in another file, and `smaller_amount`: by how much. `repeated_ids`: a few order ids;
     `other_ids`: of rows that are neither repeated nor unchanged. None where there are none."""
 
     winner: str
@@ -37,6 +38,8 @@ class Replaced:
     repeated_other_customer_amount: Decimal
     unchanged: int
     unchanged_amount: Decimal
+    smaller: int
+    smaller_amount: Decimal
     repeated_ids: Sequence[str] | None
     other_ids: Sequence[str] | None
 
@@ -66,7 +69,7 @@ def total_amount(connection: Connection) -> Decimal:
 
 def by_file(connection: Connection, days: Iterable[date]) -> list[Replaced]:
     """What files replaced on these days, by winner and loser, in order."""
-    kinds = ("other_customer", "repeated", "repeated_other_customer", "unchanged")
+    kinds = ("other_customer", "repeated", "repeated_other_customer", "unchanged", "smaller")
     sums = _t.orders, _t.amount, *(_t[f"{kind}{what}"] for kind in kinds for what in ("", "_amount"))
     of_other_customer = sa.func.min(_t.other_ids).filter(_t.other_customer > 0)
     query = sa.select(

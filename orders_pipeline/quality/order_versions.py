@@ -106,6 +106,27 @@ class Repeating:
 
 
 @dataclass(frozen=True)
+class Shrinking:
+    """A file of a source that sums the lines of an order, and the orders that it replaced with smaller sums."""
+
+    bucket: str
+    key: str
+    replaced: Sequence[Replaced]
+
+    def finding(self) -> Finding:
+        """The file replaced this many, and this much less counts."""
+        orders = sum(one.smaller for one in self.replaced)
+        amount = sum((one.smaller_amount for one in self.replaced), Decimal(0))
+        ids = {order_id for one in self.replaced for order_id in one.other_ids or ()}
+        files = examples(one.loser for one in self.replaced)
+        message = (
+            f"{printable(self.key)} replaced {counted(orders, 'order')} of {files} with smaller sums,"
+            f" {amount:,} less in all (it changed {examples(sorted(ids))})"
+        )
+        return Finding(of_file(self.bucket, self.key), f"{orders} {amount}", message, amount)
+
+
+@dataclass(frozen=True)
 class Versions:
     """What was superseded on the built days. `stale`: the days that are due. `orders`: the number of superseded
     rows."""
@@ -115,10 +136,11 @@ class Versions:
     orders: int
     overwriting: Sequence[Overwriting]
     repeating: Sequence[Repeating]
+    shrinking: Sequence[Shrinking]
 
 
 def find(engine: Engine, calendar: Calendar) -> Versions:
-    """All files of which a version replaced what may be another order, or that repeat orders."""
+    """All files that replaced what may be other orders or more lines of one, or that repeat orders."""
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as snapshot:
         days = builds.all_days(snapshot, "cleaned_orders", calendar)
         replaced = superseded.by_file(snapshot, days)
@@ -132,6 +154,7 @@ def find(engine: Engine, calendar: Calendar) -> Versions:
         sum(one.orders for one in replaced),
         overwriting(replaced, buckets, sources),
         repeating(replaced, buckets, sources),
+        shrinking(replaced, buckets, sources),
     )
 
 
@@ -155,6 +178,15 @@ def repeating(replaced: Sequence[Replaced], buckets: Mapping[str, str], sources:
         if repetition.rows:
             found[one.winner].append(repetition)
     return [Repeating(buckets[key], key, repetitions) for key, repetitions in found.items()]
+
+
+def shrinking(replaced: Sequence[Replaced], buckets: Mapping[str, str], sources: Sources) -> list[Shrinking]:
+    """The files that replaced orders with smaller sums, where their source sums lines: some lines may be missing."""
+    found: defaultdict[str, list[Replaced]] = defaultdict(list)
+    for one in replaced:
+        if one.smaller and sources.of(buckets[one.winner], one.winner).lines == "sum":
+            found[one.winner].append(one)
+    return [Shrinking(buckets[key], key, files) for key, files in found.items()]
 
 
 def _unexplained(one: Replaced, source: Source) -> Repetition:

@@ -12,7 +12,7 @@ from orders_pipeline_tests.support.checks import WARN, evaluate
 from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import HEADER, Pipeline, check_results
 
-REPLACES, REPEATED = "no_order_replaces_another", "repeated_orders_agree"
+REPLACES, REPEATED, SHRUNK = "no_order_replaces_another", "repeated_orders_agree", "summed_orders_are_whole"
 D, E = "2026-03-04", "2026-03-05"
 TABLE = f"table:orders/{E}"
 
@@ -378,3 +378,21 @@ def test_what_was_superseded_on_days_that_are_out_of_range_since_is_named_no_lon
 
     assert synced.errors == {}
     assert not {"repeated_orders_agree", "no_order_replaces_another"} & synced.failed_checks.keys()
+
+
+def test_a_file_with_a_part_of_a_summed_order_is_named_until_the_order_is_whole(pipeline: Pipeline) -> None:
+    (pipeline.folder / "sources.toml").write_text(source("acme", "landing/acme/*", 'lines = "sum"'))
+    call("sources", "apply", str(pipeline.folder / "sources.toml"))
+    pipeline.land_rows("acme/1.csv", f"1,ann,10.00,{D}", f"1,ann,20.00,{D}", f"2,bob,5.00,{D}", f"3,cid,1.00,{D}")
+    pipeline.land_rows("other/1.csv", f"9,ann,10.00,{D}")
+    pipeline.land_rows("other/2.csv", f"9,ann,1.00,{D}")  # lines are not summed there
+    pipeline.land_rows("acme/2.csv", f"1,ann,25.00,{E}", f"2,bob,5.00,{D}", f"2,bob,1.00,{D}")
+    assert SHRUNK in pipeline.sync().failed_checks
+
+    (found,) = pipeline.query("SELECT subject, message, amount::text FROM ledger.findings WHERE kind = :k", k=SHRUNK)
+    assert found[0] == f"{s3.bucket}/landing/acme/2.csv"
+    assert "replaced 1 order of landing/acme/1.csv with smaller sums, 5.00 less in all (it changed 1, 2)" in found[1]
+    assert found[2] == "5.00"
+
+    pipeline.land_rows("acme/3.csv", f"1,ann,10.00,{E}", f"1,ann,20.00,{E}")
+    assert SHRUNK not in pipeline.sync().failed_checks

@@ -1,4 +1,4 @@
-"""Hashes of the order ids of small files."""
+"""Hashes of the order ids of small files; how many replaced orders were worth more than what replaced them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,3 +16,5 @@ def upgrade() -> None:
         sa.Column("hashes", sa.ARRAY(sa.BigInteger), nullable=False),
         schema="ledger",
     )
+    for name, kind in (("smaller", sa.BigInteger()), ("smaller_amount", sa.Numeric(38, 2))):
+        op.add_column("superseded", sa.Column(name, kind, nullable=False, server_default="0"), schema="ledger")
