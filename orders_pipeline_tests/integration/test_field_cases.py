@@ -65,10 +65,10 @@ SET_ASIDE = {
     "german_dates.csv": SetAside("mostly_unreadable", ("line 2", "05.03.2026 14:30:15", "order_date")),
     "decimal_comma.csv": SetAside("mostly_unreadable", ("line 2", "0,50", "amount")),
     "ebay.csv": SetAside("column_missing", ("line 2",)),
-    "preamble.csv": SetAside("column_missing", ("line 4",)),
-    "comment.csv": SetAside("column_missing", ("line 2",)),
+    "preamble.csv": SetAside("column_missing", ("line 4", "`skip_lines = 3`")),
+    "comment.csv": SetAside("column_missing", ("line 2", "`skip_lines = 1`")),
     "rest_api.json": SetAside("column_missing", ("total_price",)),
-    "wrapper_pretty.json": SetAside("column_missing", ("orders", "jq")),
+    "wrapper_pretty.json": SetAside("column_missing", ("orders", '`json_records = "orders"`', "jq")),
     "debezium.jsonl": SetAside("column_missing", ("Debezium",)),
     "mongo.jsonl": SetAside("format_unsupported", ("MongoDB", "mongoexport")),
 }
@@ -117,6 +117,15 @@ DECLARED = {
         'columns = { order_id = "order-id", customer_id = "buyer-email", amount = "item-price",'
         ' order_date = "purchase-date" }\nlines = "sum"',
         Loaded("40.00", 1),
+    ),
+    "preamble.csv": ("skip_lines = 3", Loaded("10.00", 1)),
+    "comment.csv": ("skip_lines = 1", Loaded("10.00", 1)),
+    "wrapper.json": ('json_records = "orders"', Loaded("2.00", 2)),
+    "wrapper_pretty.json": ('format = "json"\njson_records = "orders"', Loaded("2.00", 2)),
+    "rest_api.json": (
+        'json_records = "orders"\ncolumns = { order_id = "name", customer_id = "customer.id", amount = "total_price",'
+        ' order_date = "created_at" }',
+        Loaded("409.94", 1),
     ),
 }
 ALIASES = "orderId=order_id,total=amount,Name=order_id"
