@@ -33,7 +33,9 @@ def polars_schema(table: str) -> pl.Schema:
 
 def postgres_columns(table: str) -> list[sa.Column[Any]]:
     """The columns of one of the six tables, as SQLAlchemy defines them. Each call returns new ones."""
-    return [sa.Column(c.name, _TYPES[c.type].postgres, nullable=c.nullable) for c in TABLES[table]]
+    return [
+        sa.Column(c.name, _TYPES[c.type].postgres, nullable=c.nullable, server_default=c.default) for c in TABLES[table]
+    ]
 
 
 def postgres_types(frame: pl.DataFrame) -> dict[str, PostgresType]:

@@ -1,5 +1,7 @@
 """All errors of this package. Each message names what is wrong and what to do about it."""
 
+from orders_pipeline.text import LONGEST_MESSAGE, cut
+
 
 class OrdersPipelineError(Exception):
     """Base of all errors that this package raises on purpose."""
@@ -47,9 +49,9 @@ class QuarantineError(OrdersPipelineError):
 
     Args:
         code: short and fixed, one of `schema.QUARANTINES`.
-        message: for the owner of the file: what was found, and what to do.
+        message: for the owner of the file: what was found, and what to do. It is cut if it is long.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(cut(f"{code}: {message}", LONGEST_MESSAGE))
         self.code = code

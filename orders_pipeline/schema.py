@@ -10,13 +10,15 @@ MONEY: Final = nw.Decimal(18, 2)
 
 @dataclass(frozen=True)
 class Column:
-    """A column as users and the Dagster UI see it. `rules`: constraints on its values."""
+    """A column as users and the Dagster UI see it. `rules`: constraints on its values. `default`: in Postgres, if a
+    release that does not know the column writes a row."""
 
     name: str
     type: str
     description: str
     nullable: bool = False
     rules: tuple[str, ...] = ()
+    default: str | None = None
 
 
 # The columns of an order in files and in the source table. Other columns are not used.
@@ -34,6 +36,7 @@ TEXT: Final = "_text"  # the row as text where PROBLEM is set
 
 # The results of `validation`, stored once, when the file lands. Their values are null for a row that is no version.
 REASON: Final = "_reason"  # why the row is rejected, null for any other
+ROWS: Final = "_rows"  # how many rejects a row stands for
 OUTCOME: Final = "_outcome"  # what became of the row, one of OUTCOMES
 CURRENCY: Final = "_currency"  # of the amount, where the source says it
 AMOUNT: Final = "_amount"
@@ -73,6 +76,9 @@ NO_IDS_AS_WRITTEN: Final = ("NA", "[object Object]", "#HI\u00c1NYZIK", *(f"Err:{
 ERROR_VALUE: Final = r"^#(?:#*|[^\s0-9a-z#/!?-]+(?:/0)?[!?]|[^\s0-9a-z#/!?-]{1,2}/[^\s0-9a-z#/!?-]!?)$"
 
 NO_AMOUNT: Final = "amount_missing"
+TOO_LONG: Final = "id_too_long"
+LONGEST_ID: Final = 1_000  # characters, by default
+MOST_REJECTS: Final = 10_000  # of a file that are listed one by one
 
 # Why a row is rejected; the first match wins. The codes never change: users count and search by them.
 REASONS: Final = {
@@ -83,6 +89,7 @@ REASONS: Final = {
     "not_an_object": "the line is JSON, but not an object",
     "key_twice": "the JSON object has a key twice, or two keys for one column of an order",
     "nested_value": "a column of the order holds a list or an object",
+    TOO_LONG: "an id has more characters than ORDERS_MAX_ID_CHARS",
     "nul_character": "an id contains the character U+0000, which Postgres cannot store",
     "order_id_missing": "no order_id",
     "customer_id_missing": "no customer_id",
@@ -147,6 +154,7 @@ QUARANTINES: Final = {
     "parquet_unreadable": "it begins as Parquet and is cut short, damaged, at odds with its own counts of rows, or"
     " built to take too much memory",
     "row_too_long": "a row is far longer than its longest fields may be: a quote or a line end is missing",
+    "too_many_cells": "its rows times its columns are more than ORDERS_MAX_CELLS",
     "too_many_columns": "it has more than 1,000 columns",
     "too_many_rows": "it has more rows than ORDERS_MAX_ROWS",
 }
@@ -155,7 +163,7 @@ QUARANTINES: Final = {
 CODE_VERSIONS: Final = {
     "raw_orders": 3,
     "cleaned_orders": 2,
-    "rejected_orders": 1,
+    "rejected_orders": 2,
     "daily_revenue": 2,
     "daily_orders": 2,
     "daily_revenue_partitioned": 1,
@@ -214,6 +222,14 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column("reason", "text", "Why it was rejected: a fixed code.", rules=(f"one of {', '.join(REASONS)}",)),
         Column("raw", "text", "The row as CSV text; cut where it is long. May hold personal data."),
         Column("bucket", "text", "S3 bucket of the file; empty for the source table."),
+        Column(
+            "rows",
+            "bigint",
+            f"How many rejects it stands for. 1; beyond the first {MOST_REJECTS:,} of a file, all further ones of a"
+            " reason are one row, with the number of the first of them.",
+            rules=_FROM_ONE,
+            default="1",
+        ),
     ),
     "daily_revenue": (
         Column("order_date", "date", f"Business day {_ZONE_OF_DAYS}; a day without orders has no row."),

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from orders_pipeline import s3_settings
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.formats.options import Reading, parse_aliases
+from orders_pipeline.schema import LONGEST_ID
 from orders_pipeline.sources.declaration import share
 
 EMBEDDED_BUCKET: Final = "orders"  # the landing zone where no bucket is configured
@@ -60,10 +61,10 @@ _TYPOS: Final = 2  # letters by which a misspelt name may differ from the right 
 class Settings(BaseSettings):
     """One field for each variable: `ORDERS_START_DATE` sets `start_date`. docs/configuration.md explains each.
 
-    Units: `max_file_bytes` and `max_expanded_bytes` are bytes, `max_field_chars` is characters, `max_expansion_ratio`
-    is a multiple of the compressed size, `max_reject_share` is a share from 0 to 1. In the environment, write an age as
-    `7d`, `12h`, `30m` or `90s`, and a share as `5%` or `0.05`. An empty variable counts as unset, except
-    ORDERS_LANDING_PREFIX, which must not be empty. Secrets print as asterisks.
+    Units: `max_file_bytes` and `max_expanded_bytes` are bytes, `max_field_chars` and `max_id_chars` are characters,
+    `max_expansion_ratio` is a multiple of the compressed size, `max_reject_share` is a share from 0 to 1. In the
+    environment, write an age as `7d`, `12h`, `30m` or `90s`, and a share as `5%` or `0.05`. An empty variable counts as
+    unset, except ORDERS_LANDING_PREFIX, which must not be empty. Secrets print as asterisks.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
@@ -85,7 +86,9 @@ class Settings(BaseSettings):
     max_expanded_bytes: PositiveInt = _READING.expanded_bytes
     max_expansion_ratio: PositiveInt = _READING.expansion_ratio
     max_rows: PositiveInt = _READING.rows
+    max_cells: PositiveInt = _READING.cells
     max_field_chars: Annotated[int, Field(ge=1_000, le=100_000_000)] = _READING.field_chars
+    max_id_chars: Annotated[int, Field(ge=1, le=10_000)] = LONGEST_ID
     max_reject_share: Annotated[Decimal, BeforeValidator(share), Field(ge=0, le=1)] = Decimal("0.05")
     column_aliases: Annotated[dict[str, str], NoDecode, BeforeValidator(_aliases)] = {}
 
@@ -97,6 +100,7 @@ class Settings(BaseSettings):
             expanded_bytes=self.max_expanded_bytes,
             expansion_ratio=self.max_expansion_ratio,
             rows=self.max_rows,
+            cells=self.max_cells,
             field_chars=self.max_field_chars,
             aliases=self.column_aliases,
         )

@@ -1,12 +1,17 @@
-"""How keys, ids, days and texts of others are shown to people."""
+"""How keys, ids, days and texts of others are shown to people, and how long they may be.
+
+A sender can write a text of any length: an id, a value, a column's name. Whatever is shown, or stored to be shown (in
+Dagster, in the ledger, in an alert), passes through `cut` or `examples`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import islice
 from typing import Final
 
 EXAMPLES: Final = 5  # as many as a check names, and the ledger keeps
 _NAMED: Final = 3
-_LONGEST: Final = 300  # characters of an example
+LONGEST_VALUE: Final = 300  # characters: of a value, an id, a cell of a table in the UI
+LONGEST_MESSAGE: Final = 2_000  # characters
 _LISTED_SPANS: Final = 6
 
 
@@ -22,12 +27,13 @@ def counted(number: int, noun: str) -> str:
 
 def examples(values: Iterable[object], separator: str = ", ") -> str:
     """The first few values in one line, or "none". Long ones are cut."""
-    listed = [_cut(printable(str(value))) for value in values]
+    listed = [cut(printable(cut(str(value)))) for value in islice(values, EXAMPLES + 1)]
     return separator.join(listed[:EXAMPLES]) + (f"{separator}..." if len(listed) > EXAMPLES else "") or "none"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def cut(text: str, most: int = LONGEST_VALUE) -> str:
+    """The text, with an ellipsis for what is beyond so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from orders_pipeline.schema import (
     ERROR_VALUE,
     ID_COLUMNS,
     LANDED_AT,
+    LONGEST_ID,
     MONEY,
     NO_AMOUNT,
     NO_IDS,
@@ -34,8 +35,10 @@ from orders_pipeline.schema import (
     REJECTED,
     REQUIRED_COLUMNS,
     ROW_NUMBER,
+    ROWS,
     SOURCE,
     TEXT,
+    TOO_LONG,
     UPDATED_AT,
     VALIDATION_COLUMNS,
     VOID,
@@ -59,13 +62,14 @@ _NO_ID: Final = [
 ]
 
 
-def validate(raw: Any, zone: str, source: Source = PLAIN) -> Any:
+def validate(raw: Any, zone: str, source: Source = PLAIN, id_chars: int = LONGEST_ID) -> Any:
     """Raw rows with the results of their validation, and with the text of each reject as CSV.
 
     Args:
         raw: orders, with at least `schema.REQUIRED_COLUMNS`. Columns that are not text are cast to text.
         zone: the business day's time zone. An `order_date` with an offset is converted to it.
         source: how the sender writes.
+        id_chars: the most characters of an id.
 
     Returns:
         The columns of `raw`, followed by `schema.VALIDATION_COLUMNS`.
@@ -74,7 +78,7 @@ def validate(raw: Any, zone: str, source: Source = PLAIN) -> Any:
         QuarantineError: the frame has no column that the source names.
     """
     columns = nw.from_native(raw).collect_schema().names()
-    return with_text(validated(raw, zone, source), columns).select(*columns, *VALIDATION_COLUMNS).to_native()
+    return with_text(validated(raw, zone, source, id_chars), columns).select(*columns, *VALIDATION_COLUMNS).to_native()
 
 
 def rejects(raw: Any, zone: str = "UTC") -> Any:
@@ -85,23 +89,25 @@ def rejects(raw: Any, zone: str = "UTC") -> Any:
         zone: the business day's time zone.
 
     Returns:
-        `source` (key of the file), `row_number` (from 1), `reason` (a code of `schema.REASONS`) and `raw` (the row as
-        CSV, at most `LONGEST_TEXT` characters).
+        `source` (key of the file), `row_number` (from 1), `reason` (a code of `schema.REASONS`), `raw` (the row as
+        CSV, at most `LONGEST_TEXT` characters) and `rows` (how many rejects it stands for: 1, unless `raw` says it).
     """
     rejected = validated(raw, zone).filter(~nw.col(REASON).is_null())
+    columns = nw.from_native(raw).collect_schema().names()
     return (
-        with_text(rejected, nw.from_native(raw).collect_schema().names())
+        with_text(rejected, columns)
         .select(
             source=nw.col(SOURCE),
             row_number=nw.col(ROW_NUMBER),
             reason=nw.col(REASON),
             raw=nw.col(TEXT).str.replace_all("\x00", "\N{SYMBOL FOR NULL}", literal=True),
+            rows=nw.col(ROWS) if ROWS in columns else nw.lit(1, nw.Int64),
         )
         .to_native()
     )
 
 
-def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
+def validated(raw: Any, zone: str, source: Source = PLAIN, id_chars: int = LONGEST_ID) -> Frame:
     """Raw rows with `schema.VALIDATION_COLUMNS`, and with defaults for missing columns, as a narwhals frame. Rows that
     already have these columns are returned as they are: they were validated when their file landed."""
     frame = _with_defaults(raw)
@@ -109,8 +115,8 @@ def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
     if REASON in names:
         return frame if OUTCOME in names else frame.with_columns(**{OUTCOME: _outcome()})
     rows = values.with_plain_texts(frame.with_columns(**{CURRENCY: conditions.currency(source, names)}), source)
-    rows = rows.with_columns(**{REASON: _first(_reasons(rows, source))}).with_columns(**{OUTCOME: _outcome()})
-    rows = _with_void_rows(rows, names, source)
+    rows = rows.with_columns(**{REASON: _first(_reasons(rows, source, id_chars))}).with_columns(**{OUTCOME: _outcome()})
+    rows = _with_void_rows(rows, names, source, id_chars)
     is_clean = nw.col(OUTCOME) == COUNTS
     has_rank = nw.col(REASON).is_null() & ~_is_missing("updated_at")
     if source.lines == "sum":
@@ -130,7 +136,7 @@ def validated(raw: Any, zone: str, source: Source = PLAIN) -> Frame:
     return rows.with_columns(**{DAY: day_of(ORDER_DATE)}).select(*names, *VALIDATION_COLUMNS)
 
 
-def _reasons(frame: Frame, source: Source) -> dict[str, nw.Expr]:
+def _reasons(frame: Frame, source: Source, id_chars: int) -> dict[str, nw.Expr]:
     """For each reason to reject a row, whether it holds. The first one that does is the row's."""
     order_date, amount = values.text_of(source, "order_date"), values.text_of(source, "amount")
     unclear: dict[str, nw.Expr] = {}
@@ -139,6 +145,7 @@ def _reasons(frame: Frame, source: Source) -> dict[str, nw.Expr]:
     if len(source.date_formats) > 1:
         unclear["order_date_unclear"] = order_date == UNCLEAR
     reasons: dict[str, nw.Expr] = {
+        TOO_LONG: _has_long_id(id_chars),
         "nul_character": nw.any_horizontal(*(_contains_nul(name) for name in ID_COLUMNS), ignore_nulls=True),
         **{f"{name}_missing": has_no_id(frame, name) for name in ID_COLUMNS},
         **{f"{name}_missing": _is_missing(name) for name in REQUIRED_COLUMNS if name not in ID_COLUMNS},
@@ -152,9 +159,9 @@ def _reasons(frame: Frame, source: Source) -> dict[str, nw.Expr]:
     return reasons
 
 
-def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Frame:
+def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source, id_chars: int) -> Frame:
     """Rows with the outcome VOID for those that delete an order or are dropped. Such a row needs nothing but an id. One
-    that is dropped and has none has no effect; one that deletes and has none is rejected."""
+    that is dropped and has none has no effect; one that deletes and has none is rejected, as is one with a long id."""
     deletes, drops = conditions.deletes(source, columns), conditions.drops(source, columns)
     if deletes is None and drops is None:
         return rows
@@ -163,6 +170,7 @@ def _with_void_rows(rows: Frame, columns: Sequence[str], source: Source) -> Fram
     is_without_id = has_no_id(rows, "order_id")
     reason = _first(
         {
+            TOO_LONG: _has_long_id(id_chars),
             "nul_character": _contains_nul("order_id"),
             "order_id_missing": nw.col("_deletes") & is_without_id,
             "updated_at_unreadable": _has_no_rank(source),
@@ -179,7 +187,8 @@ def _with_blank_rows(rows: Frame, columns: Sequence[str]) -> Frame:
     no amount is rejected as NO_AMOUNT, whatever else it lacks: if its order has other rows, `lines` makes it BLANK."""
     if isinstance(rows, nw.DataFrame) and not (rows[OUTCOME] == REJECTED).any():
         return rows
-    is_void = nw.col(REASON) == "updated_at_unreadable"  # the only reason against a void row that has an id
+    # The only reasons against a void row that has an id. A row with a long one is a reject, whatever else it lacks.
+    is_void = nw.col(REASON).is_in([TOO_LONG, "updated_at_unreadable"])
     is_reject = (nw.col(OUTCOME) == REJECTED) & nw.col(PROBLEM).is_null() & ~is_void.fill_null(False)
     is_empty = is_reject & nw.all_horizontal(
         *(_is_missing(name) for name in columns if not name.startswith("_")), ignore_nulls=True
@@ -250,6 +259,10 @@ def has_no_id(frame: Frame, name: str) -> nw.Expr:
     return is_missing | text.str.contains(ERROR_VALUE)
 
 
+def _has_long_id(id_chars: int) -> nw.Expr:
+    return nw.any_horizontal(*(nw.col(name).str.len_chars() > id_chars for name in ID_COLUMNS), ignore_nulls=True)
+
+
 def _contains_nul(name: str) -> nw.Expr:
     return nw.col(name).fill_null("").str.contains("\x00", literal=True)
 
@@ -282,6 +295,8 @@ def _is_empty(frame: Frame, name: str) -> bool:
 
 
 def _csv_field(name: str) -> nw.Expr:
-    text = nw.col(name)
+    """A field of a reject's text. A long one is cut first: nothing beyond is shown, and copies of it take memory."""
+    whole = nw.col(name)
+    text = whole.str.slice(0, LONGEST_TEXT + 1)
     quoted = nw.concat_str([nw.lit('"'), text.str.replace_all('"', '""', literal=True), nw.lit('"')])
-    return nw.when(text.str.contains('[",\r\n]')).then(quoted).otherwise(text)
+    return nw.when(whole.str.contains('[",\r\n]')).then(quoted).otherwise(text)

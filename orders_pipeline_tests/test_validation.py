@@ -48,6 +48,16 @@ def test_an_amount_that_would_be_rounded_or_guessed_is_rejected(kind: str, text:
     assert reason_of(kind, "1", "a", text, "2026-03-04") == "amount_not_decimal"
 
 
+def test_an_id_may_have_a_thousand_characters_and_no_more(kind: str) -> None:
+    longest = "é" * 1_000
+
+    assert reason_of(kind, longest, longest, "1", "2026-03-04") is None
+    assert reason_of(kind, f"{longest}é", "a", "1", "2026-03-04") == "id_too_long"
+    assert reason_of(kind, "1", f"{longest}é", "", "2026-03-04") == "id_too_long"
+    (rejected,) = dicts(validation.rejects(frame(kind, ("x" * 3_000, "a", "1", "2026-03-04"))))
+    assert (len(rejected["raw"]), rejected["raw"][-1]) == (2_000, "…")
+
+
 @pytest.mark.parametrize("missing", [None, "", "  ", "NULL", "null", "N/A"])
 def test_a_row_without_a_required_value_is_rejected(kind: str, missing: str | None) -> None:
     assert reason_of(kind, missing, "a", "1", "2026-03-04") == "order_id_missing"

@@ -15,7 +15,7 @@ from orders_pipeline.formats.delimited_fast import filled_rows, pieces
 from orders_pipeline.formats.encodings import BATCH_CHARS, Lines, as_text, csv_reader, csv_text
 from orders_pipeline.formats.header import MOST_BLANK_LINES, Header, is_blank, read_header
 from orders_pipeline.formats.options import Reading
-from orders_pipeline.formats.rows import BATCH_ROWS, Row, frame, to_batch
+from orders_pipeline.formats.rows import Row, batch_rows, frame, to_batch
 from orders_pipeline.schema import ORDER_COLUMNS
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -65,9 +65,10 @@ def _sliced(
         numbers = pl.Series(numbers, dtype=pl.Int64).filter(are_rows)
         columns = [column.filter(are_rows) for column in columns]
         blank.add(lines - len(numbers))
-    for first in range(0, max(len(numbers), 1), _PLAIN_ROWS):
-        parts = [column.slice(first, _PLAIN_ROWS) for column in columns]
-        batch = frame(names, parts, numbers[first : first + _PLAIN_ROWS])
+    most = batch_rows(len(names), _PLAIN_ROWS)
+    for first in range(0, max(len(numbers), 1), most):
+        parts = [column.slice(first, most) for column in columns]
+        batch = frame(names, parts, numbers[first : first + most])
         yield _unwrapped(batch) if has_formulas else batch
     return lines
 
@@ -79,11 +80,12 @@ def _batches(
     columns, delimiter = header.columns, header.delimiter
     reader = csv_reader(lines, delimiter, reading.field_chars)
     rows: list[list[str]] = []
+    most = batch_rows(len(columns))  # a row with too few fields becomes one of so many nulls
     begun = seen = 0
     try:
         for row in reader:
             rows.append(row)
-            if len(rows) == BATCH_ROWS or lines.spent > BATCH_CHARS:
+            if len(rows) == most or lines.spent > BATCH_CHARS:
                 yield _batch(columns, rows, before + begun + 1, reader.line_num - begun, delimiter)
                 begun, seen, lines.spent = reader.line_num, seen + len(rows), 0
                 blank.add(sum(map(is_blank, rows)))

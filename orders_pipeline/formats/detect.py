@@ -12,6 +12,7 @@ from orders_pipeline.formats.delimited import read_csv
 from orders_pipeline.formats.json_files import has_a_row_a_line, read_json
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.formats.parquet import read_parquet
+from orders_pipeline.formats.rows import OF_EACH_ROW, gathered
 from orders_pipeline.formats.transcode import to_utf8
 from orders_pipeline.formats.unsupported import name_foreign
 
@@ -32,7 +33,11 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
         QuarantineError: the file cannot be read as orders, perhaps only after some batches.
         EmptyFileError: it has no bytes.
     """
-    reading = reading or Reading()
+    return gathered(_batches(path, reading or Reading()))
+
+
+def _batches(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
+    """Batches of any size, held against the limits as they come."""
     expand(path, reading)
     start = _start(path)
     if not start:
@@ -49,6 +54,7 @@ def read_rows(path: Path, reading: Reading | None = None) -> Iterator[pl.DataFra
             rows += batch.height
             if rows > reading.rows:
                 raise reading.beyond("rows", "The file has more rows")
+            reading.require_cells(rows, batch.width - len(OF_EACH_ROW))
             yield batch
     except QuarantineError as error:
         if rows:

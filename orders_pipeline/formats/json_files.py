@@ -106,6 +106,7 @@ def _keys(path: Path, reading: Reading, layout: _Layout) -> list[str]:
             if first is None and fields:
                 first = {key: _decoded(text) for key, text in fields.items()} if written is None else _loads(written)
             keys.update(dict.fromkeys(fields))
+            reading.require_cells(number, min(len(keys), MOST_COLUMNS))
             if len(keys) > MOST_COLUMNS:
                 break  # refused later, like a header
     if is_empty and layout in (_lines, _sequence):

@@ -22,6 +22,7 @@ LIMITS: Final = {
     "expanded_bytes": ("expands_too_far", "bytes"),
     "expansion_ratio": ("expands_too_far", "times its compressed size"),
     "rows": ("too_many_rows", "rows"),
+    "cells": ("too_many_cells", "cells"),
     "field_chars": ("field_too_long", "characters"),
 }
 
@@ -44,6 +45,7 @@ class Reading:
     expanded_bytes: int = 4 << 30
     expansion_ratio: int = 200
     rows: int = 100_000_000
+    cells: int = 500_000_000
     field_chars: int = 1_000_000
     aliases: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +95,15 @@ class Reading:
             f"{found}, and the limit is {getattr(self, limit):,} {unit} (ORDERS_MAX_{limit.upper()}). Split the file;"
             " or, if it is right, raise the limit and run `orders-pipeline retry KEY`.",
         )
+
+    def require_cells(self, rows: int, columns: int) -> None:
+        """Check the size of a file's table.
+
+        Raises:
+            QuarantineError: it has too many cells.
+        """
+        if rows * columns > self.cells:
+            raise self.beyond("cells", f"{rows:,} rows of {columns:,} columns are {rows * columns:,} cells")
 
     def row_beyond(self, row: str) -> QuarantineError:
         """The error for a row that is too long for memory. `row` begins its sentence."""

@@ -1,11 +1,12 @@
 """Parquet: each value becomes the text that it would have in a CSV file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from orders_pipeline.formats import parquet_limits
 from orders_pipeline.formats.columns import column_names, required
 from orders_pipeline.formats.nested import paths
 from orders_pipeline.formats.options import Reading
-from orders_pipeline.formats.rows import BATCH_ROWS, frame, to_batch
+from orders_pipeline.formats.rows import frame, to_batch
 from orders_pipeline.formats.values import id_texts, plain
 from orders_pipeline.schema import ID_COLUMNS, ORDER_COLUMNS
 
@@ -28,7 +29,7 @@ _BYTES_PER_CHAR: Final = 4
 
 def read_parquet(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
     try:
-        yield from _gathered(_batches(path, parquet_limits.check(path, reading, BATCH_ROWS), reading))
+        yield from _batches(path, parquet_limits.check(path, reading), reading)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk, not the file
@@ -37,24 +38,11 @@ def read_parquet(path: Path, reading: Reading) -> Iterator[pl.DataFrame]:
         ) from error
 
 
-def _gathered(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Small batches combined into larger ones."""
-    small: list[pl.DataFrame] = []
-    rows = size = 0
-    for batch in batches:
-        small.append(batch)
-        rows, size = rows + batch.height, size + int(batch.estimated_size())
-        if rows >= BATCH_ROWS or size >= _BATCH_BYTES:
-            yield pl.concat(small)
-            small, rows, size = [], 0, 0
-    if small:
-        yield pl.concat(small)
-
-
 def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterator[pl.DataFrame]:
     with pq.ParquetFile(path) as described:
         schema: Any = described.schema_arrow
         _require_no_blocks(described.schema)
+        texts = [*_texts(schema), *_nested_texts(described.schema, schema.names)]
     nested = paths(schema, reading.nested)
     written = [*schema.names, *nested]
     places = [*([i] for i in range(len(schema.names))), *nested.values()]
@@ -64,17 +52,20 @@ def _batches(path: Path, plan: parquet_limits.Plan, reading: Reading) -> Iterato
     # million times is found before it is expanded.
     with pq.ParquetFile(
         path,
-        read_dictionary=[field.name for field in schema if _is_text(field.type) and field.name not in plan.delta],
+        read_dictionary=[path for path in texts if path not in plan.delta],
         pre_buffer=False,
         buffer_size=_BUFFER,
         coerce_int96_timestamp_unit="us",
     ) as file:
-        number = 1
+        number, expanded = 1, 0
         decoded: Iterator[Any] = chain.from_iterable(
             file.iter_batches(step, row_groups=[group], use_threads=False) for group, step in enumerate(plan.steps)
         )
-        for rows in chain([file.schema_arrow.empty_table()], decoded):
-            for piece in _pieces(rows, reading):
+        for rows in chain([pa.RecordBatch.from_pylist([], schema=file.schema_arrow)], decoded):
+            for piece, size in _pieces(rows, reading):
+                expanded += size
+                if expanded > reading.expanded_bytes:
+                    raise reading.beyond("expanded_bytes", f"As text, the file has {expanded:,} bytes and more")
                 columns = [_column(_at(piece, place), name, reading) for place, name in zip(places, names, strict=True)]
                 yield _batch(names, columns, range(number, number + piece.num_rows))
                 number += piece.num_rows
@@ -110,6 +101,17 @@ def _require_values(kinds: list[Any], names: list[str]) -> None:
             )
 
 
+def _texts(schema: Any) -> list[str]:
+    return [field.name for field in schema if _is_text(field.type)]
+
+
+def _nested_texts(schema: Any, columns: Sequence[str]) -> list[str]:
+    """The paths of texts in lists and structures."""
+    leaves = [schema.column(i) for i in range(len(schema))]
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type != "DECIMAL"]
+    return [path for path in texts if path not in columns]
+
+
 def _is_text(kind: Any) -> bool:
     types = pa.types
     kind = kind.value_type if types.is_dictionary(kind) else kind
@@ -117,24 +119,44 @@ def _is_text(kind: Any) -> bool:
     return any(test(kind) for test in (*tests, types.is_binary, types.is_large_binary, types.is_binary_view))
 
 
-def _pieces(rows: Any, reading: Reading) -> Iterator[Any]:
-    """The rows in pieces whose texts fit into memory when they are expanded."""
-    longest = [_longest(column) for column in rows.columns if pa.types.is_dictionary(column.type)]
-    if max(longest, default=0) > _BYTES_PER_CHAR * reading.field_chars:
-        raise reading.beyond("field_chars", "A value of the file is longer")
-    step = min(max(rows.num_rows, 1), max(1, _BATCH_BYTES // max(sum(longest), 1)))
-    yield rows.slice(0, step)
-    for start in range(step, rows.num_rows, step):
-        yield rows.slice(start, step)
+def _pieces(rows: Any, reading: Reading) -> Iterator[tuple[Any, int]]:
+    """The rows in pieces whose texts fit into memory when they are expanded, and the bytes of those texts."""
+    of_row = np.zeros(rows.num_rows, np.int64)
+    for column in rows.columns:
+        sizes = _sizes(column)
+        if sizes.max(initial=0) > _BYTES_PER_CHAR * reading.field_chars:
+            raise reading.beyond("field_chars", "A value of the file is longer")
+        of_row += sizes
+    if of_row.max(initial=0) > _BYTES_PER_CHAR * reading.row_chars:
+        raise reading.row_beyond("A row of the file")
+    ends = of_row.cumsum()
+    start = before = 0
+    while start < max(rows.num_rows, 1):
+        end = max(start + 1, int(np.searchsorted(ends, before + _BATCH_BYTES, "right")))
+        piece = rows.slice(start, end - start)
+        size = int(of_row[start:end].sum())
+        yield piece, size
+        start, before = end, before + size
 
 
-def _longest(column: Any) -> int:
-    """The bytes of the longest text that a column of dictionaries refers to."""
-    if not _is_text(column.type):
-        return 0
-    chunks: list[Any] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    lengths: Any = [(pc.binary_length(chunk.dictionary), chunk.indices) for chunk in chunks]
-    return max((pc.max(pc.take(length, used)).as_py() or 0 for length, used in lengths), default=0)
+def _sizes(values: Any) -> Any:
+    """The bytes of each value's text, as far as they are not the same for all: of texts, and of lists and structures of
+    them, where each element takes at least one."""
+    kind, types = values.type, pa.types
+    if types.is_dictionary(kind):
+        lengths = _sizes(values.dictionary)
+        return np.append(lengths, 0)[values.indices.fill_null(len(lengths)).to_numpy()]
+    if _is_text(kind):
+        return pc.binary_length(values).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if types.is_struct(kind):
+        return sum((_sizes(values.field(i)) for i in range(kind.num_fields)), np.zeros(len(values), np.int64))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_map(kind):
+        elements = _sizes(values.keys) + _sizes(values.items) if types.is_map(kind) else _sizes(values.values)
+        ends = np.append(0, (elements + 1).cumsum())
+        return np.diff(ends[values.offsets.to_numpy()])
+    if types.is_fixed_size_list(kind):
+        return (_sizes(values.flatten()) + 1).reshape(len(values), -1).sum(axis=1)
+    return np.zeros(len(values), np.int64)
 
 
 def _column(values: Any, name: str, reading: Reading) -> Any:

@@ -16,14 +16,16 @@ from thrift.transport.TTransport import TFileObjectTransport  # type: ignore[imp
 
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.formats.options import MOST_COLUMNS, Reading
+from orders_pipeline.formats.rows import batch_rows
 
 _LARGEST_FOOTER: Final = 16 << 20
 _LARGEST_HEADER: Final = 1 << 20
-_LARGEST_PAGES: Final = 512 << 20  # bytes: the largest pages of all columns of a row group are in memory together
+_LARGEST_PAGES: Final = 160 << 20  # bytes: the largest pages of all columns of a row group are in memory together
 _MOST_PAGES: Final = 200_000
 _MOST_NESTED: Final = 4_000_000  # values of a nested column in a row group
 _BYTES_PER_CHAR: Final = 4
-_DECODED_AT_A_TIME: Final = 32 << 20
+_DECODED_AT_A_TIME: Final = 16 << 20  # bytes of all columns, by the averages of their pages
+_UNPACKED_AT_A_TIME: Final = 64 << 20  # bytes of all columns whose pages may hold far more than their sizes say
 _DELTAS: Final = frozenset({6, 7})  # encodings of texts by length, and by the prefix shared with the previous text
 _DEEPEST: Final = 20
 _MOST_VALUES: Final = 2_000_000  # of a footer or header, each a few dozen bytes in memory
@@ -32,6 +34,7 @@ _DAMAGE: Final = (TException, EOFError, LookupError, TypeError, AttributeError, 
 
 # Field numbers of the Parquet format.
 _SCHEMA, _ROW_COUNT, _ROW_GROUPS, _GROUP_COLUMNS, _GROUP_ROWS, _COLUMN_META, _COLUMN_FILE = 2, 3, 4, 1, 3, 3, 1
+_CHILDREN = 5
 _ENCODINGS, _PATH, _VALUES, _PACKED, _DATA_AT, _DICTIONARY_AT = 2, 3, 5, 7, 9, 11
 _PAGE_EXPANDED, _PAGE_PACKED, _PAGE_V1, _PAGE_DICTIONARY, _PAGE_V2, _PAGE_VALUES = 2, 3, 5, 7, 8, 1
 
@@ -55,13 +58,8 @@ class Plan:
     delta: frozenset[str]
 
 
-def check(path: Path, reading: Reading, most_rows: int) -> Plan:
+def check(path: Path, reading: Reading) -> Plan:
     """How a file can be read within the limits.
-
-    Args:
-        path: the file.
-        reading: the limits.
-        most_rows: the most rows to decode at a time.
 
     Raises:
         QuarantineError: it cannot be read within the limits.
@@ -74,11 +72,13 @@ def check(path: Path, reading: Reading, most_rows: int) -> Plan:
             if len(footer[_SCHEMA]) > 4 * MOST_COLUMNS:
                 raise QuarantineError("too_many_columns", f"More than {MOST_COLUMNS} columns: is that orders?")
             pages = _Pages(file, path.stat().st_size, reading)
+            columns = sum(not element.get(_CHILDREN) for element in footer[_SCHEMA])
+            reading.require_cells(footer[_ROW_COUNT], columns)
             groups = footer[_ROW_GROUPS]
             rows = sum(group[_GROUP_ROWS] for group in groups)
             if rows != footer[_ROW_COUNT]:  # Arrow would read only the rows of the groups
                 raise _broken(f"its footer counts {footer[_ROW_COUNT]:,} rows, and {rows:,} in its row groups")
-            steps = [pages.step(group, most_rows) for group in groups]
+            steps = [pages.step(group, batch_rows(columns)) for group in groups]
             return Plan(steps, frozenset(pages.delta))
         except _DAMAGE as error:
             raise _broken(f"its headers cannot be read ({type(error).__name__})") from error
@@ -94,29 +94,34 @@ class _Pages:
 
     def step(self, group: dict[int, Any], most_rows: int) -> int:
         """How many rows of a row group may be decoded at a time."""
-        step, largest_pages = most_rows, 0
+        largest_pages = 0
+        of_one_row = unpacked = 1.0
         for column in group[_GROUP_COLUMNS]:
             if _COLUMN_FILE in column:
                 raise _broken("its columns are in other files")
             meta = column[_COLUMN_META]
             if meta[_VALUES] < group[_GROUP_ROWS]:  # nulls and empty lists are values too
                 raise _broken(f"a column has {meta[_VALUES]:,} values for {group[_GROUP_ROWS]:,} rows")
-            largest, rows = self._column(meta)
+            largest, of_one, is_delta = self._column(meta)
             largest_pages += largest
-            step = min(step, rows)
+            of_one *= max(1, meta[_VALUES] / max(group[_GROUP_ROWS], 1))  # a row has several, if it has a list
+            of_one_row += 0 if is_delta else of_one
+            unpacked += of_one if is_delta else 0
         if largest_pages > _LARGEST_PAGES:
             raise _broken(f"its pages take more than {_LARGEST_PAGES:,} bytes at a time; write smaller pages")
-        return max(1, step)
+        fitting = min(_DECODED_AT_A_TIME / of_one_row, _UNPACKED_AT_A_TIME / unpacked)
+        return max(1, min(most_rows, int(fitting)))
 
-    def _column(self, meta: dict[int, Any]) -> tuple[int, int]:
-        """The size of a column's largest page, and how many of its values may be decoded at a time."""
+    def _column(self, meta: dict[int, Any]) -> tuple[int, float, bool]:
+        """The size of a column's largest page, the bytes of one of its values, and whether they may be as many as those
+        of a page."""
         if not meta[_VALUES]:
-            return 0, 1 << 31  # a row group without rows need not have pages
+            return 0, 0, False  # a row group without rows need not have pages
         starts = [meta[_DATA_AT], *([meta[_DICTIONARY_AT]] if meta.get(_DICTIONARY_AT) else [])]
         at, end = min(starts), min(starts) + meta[_PACKED]
         if not 0 < at <= end <= self._size:
             raise _broken("a column is outside the file")
-        largest, values, of_one = 0, 0, 1.0
+        largest, values, of_one = 0, 0, 0.0
         is_delta = not _DELTAS.isdisjoint(meta[_ENCODINGS])
         if is_delta:
             self.delta.add(b".".join(meta[_PATH]).decode(errors="replace"))
@@ -135,10 +140,9 @@ class _Pages:
             # A delta can repeat the whole previous value; and in these columns, dictionaries are expanded.
             of_one = max(of_one, expanded if is_delta else expanded / count if data else 0)
             at = self._file.tell() + packed
-        step = int(_DECODED_AT_A_TIME / of_one)
         if len(meta[_PATH]) > 1 and max(values, meta[_VALUES]) > _MOST_NESTED:
             raise _broken(f"a column of lists has more than {_MOST_NESTED:,} values in a row group")
-        return largest, step
+        return largest, of_one, is_delta
 
     def _add(self, expanded: int) -> None:
         self._expanded += expanded

@@ -13,7 +13,9 @@ from orders_pipeline.formats.encodings import BATCH_CHARS, csv_text, printable
 from orders_pipeline.schema import PROBLEM, ROW_NUMBER, TEXT
 
 BATCH_ROWS: Final = 50_000
-_BATCH_FIELDS: Final = 4_000_000
+OF_EACH_ROW: Final = (ROW_NUMBER, PROBLEM, TEXT)  # the columns of a batch that are not the file's
+_BATCH_CELLS: Final = 2_000_000
+_GATHERED_BYTES: Final = 16 << 20
 
 Row = tuple[int, str | None, str | None, Sequence[str | None]]  # row number, problem, text, fields
 
@@ -24,9 +26,33 @@ class Source(Protocol):
     spent: int
 
 
+def batch_rows(columns: int, most: int = BATCH_ROWS) -> int:
+    """The most rows of a batch of so many columns. Each cell takes memory, even if it is empty."""
+    return min(most, max(1, _BATCH_CELLS // max(columns, 1)))
+
+
+def gathered(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Small batches combined into larger ones: each becomes a row group of the raw object, and each column of a row
+    group takes memory for as long as the object is open."""
+    small: list[pl.DataFrame] = []
+    full = 0.0
+    for batch in batches:
+        more = max(batch.height / batch_rows(batch.width), batch.estimated_size() / _GATHERED_BYTES)
+        if small and full + more > 1:
+            yield pl.concat(small)
+            small, full = [], 0.0
+        small.append(batch)
+        full += more
+        if full >= 1:
+            yield pl.concat(small)
+            small, full = [], 0.0
+    if small:
+        yield pl.concat(small)
+
+
 def to_batches(names: Sequence[str], rows: Iterable[Row], source: Source) -> Iterator[pl.DataFrame]:
     """Rows as batches, bounded in rows, fields and characters. Without rows, there is one empty batch."""
-    most = min(BATCH_ROWS, max(1, _BATCH_FIELDS // len(names)))
+    most = batch_rows(len(names))
     batch: list[Row] = []
     is_first = True
     for row in rows:

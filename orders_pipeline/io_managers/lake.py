@@ -18,10 +18,9 @@ from orders_pipeline.io_managers.intact import days_to_read, files_to_read
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import builds, identity, locks, staleness, superseded
 from orders_pipeline.ledger.builds import Build, BuiltDay
-from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.runs.in_flight import locks_of
-from orders_pipeline.schema import CODE_VERSIONS, REASON, UPSTREAM
+from orders_pipeline.schema import CODE_VERSIONS, MOST_REJECTS, UPSTREAM
 from orders_pipeline.tables import scan
 from orders_pipeline.tables.batching import prefetch
 from orders_pipeline.tables.missing_objects import require_built
@@ -67,7 +66,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if consumer == "rejected_orders":
             files = files_to_read(engine, lake, consumer, tags)
             loaded = handoff.start(step, consumer, files, server)
-            loaded.parts.extend((part, self._rejects(part.read)) for part in plan.parts_of_files(files))
+            for some in plan.parts_of_files(files):
+                loaded.parts.append((some, raw_objects.rejects(lake, some.read, MOST_REJECTS)))
             return loaded.input()
         reads = days_to_read(engine, lake, consumer, tags)
         loaded = handoff.start(step, consumer, reads.build, server)
@@ -119,10 +119,6 @@ class LakeIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", metadata.DURATION: loaded.seconds})
         if context.has_asset_partitions:
             require_built(build.blocked)
-
-    def _rejects(self, read: list[ActiveFile]) -> pl.LazyFrame:
-        with_rejects = [file for file in read if file.raw.rejects]
-        return raw_objects.scan(self.s3.lake(), with_rejects).filter(pl.col(REASON).is_not_null())
 
     def _nothing(self, consumer: str) -> pl.LazyFrame:
         if staleness.reads_raw(consumer):

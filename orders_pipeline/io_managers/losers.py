@@ -15,6 +15,7 @@ from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.superseded import Superseded
 from orders_pipeline.storage.lake import Lake
+from orders_pipeline.text import cut
 
 
 @dataclass(frozen=True)
@@ -54,5 +55,8 @@ def _of_days(lake: Lake, days: set[date], origin: Origin) -> Iterator[Superseded
 
 def _recorded(row: dict[str, Any]) -> Superseded:
     """A row of `transforms.superseded`, as the ledger has it."""
-    repeated, other = ({row.pop(f"{kind}_first"), row.pop(f"{kind}_last")} - {None} for kind in ("repeated", "other"))
+    repeated, other = (
+        {cut(order_id) for end in ("first", "last") if (order_id := row.pop(f"{kind}_{end}")) is not None}
+        for kind in ("repeated", "other")
+    )
     return Superseded(**row, repeated_ids=sorted(repeated) or None, other_ids=sorted(other) or None)

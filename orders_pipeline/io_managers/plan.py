@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
+from typing import Final
 
 from sqlalchemy.engine import Connection
 
@@ -14,10 +15,12 @@ from orders_pipeline.ledger.builds import Build
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.staleness import Blocked, Blocker, Calendar
 from orders_pipeline.partitions import days_of
-from orders_pipeline.schema import PARTITIONED, UPSTREAM
+from orders_pipeline.schema import MOST_REJECTS, PARTITIONED, UPSTREAM
 from orders_pipeline.settings import read_settings
 from orders_pipeline.tables.batching import batches
 from orders_pipeline.text import list_days
+
+_ORDERS_OF_A_REJECT: Final = 10  # in memory: its text may have 2,000 characters
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def parts_of_days(snapshot: Connection, build: Build) -> Iterator[Build]:
 
 def parts_of_files(build: FilesBuild) -> Iterator[FilesBuild]:
     """The build in parts that memory can hold, each of one bucket: another one may have files of the same keys."""
-    rejects = {file: file.raw.rejects for file in build.read}
+    rejects = {file: min(file.raw.rejects, MOST_REJECTS) * _ORDERS_OF_A_REJECT for file in build.read}
     by_bucket = groupby(sorted(build.read, key=_bucket), key=_bucket)
     parts = [part for _, files in by_bucket for part in batches(files, rejects)]
     yield FilesBuild(parts[0] if parts else [], build.gone)

@@ -268,7 +268,7 @@ class Ingest:
 
     def _settle(self, version: FileVersion, error: Exception, is_last_attempt: bool, report: Report) -> None:
         if isinstance(error, ServiceUnavailableError):
-            self.log.warning("%s is postponed: %s", version.key, error)
+            self.log.warning("%s is postponed: %s", version.key, error_message(error))
             files.refund_attempt(self.connection, version, str(error))
             return
         if isinstance(error, ObjectChangedError):

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.ledger import files
 from orders_pipeline.storage import postgres
+from orders_pipeline.text import LONGEST_MESSAGE, cut
 
 _PATIENCE: Final = 60  # seconds, enough for a restart of Postgres
 
@@ -24,8 +25,8 @@ def is_outage(error: Exception) -> bool:
 
 
 def error_message(error: Exception) -> str:
-    """The message of an error. Of a Postgres error, without the statement and its values."""
-    return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
+    """The message of an error, cut if it is long. Of a Postgres error, without the statement and its values."""
+    return cut(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip(), LONGEST_MESSAGE)
 
 
 @contextmanager

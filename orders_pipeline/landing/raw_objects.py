@@ -19,7 +19,9 @@ from orders_pipeline import validation
 from orders_pipeline.column_types import polars_schema
 from orders_pipeline.errors import MissingInputError, QuarantineError
 from orders_pipeline.formats.detect import place_of_rows, read_rows
+from orders_pipeline.formats.rows import batch_rows
 from orders_pipeline.landing.additions import with_additions
+from orders_pipeline.landing.memory import BATCHES, size_of
 from orders_pipeline.landing.provenance import Origin, origin_of
 from orders_pipeline.landing.settled_rows import settled
 from orders_pipeline.landing.tally import Tally, unused
@@ -34,7 +36,10 @@ from orders_pipeline.schema import (
     PROBLEM,
     REASON,
     REJECTED,
+    ROW_NUMBER,
+    ROWS,
     SOURCE,
+    TEXT,
     UNREADABLE_FILE_ROWS,
     VALIDATION_COLUMNS,
     VOID,
@@ -87,8 +92,7 @@ def write_object(lake: Lake, file: Path, origin: Origin) -> ActiveFile:
     Raises:
         QuarantineError: its bytes cannot be read as orders; no object is left behind.
     """
-    source = origin.source
-    reading = read_settings().reading.of_source(source)
+    reading = read_settings().reading.of_source(origin.source)
 
     def refuse(tally: Tally) -> None:
         if tally.rows >= UNREADABLE_FILE_ROWS and tally.unreadable.count * 2 > tally.rows:
@@ -96,11 +100,9 @@ def write_object(lake: Lake, file: Path, origin: Origin) -> ActiveFile:
         if origin.version.bucket != TABLE:
             tally.deletions.refuse(partial(place_of_rows, file, reading))
 
-    batches = (
-        validation.validate(with_additions(batch, source, origin.version.key), origin.zone, source)
-        for batch in read_rows(file, reading)
-    )
-    return _make(lake, batches, origin, refuse)
+    key = origin.version.key
+    rows = (with_additions(batch, origin.source, key) for batch in read_rows(file, reading))
+    return _make(lake, rows, origin, refuse)
 
 
 def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
@@ -116,12 +118,9 @@ def revalidate(lake: Lake, path: str, origin: Origin) -> ActiveFile:
         if origin.version.bucket != TABLE:
             tally.deletions.refuse(lambda: "row")
 
-    def batches() -> Iterator[pl.DataFrame]:
-        _require_object(lake, path)
-        rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
-        yield from (validation.validate(part, origin.zone, origin.source) for part in _parts(rows))
-
-    return _make(lake, batches(), origin, refuse)
+    _require_object(lake, path)
+    rows = lake.scan([path]).drop(*VALIDATION_COLUMNS, strict=False)
+    return _make(lake, _parts(rows), origin, refuse)
 
 
 def rescan(lake: Lake, path: str, origin: Origin) -> ActiveFile:
@@ -156,6 +155,19 @@ def clean_rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
 def versions(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
     """The versions of orders in landed files: their clean and their void rows."""
     return _with_outcome(_rows(lake, files).filter(_IS_VERSION))
+
+
+def rejects(lake: Lake, files: Iterable[ActiveFile], most: int) -> pl.LazyFrame:
+    """The rejects of landed files, each with the number of `schema.ROWS` that it stands for. Of a file with more than
+    `most`, the first ones, and for each reason one row that stands for all others."""
+    listed = [file for file in files if file.raw.rejects]
+    few = [file for file in listed if file.raw.rejects <= most]
+    frames = [_rejects(lake, few).with_columns(pl.lit(1, pl.Int64).alias(ROWS))]
+    for file in listed:
+        if file.raw.rejects > most:
+            every = _rejects(lake, [file])
+            frames += [every.head(most).with_columns(pl.lit(1, pl.Int64).alias(ROWS)), _others(every.slice(most))]
+    return pl.concat(frames, how="diagonal")
 
 
 def unused_columns(lake: Lake, file: ActiveFile) -> tuple[str, ...]:
@@ -243,6 +255,17 @@ def _require_object(lake: Lake, path: str) -> None:
         raise MissingInputError(f"The object {path} is missing from the lake or damaged.")
 
 
+def _rejects(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
+    return scan(lake, files).filter(pl.col(REASON).is_not_null())
+
+
+def _others(rejected: pl.LazyFrame) -> pl.LazyFrame:
+    """One row for each reason, which stands for all its rejects in one file."""
+    counted = rejected.group_by(SOURCE, REASON).agg(pl.col(ROW_NUMBER).min(), pl.len().cast(pl.Int64).alias(ROWS))
+    text = pl.format("({} further rows, the first of them here: see raw_orders)", ROWS)
+    return counted.with_columns(text.alias(TEXT), pl.lit(REJECTED).alias(OUTCOME))
+
+
 def _with_outcome(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Rows with the outcome that earlier releases did not store."""
     earlier = pl.when(pl.col(REASON).is_null()).then(pl.lit(COUNTS)).otherwise(pl.lit(REJECTED))
@@ -268,6 +291,10 @@ def _rows(lake: Lake, files: Sequence[ActiveFile]) -> pl.LazyFrame:
         missing_columns="insert",
         include_file_paths=_OBJECT,
     )
+    if len(files) == 1:  # no join, which may change the order of rows
+        (file,) = files
+        here = {SOURCE: pl.lit(file.version.key), LANDED_AT: pl.lit(file.ranked_at).cast(_FROM_LEDGER[LANDED_AT])}
+        return rows.drop(_OBJECT).with_columns(**here)
     name = pl.col(_OBJECT).str.split("/").list.last()
     return rows.with_columns(name).join(origin, on=_OBJECT, how="left").drop(_OBJECT)
 
@@ -279,45 +306,67 @@ def _days(rows: pl.LazyFrame) -> set[date]:
 def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """The rows of an object in parts of bounded size; at least one part, so that its columns are known."""
     height = int(rows.select(pl.len()).collect().item())
-    return (rows.slice(start, _ROWS_AT_ONCE).collect() for start in range(0, max(height, 1), _ROWS_AT_ONCE))
+    most = batch_rows(len(rows.collect_schema()), _ROWS_AT_ONCE)
+    return (rows.slice(start, most).collect() for start in range(0, max(height, 1), most))
 
 
-def _make(lake: Lake, batches: Iterable[pl.DataFrame], origin: Origin, refuse: Callable[[Tally], None]) -> ActiveFile:
-    """Write validated rows as an object. `refuse` raises if they are not to be loaded, by what became of each alone."""
-    tally = Tally(origin.source)
+def _make(lake: Lake, rows: Iterable[pl.DataFrame], origin: Origin, refuse: Callable[[Tally], None]) -> ActiveFile:
+    """Validate rows and write them as an object. `refuse` raises if they are not to be loaded, by what became of each
+    alone."""
+    tally, longest = Tally(origin.source), read_settings().max_id_chars
+    validate = partial(validation.validate, zone=origin.zone, source=origin.source, id_chars=longest)
 
     def write(target: Path) -> None:
-        _write(target, batches, origin, tally)
+        _write(target, rows, validate, origin, tally)
         refuse(tally)
 
     def write_settled(target: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="orders-lines-") as spool:
             validated = Path(spool) / "validated"
             each = Tally(origin.source)
-            _write(validated, batches, origin, each)
+            _write(validated, rows, validate, origin, each)
             refuse(each)
             lines = Path(spool) / "lines"
             lines.mkdir()
-            _write(target, settled(validated, lines, origin.source, _ROWS_AT_ONCE), origin, tally)
+            parts = settled(validated, lines, origin.source, _ROWS_AT_ONCE, longest)
+            _write(target, parts, _as_they_are, origin, tally)
 
     path = lake.write("raw_orders", write if origin.source.lines == "last" else write_settled)
     return _made(path, tally, origin)
 
 
-def _write(target: Path, batches: Iterable[Any], origin: Origin, tally: Tally) -> None:
+def _as_they_are(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows
+
+
+def _write(
+    target: Path,
+    batches: Iterable[pl.DataFrame],
+    validate: Callable[[pl.DataFrame], pl.DataFrame],
+    origin: Origin,
+    tally: Tally,
+) -> None:
     writer: pq.ParquetWriter | None = None
     try:
         for batch in batches:
-            tally.add(batch)
-            rows = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
-            if writer is None:
-                schema = rows.schema.with_metadata(origin.as_metadata())
-                writer = pq.ParquetWriter(target, schema, compression="lz4", use_dictionary=_REPEATING)
-            writer.write_table(rows)
+            with BATCHES.share(size_of(batch)):
+                validated = validate(batch)
+                tally.add(validated)
+                rows: Any = validated.to_arrow(compat_level=pl.CompatLevel.oldest())
+                if writer is None:
+                    writer = _writer(target, rows.schema.with_metadata(origin.as_metadata()))
+                writer.write_table(rows)
+                del batch, validated, rows  # before the next one is read
     finally:
         if writer is not None:
             with suppress(pa.ArrowException):
                 writer.close()
+
+
+def _writer(target: Path, schema: Any) -> pq.ParquetWriter:
+    # Statistics of a column hold two of its values, for each batch and until the object is closed.
+    known = [name for name in schema.names if name in RAW_SCHEMA]
+    return pq.ParquetWriter(target, schema, compression="lz4", use_dictionary=_REPEATING, write_statistics=known)
 
 
 def _made(path: str, tally: Tally, origin: Origin) -> ActiveFile:

@@ -11,8 +11,10 @@ from orders_pipeline.ledger import active
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import TABLE
 from orders_pipeline.sources.senders import THE_TABLE
+from orders_pipeline.text import cut, printable
 
 _NAMED: Final = 20  # columns
+_SHOWN: Final = 60  # characters of a name
 _FILES_COMPARED: Final = 5
 
 Columns = Callable[[ActiveFile], Iterable[str]]
@@ -34,7 +36,9 @@ def new_columns(connection: Connection, loaded: Sequence[ActiveFile], columns: C
         before = active.latest_of_source(connection, bucket, source, _FILES_COMPARED)
         known = {name for file in before for name in columns(file)}
         if new := [name for name in names if name not in known]:
-            listed = ", ".join(new[:_NAMED]) + (", ..." if len(new) > _NAMED else "")
+            listed = ", ".join(cut(printable(name), _SHOWN) for name in new[:_NAMED]) + (
+                ", ..." if len(new) > _NAMED else ""
+            )
             where = THE_TABLE if bucket == TABLE else source
             remarks.append(f"New columns of {where}, kept and not used: {listed} (first in {names[new[0]]}).")
     return remarks

@@ -11,8 +11,9 @@ import narwhals as nw
 import polars as pl
 
 from orders_pipeline import repeated_ids, validation
+from orders_pipeline.formats.rows import batch_rows
 from orders_pipeline.lines import SETTLED, needed, settle_lines
-from orders_pipeline.schema import BLANK, OUTCOME, REASON, TEXT
+from orders_pipeline.schema import BLANK, OUTCOME, REASON, TEXT, TOO_LONG
 from orders_pipeline.sources.declaration import Source
 
 _ROWS_AT_ONCE: Final = 1_000_000
@@ -23,24 +24,30 @@ _HAS_ORDER: Final = (  # else it is as validation left it; such rows may be very
 )
 
 
-def settled(rows: Path, spool: Path, source: Source, part_rows: int) -> Iterator[pl.DataFrame]:
+def settled(rows: Path, spool: Path, source: Source, part_rows: int, id_chars: int) -> Iterator[pl.DataFrame]:
     """The rows of a Parquet file of validated rows, in their order, with the lines of its orders settled.
 
     Args:
         rows: the file.
         spool: an empty folder, for what becomes of the lines.
         source: how the sender writes; its `lines` are not `last`.
-        part_rows: how many rows to return at a time.
+        part_rows: how many rows to return at a time; fewer, if they have many columns.
+        id_chars: the most characters of an id. A longer order_id has no other lines, and a longer customer_id is one.
     """
     every = pl.scan_parquet(rows, row_index_name=_PLACE)
     columns = [name for name in every.collect_schema().names() if name != _PLACE]
     count = int(every.select(pl.len()).collect().item())
-    lines = every.filter(_HAS_ORDER).select(_PLACE, *needed(source, columns), *SETTLED)
+    lines = (
+        every.filter(_HAS_ORDER, pl.col("order_id").str.len_chars() <= id_chars)
+        .select(_PLACE, *needed(source, columns), *SETTLED)
+        .with_columns(pl.when(pl.col(REASON).ne_missing(TOO_LONG)).then("customer_id").alias("customer_id"))
+    )
     found = list(_changes(lines, count, spool, source))
-    for start in range(0, max(count, 1), part_rows):
-        part = every.slice(start, part_rows).collect()
+    most = batch_rows(len(columns), part_rows)
+    for start in range(0, max(count, 1), most):
+        part = every.slice(start, most).collect()
         if found:
-            is_here = pl.col(_PLACE).is_between(start, start + part_rows - 1)
+            is_here = pl.col(_PLACE).is_between(start, start + most - 1)
             part = _changed(part, pl.scan_parquet(found).filter(is_here).collect())
         frame = nw.from_native(part.select(columns), eager_only=True)
         yield validation.with_text(frame, columns).to_native()

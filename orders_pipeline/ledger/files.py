@@ -16,6 +16,7 @@ from orders_pipeline.ledger.records import ActiveFile, identity, is_version, ver
 from orders_pipeline.ledger.versions import FileVersion, Status
 from orders_pipeline.schema import CODE_VERSIONS
 from orders_pipeline.sources.declaration import UNDECLARED, Source, Sources
+from orders_pipeline.text import LONGEST_MESSAGE, cut
 
 MAX_ATTEMPTS: Final = 5
 FIRST_BACKOFF: Final = 10  # seconds; each further one is four times as long
@@ -23,7 +24,6 @@ OUTAGE: Final = "outage"
 INTERRUPTED: Final = "interrupted"  # claimed by a process that is still running or has died
 TO_READ: Final = "Will be read again at the next sync or sensor tick."
 _OUTAGE_BACKOFFS: Final = 6
-_LONGEST_MESSAGE: Final = 2_000
 
 _t: Final = landed_files.c
 
@@ -236,7 +236,7 @@ def _newest(bucket: str, key: str) -> sa.ScalarSelect[int]:
 
 def _storable(message: str) -> str:
     """The message, shortened and without characters that Postgres cannot store."""
-    return message.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:_LONGEST_MESSAGE]
+    return cut(message.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00"), LONGEST_MESSAGE)
 
 
 def _backoff(attempt: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:

@@ -1,6 +1,7 @@
 """Findings: what is wrong, or may be. A check finds it. It is open until its condition is gone (settled), or until a
 person accepts it; if what was accepted changes, it is open again."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.ledger.locks import Lock, hold_until_commit
 from orders_pipeline.ledger.models import findings
+from orders_pipeline.text import LONGEST_MESSAGE, cut
 
 _t: Final = findings.c
 
@@ -103,8 +105,8 @@ def record(
         {
             "kind": kind,
             "subject": one.subject,
-            "fingerprint": one.fingerprint,
-            "message": one.message,
+            "fingerprint": _short(one.fingerprint),
+            "message": cut(one.message, LONGEST_MESSAGE),
             "amount": one.amount,
             "found_at": began,
         }
@@ -193,6 +195,12 @@ def _merge() -> sa.Insert:
 
 def _unsettled(kind: str | None) -> list[sa.ColumnElement[bool]]:
     return [_t.settled_at.is_(None), sa.true() if kind is None else _t.kind == kind]
+
+
+def _short(fingerprint: str) -> str:
+    """The fingerprint itself, or the hash of a long one: of two that differ, the hashes differ too."""
+    is_long = len(fingerprint) > LONGEST_MESSAGE
+    return hashlib.sha256(fingerprint.encode()).hexdigest() if is_long else fingerprint
 
 
 def _day(subject: str) -> date | None:

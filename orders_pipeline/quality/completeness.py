@@ -228,8 +228,9 @@ def of_rejects(
     subject = sa.literal("rejects of ") + file.bucket + "/" + file.key
     is_wanted = sa.or_(built.run_id == run_id, subject == sa.any_(sa.literal(list(again), sa.ARRAY(sa.Text))))
     is_current = file.path == built.path
+    total = sa.cast(sa.func.coalesce(sa.func.sum(listed.rows), 0), sa.BigInteger)
     query = (
-        sa.select(is_current, file.bucket, file.key, rejects_in(file), sa.func.count(listed.row_number))
+        sa.select(is_current, file.bucket, file.key, rejects_in(file), total)
         .select_from(built_files.join(landed_files, is_file).outerjoin(rejected_orders, is_listed))
         .where(built.asset == "rejected_orders", sa.true() if run_id is None else is_wanted)
         .group_by(file.id, built.path)

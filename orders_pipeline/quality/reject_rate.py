@@ -41,7 +41,7 @@ class Rejected:
 
 
 def listed(connection: Connection) -> int:
-    """The number of rows in `rejected_orders`, according to the ledger."""
+    """The number of rejects in `rejected_orders`, according to the ledger."""
     built, file = built_files.c, landed_files.c
     read = sa.and_(file.path == built.path, file.bucket == built.bucket, file.key == built.key, file.active)
     joined = built_files.join(landed_files, read)
@@ -90,7 +90,9 @@ def _reasons(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tu
         return {}
     listed = rejected_orders.c
     query = (
-        sa.select(listed.bucket, listed.source, listed.reason, sa.func.count().label("rows"))
+        sa.select(
+            listed.bucket, listed.source, listed.reason, sa.cast(sa.func.sum(listed.rows), sa.BigInteger).label("rows")
+        )
         .where(sa.tuple_(listed.bucket, listed.source).in_(pairs(keys)))
         .group_by(listed.bucket, listed.source, listed.reason)
         .order_by(sa.desc("rows"), listed.reason)

@@ -40,7 +40,8 @@ def totals(connection: Connection, settings: Settings) -> Totals:
     """The totals at this moment."""
     calendar = Calendar.of(settings)
     counts = reports.counts(connection)
-    reasons = sa.select(rejected_orders.c.reason, sa.func.count()).group_by(rejected_orders.c.reason)
+    rejects = sa.cast(sa.func.sum(rejected_orders.c.rows), sa.BigInteger)
+    reasons = sa.select(rejected_orders.c.reason, rejects).group_by(rejected_orders.c.reason)
     revenue = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue.c.revenue), 0))
     spend = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue_partitioned.c.daily_spend), 0))
     revenue_days, revenue_sum = connection.execute(revenue).one()
@@ -50,7 +51,7 @@ def totals(connection: Connection, settings: Settings) -> Totals:
         files=counts.by_status,
         rows=counts.rows,
         clean_orders=clean,
-        rejected_rows=dict(connection.execute(reasons.order_by(sa.func.count().desc())).all()),
+        rejected_rows=dict(connection.execute(reasons.order_by(rejects.desc())).all()),
         superseded_rows=counts.clean_rows - clean,
         void_rows=counts.void_rows,
         merged_rows=counts.merged_rows,

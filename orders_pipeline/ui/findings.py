@@ -1,7 +1,7 @@
 """How the findings of checks are shown: examples in a sentence, tables in the metadata."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import dagster as dg
 
@@ -10,6 +10,7 @@ from orders_pipeline.ledger.findings import Recorded, Standing
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.quality.anomalies import Odd
 from orders_pipeline.quality.reject_rate import Rejected
+from orders_pipeline.ui import metadata
 
 _LISTED_FILES: Final = 500
 _LISTED_DAYS: Final = 100
@@ -57,7 +58,7 @@ def open_findings(found: Sequence[Recorded]) -> Table:
         }
         for one in found[:_LISTED_FINDINGS]
     ]
-    return _table("Findings", rows)
+    return metadata.table("Findings", rows)
 
 
 def set_aside_files(found: Sequence[UnloadedFile]) -> Table:
@@ -74,7 +75,7 @@ def set_aside_files(found: Sequence[UnloadedFile]) -> Table:
         }
         for file in found[:_LISTED_FILES]
     ]
-    return _table("Files not loaded", rows)
+    return metadata.table("Files not loaded", rows)
 
 
 def rejects_by_file(found: Sequence[Rejected]) -> Table:
@@ -83,7 +84,7 @@ def rejects_by_file(found: Sequence[Rejected]) -> Table:
         {"file": file.key, "rows": file.rows, "rejected": file.rejected, "reasons": str(file)}
         for file in found[:_LISTED_FILES]
     ]
-    return _table("Files with many rejects", rows)
+    return metadata.table("Files with many rejects", rows)
 
 
 def odd_days(found: Sequence[Odd]) -> Table:
@@ -100,8 +101,4 @@ def odd_days(found: Sequence[Odd]) -> Table:
         }
         for odd in found[:_LISTED_DAYS]
     ]
-    return _table("Days with unusual revenue", rows)
-
-
-def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    return {name: dg.MetadataValue.table([dg.TableRecord(row) for row in rows])} if rows else {}
+    return metadata.table("Days with unusual revenue", rows)

@@ -44,7 +44,7 @@ class RejectsOutput:
 
     def add(self, rows: pl.DataFrame) -> None:
         """Count some more."""
-        self.reasons.update(dict(rows["reason"].value_counts().iter_rows()))
+        self.reasons.update(dict(rows.group_by("reason").agg(pl.col("rows").sum()).iter_rows()))
         self.sample = self.sample or Output.of("rejected_orders", rows).sample
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, OUTCOMES, REASONS, TABLES
 from orders_pipeline.sources.senders import sender_of
-from orders_pipeline.text import list_days
+from orders_pipeline.text import cut, list_days
 
 if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
@@ -35,6 +35,7 @@ PREVIEWED: Final = {
 
 _LISTED_FILES: Final = 50
 _LISTED_SOURCES: Final = 100
+_LONGEST_REMARK: Final = 500
 _LISTED_CHANGES: Final = 100
 _LISTED_WINNERS: Final = 50
 
@@ -108,43 +109,41 @@ def linked_to_code(assets: Iterable[dg.AssetsDefinition]) -> list[Any]:
 def of_ingest(report: "Report", sources: "Sources") -> dict[str, Any]:
     """What an ingest loaded by which source, what it could not load, and which days changed."""
     files = [
-        dg.TableRecord(
-            {
-                "file": file.version.key,
-                "landed": file.version.last_modified.isoformat(),
-                "bytes": file.version.size,
-                "rows": file.raw.rows,
-                "rejected": file.raw.rejects,
-                "source": sender_of(sources, file.version.bucket, file.version.key),
-            }
-        )
+        {
+            "file": file.version.key,
+            "landed": file.version.last_modified.isoformat(),
+            "bytes": file.version.size,
+            "rows": file.raw.rows,
+            "rejected": file.raw.rejects,
+            "source": sender_of(sources, file.version.bucket, file.version.key),
+        }
         for file in report.loaded[:_LISTED_FILES]
     ]
+    remarks = [cut(remark, _LONGEST_REMARK) for remark in report.remarks[:_LISTED_FILES]]
+    more = [f"... and {len(report.remarks) - _LISTED_FILES} more"] if len(report.remarks) > _LISTED_FILES else []
     return {
         "Files loaded": len(report.loaded),
         "Files not loaded": len(report.settled),
         "Rows received": sum(file.raw.rows for file in report.loaded),
         "Days changed": list_days(report.changed_days),
-        **({"Remarks": "\n".join(report.remarks)} if report.remarks else {}),
-        **({"Files": dg.MetadataValue.table(files)} if files else {}),
+        **({"Remarks": "\n".join([*remarks, *more])} if remarks else {}),
+        **table("Files", files),
     }
 
 
 def of_senders(senders: Mapping[str, "Delivered"]) -> dict[str, Any]:
     """What counts of each sender, when its last file landed, and what is declared of how it writes."""
-    records = [
-        dg.TableRecord(
-            {
-                "source": name,
-                "files": sender.files,
-                "last landed": sender.last_landed.isoformat(timespec="seconds") if sender.last_landed else "",
-                **{outcome: sender.rows[outcome] for outcome in OUTCOMES},
-                "declared": ", ".join(sender.declares),
-            }
-        )
+    rows = [
+        {
+            "source": name,
+            "files": sender.files,
+            "last landed": sender.last_landed.isoformat(timespec="seconds") if sender.last_landed else "",
+            **{outcome: sender.rows[outcome] for outcome in OUTCOMES},
+            "declared": ", ".join(sender.declares),
+        }
         for name, sender in senders.items()
     ]
-    return {"Sources": dg.MetadataValue.table(records[:_LISTED_SOURCES])} if records else {}
+    return table("Sources", rows[:_LISTED_SOURCES])
 
 
 def of_reasons(days: Mapping[date, "Why"]) -> str:
@@ -158,17 +157,15 @@ def of_reasons(days: Mapping[date, "Why"]) -> str:
 def of_changes(changes: Sequence["Change"]) -> dict[str, Any]:
     """Which days show another revenue or number of orders than before, and why; the first days, if they are many."""
     records = [
-        dg.TableRecord(
-            {
-                "day": change.day.isoformat(),
-                "before": f"{change.before.revenue:,} ({change.before.orders:,} orders)",
-                "after": f"{change.after.revenue:,} ({change.after.orders:,} orders)",
-                "cause": change.cause,
-            }
-        )
+        {
+            "day": change.day.isoformat(),
+            "before": f"{change.before.revenue:,} ({change.before.orders:,} orders)",
+            "after": f"{change.after.revenue:,} ({change.after.orders:,} orders)",
+            "cause": change.cause,
+        }
         for change in changes[:_LISTED_CHANGES]
     ]
-    return {"Changed figures": dg.MetadataValue.table(records)} if records else {}
+    return table("Changed figures", records)
 
 
 def of_superseded(found: Iterable["Superseded"]) -> dict[str, Any]:
@@ -186,35 +183,41 @@ def of_superseded(found: Iterable["Superseded"]) -> dict[str, Any]:
         amounts[keys] += entry.amount
     largest = sorted(rows, key=lambda keys: (-abs(amounts[keys]), keys))
     records = [
-        dg.TableRecord(
-            {
-                "winner": keys[0],
-                "loser": keys[1],
-                "rows": rows[keys],
-                "amount": f"{amounts[keys]:,}",
-                "repeated": repeated[keys],
-                "other customer": other_customer[keys],
-            }
-        )
+        {
+            "winner": keys[0],
+            "loser": keys[1],
+            "rows": rows[keys],
+            "amount": f"{amounts[keys]:,}",
+            "repeated": repeated[keys],
+            "other customer": other_customer[keys],
+        }
         for keys in largest[:_LISTED_WINNERS]
     ]
     return {
         "Superseded rows": rows.total(),
         "Superseded amount": f"{sum(amounts.values(), Decimal('0.00')):,}",
-        **({"Superseded by": dg.MetadataValue.table(records)} if records else {}),
+        **table("Superseded by", records),
     }
 
 
 def of_rejects(reasons: Mapping[str, int]) -> dict[str, Any]:
     """How many rows were rejected for which reason, in words too."""
     records = [
-        dg.TableRecord({"reason": code, "rows": count, "meaning": REASONS.get(code, "")})
+        {"reason": code, "rows": count, "meaning": REASONS.get(code, "")}
         for code, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     ]
-    return {"Rejects by reason": dg.MetadataValue.table(records)} if records else {}
+    return table("Rejects by reason", records)
 
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A few rows, their values as text: an amount must not become a float on the way."""
-    records = [dg.TableRecord({name: str(value) for name, value in row.items()}) for row in rows[:PREVIEW_ROWS]]
-    return {"Preview": dg.MetadataValue.table(records)} if records else {}
+    return table("Preview", [{name: str(value) for name, value in row.items()} for row in rows[:PREVIEW_ROWS]])
+
+
+def table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, dg.TableMetadataValue]:
+    """Rows as a table of the UI, which Dagster stores with the event: its texts are cut. Nothing, if there are none."""
+    records = [
+        dg.TableRecord({key: cut(value) if isinstance(value, str) else value for key, value in row.items()})
+        for row in rows
+    ]
+    return {name: dg.MetadataValue.table(records)} if records else {}

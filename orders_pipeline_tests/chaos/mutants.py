@@ -1321,6 +1321,42 @@ MUTANTS = [
         tests="landing/test_damaged_objects.py",
         chosen="read_again",
     ),
+    Mutant(
+        "16 bounded",
+        "a batch takes no share of the memory that all files have together",
+        of="landing.raw_objects:_write",
+        old="with BATCHES.share(size_of(batch)):",
+        new="with BATCHES.share(0):",
+        tests="landing/test_memory.py",
+        chosen="takes_its_share",
+    ),
+    Mutant(
+        "16 bounded",
+        "an empty cell is taken to need no memory",
+        of="formats.rows",
+        old="_BATCH_CELLS: Final = 2_000_000",
+        new="_BATCH_CELLS: Final = 2_000_000_000",
+        tests="formats/test_limits.py",
+        chosen="nulls",
+    ),
+    Mutant(
+        "16 bounded",
+        "an id may be of any length",
+        of="validation:_has_long_id",
+        old="nw.col(name).str.len_chars() > id_chars",
+        new="nw.col(name).str.len_chars() > id_chars * 1_000",
+        tests="test_validation.py",
+        chosen="thousand_characters",
+    ),
+    Mutant(
+        "16 bounded",
+        "a reject beyond those that are listed is not counted",
+        of="landing.raw_objects:rejects",
+        old="_others(every.slice(most))",
+        new="_others(every.slice(most + 1))",
+        tests="landing/test_bounds.py",
+        chosen="others_counted",
+    ),
 ]
 
 

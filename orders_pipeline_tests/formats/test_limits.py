@@ -27,25 +27,32 @@ MIB = 1 << 20
 H = f"{HEADER}\n".encode()
 ROW = b"1,ann,1.00,2026-03-04\n"
 
-# What it takes to read a file: the verdict, the greatest memory beyond that of an orderly small file, and the disk.
+# What it takes to make a raw object of a file: the verdict, the greatest memory beyond that of an orderly small file,
+# and the disk.
 _MEASURE = """
+import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from orders_pipeline import validation
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.formats.detect import read_rows
-from orders_pipeline.formats.options import Reading
+from orders_pipeline.landing.provenance import Origin
+from orders_pipeline.landing.raw_objects import write_object
+from orders_pipeline.ledger.versions import FileVersion
+from orders_pipeline.sources.declaration import PLAIN
+from orders_pipeline.storage.lake import FolderLake
 
 def peak():
     # Not getrusage: that remembers the parent's.
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) // 1024
 
+os.environ.update(ORDERS_MAX_EXPANDED_BYTES=str(1 << 30), ORDERS_MAX_EXPANSION_RATIO=sys.argv[3])
+NOW = datetime.now(UTC)
+
 def read(path):
-    rows = 0
-    for batch in read_rows(path, Reading(expanded_bytes=1 << 30, expansion_ratio=int(sys.argv[3]))):
-        rows += validation.validate(batch, "UTC").height
-    return rows
+    version = FileVersion("bucket", path.name, "etag", path.stat().st_size, NOW)
+    made = write_object(FolderLake(str(path.parent / "lake")), path, Origin.of(version, "UTC", PLAIN, None, NOW))
+    return made.raw.rows
 
 read(Path(sys.argv[1]))
 before, hostile = peak(), Path(sys.argv[2])
@@ -53,7 +60,7 @@ try:
     verdict = str(read(hostile))
 except QuarantineError as error:
     verdict = error.code
-disk = sum(path.stat().st_size for path in hostile.parent.iterdir()) // (1 << 20)
+disk = sum(path.stat().st_size for path in hostile.parent.rglob("*")) // (1 << 20)
 print(verdict, peak() - before, disk)
 """
 
@@ -95,6 +102,47 @@ def prefix_bomb() -> bytes:
     return parquet_of(values, use_dictionary=False, column_encoding={"note": "DELTA_BYTE_ARRAY"}, compression="zstd")
 
 
+def wide_parquet(rows: int, columns: int) -> bytes:
+    """Columns of nulls: a few bytes on disk, and a text in memory for each of their cells."""
+    order = dict(zip(HEADER.split(","), ("1", "ann", "1.00", "2026-03-04"), strict=True))
+    nulls = pa.nulls(rows, pa.string())
+    table = pa.table({name: [text] * rows for name, text in order.items()} | {f"x{n}": nulls for n in range(columns)})
+    buffer = BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def wide_pages() -> bytes:
+    """Values that are as long as a page, in many columns: a few rows of each are a gigabyte together."""
+    values = {f"x{n}": ["x" * 500_000] * 8 for n in range(30)}
+    table = pa.table({name: ["1"] * 8 for name in HEADER.split(",")} | values)
+    buffer = BytesIO()
+    pq.write_table(table, buffer, use_dictionary=False, data_page_size=1, write_batch_size=1, compression="zstd")
+    return buffer.getvalue()
+
+
+def nested_bomb() -> bytes:
+    """A text of a million characters, written once and meant 1,000 times in the list of one row."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array(["x" * MIB]))
+    return parquet_of(pa.ListArray.from_arrays(pa.array([0, 1_000], pa.int32()), texts), compression="zstd")
+
+
+def rejects() -> bytes:
+    """Rows with ids that are too long, and rows without any."""
+    return gzipped(
+        H + b"".join(b"%s,ann,1.00,2026-03-04\n" % (b"x" * 400_000) for _ in range(500)) + b",,,x\n" * 200_000
+    )
+
+
+def keys_of_their_own() -> bytes:
+    """Each key is a column of all rows."""
+    lines = (
+        b'{"order_id":"%d","customer_id":1,"amount":1,"order_date":"2026-03-04","k%d":1}' % (n, n % 990)
+        for n in range(20_000)
+    )
+    return b"\n".join(lines)
+
+
 LINE = b"x" * MIB
 HOSTILE: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "gzip of zeros": (times(400, bytes(MIB)), 200, "expands_too_far"),
@@ -111,7 +159,12 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "a million keys": (lambda: b"{%s}\n" % b",".join(b'"k%d":1' % n for n in range(10**6)), 200, "column_missing"),
     "tiny fields": (times(100, b"1," * (MIB // 2), start=H), 10_000, "row_too_long"),
     "a Parquet dictionary": (dictionary_bomb, 200, "field_too_long"),
-    "Parquet prefixes": (prefix_bomb, 200, "2000"),
+    "Parquet prefixes": (prefix_bomb, 200, "expands_too_far"),
+    "columns of nulls": (lambda: wide_parquet(20_000, 950), 200, "20000"),
+    "long values in many columns": (wide_pages, 200, "8"),
+    "a list of long texts": (nested_bomb, 200, "field_too_long"),
+    "rejects with long ids": (rejects, 1_000, "200500"),
+    "a key for each object": (keys_of_their_own, 200, "20000"),
 }  # fmt: skip
 
 
@@ -154,6 +207,10 @@ def test_an_honest_large_file_passes(tmp_path: Path) -> None:
         (gzipped(H + ROW * 99_000), "expansion_ratio", Reading(expansion_ratio=20)),
         (H + ROW * 101, "rows", Reading(rows=100)),
         (b'{"order_id": 1}\n' * 101, "rows", Reading(rows=100)),
+        (H + ROW * 101, "cells", Reading(cells=403)),
+        (b'{"order_id": 1, "customer_id": 2, "amount": 3, "order_date": 4}\n' * 101, "cells", Reading(cells=403)),
+        (parquet_of(["x"] * 101), "cells", Reading(cells=504)),
+        (parquet_of(["x" * 900] * 1_000), "expanded_bytes", Reading(expanded_bytes=900_000)),
         (parquet_of(["x"] * 101), "rows", Reading(rows=100)),
         (parquet_of(["x" * 2_000] * 99, compression="zstd"), "field_chars", Reading(field_chars=1_999)),
         (parquet_of([str(n) for n in range(50_000)]), "expanded_bytes", Reading(expanded_bytes=100_000)),

@@ -11,10 +11,10 @@ import pytest
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.formats import parquet_limits
 from orders_pipeline.formats.options import Reading
+from orders_pipeline.formats.rows import BATCH_ROWS
 
 ROWS = 100
 ROW_COUNT, ROW_GROUPS = b"\x16\xc8\x01", b"\x19"  # in the footer: field 3, an integer, 100; field 4, a list
-MOST = 1_000
 
 
 def orders(path: Path) -> Path:
@@ -44,7 +44,7 @@ def numbered(number: int) -> bytes:
 
 
 def test_an_honest_file_is_planned(tmp_path: Path) -> None:
-    assert parquet_limits.check(orders(tmp_path / "a.parquet"), Reading(), MOST).steps == [MOST]
+    assert parquet_limits.check(orders(tmp_path / "a.parquet"), Reading()).steps == [BATCH_ROWS]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_field_whose_number_only_arrow_takes_for_a_known_one_hides_nothing(tmp
     assert pq.read_table(path).num_rows == ROWS
 
     with pytest.raises(QuarantineError, match="headers cannot be read"):
-        parquet_limits.check(path, Reading(), MOST)
+        parquet_limits.check(path, Reading())
 
 
 def test_a_dictionary_that_only_arrow_finds_is_refused(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_dictionary_that_only_arrow_finds_is_refused(tmp_path: Path) -> None:
     assert pq.read_table(path).num_rows == ROWS
 
     with pytest.raises(QuarantineError, match="headers cannot be read"):
-        parquet_limits.check(path, Reading(), MOST)
+        parquet_limits.check(path, Reading())
 
 
 @pytest.mark.parametrize("end", [b"\x10", b"\x20", b"\xf0"])
@@ -89,7 +89,7 @@ def test_a_structure_ends_where_it_ends_for_arrow(tmp_path: Path, end: bytes) ->
     with_footer(path, footer, footer[:-1] + end + b"\x16\x02\x00")
 
     assert pq.read_table(path).num_rows == ROWS
-    assert parquet_limits.check(path, Reading(), MOST).steps == [MOST]
+    assert parquet_limits.check(path, Reading()).steps == [BATCH_ROWS]
 
 
 def test_a_file_without_rows_is_no_contradiction(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_a_file_without_rows_is_no_contradiction(tmp_path: Path) -> None:
         with pq.ParquetWriter(tmp_path / name, pa.schema([("order_id", pa.string())])) as writer:
             for _ in range(groups):
                 writer.write_table(pa.table({"order_id": pa.array([], pa.string())}))
-        assert parquet_limits.check(tmp_path / name, Reading(), MOST).steps == [MOST] * groups
+        assert parquet_limits.check(tmp_path / name, Reading()).steps == [BATCH_ROWS] * groups
     pq.write_table(pa.table({"order_id": ["1", "2", None], "lines": [[1, 2, 3], [], None]}), tmp_path / "lists.parquet")
-    assert parquet_limits.check(tmp_path / "lists.parquet", Reading(), MOST).steps == [MOST]
+    assert parquet_limits.check(tmp_path / "lists.parquet", Reading()).steps == [BATCH_ROWS]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_file_whose_counts_of_rows_differ_is_quarantined(tmp_path: Path, befor
     with_footer(path, before, after)
 
     with pytest.raises(QuarantineError, match=r"footer counts|a column has"):
-        parquet_limits.check(path, Reading(), MOST)
+        parquet_limits.check(path, Reading())
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x18, 0x1C, 0xFF])
@@ -130,4 +130,4 @@ def test_a_damaged_byte_of_the_footer_is_at_most_a_reason(tmp_path: Path, byte: 
     for at in range(len(whole) - 8 - length, len(whole) - 8):
         path.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
         with suppress(QuarantineError):
-            parquet_limits.check(path, Reading(), MOST)
+            parquet_limits.check(path, Reading())

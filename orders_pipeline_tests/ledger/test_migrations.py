@@ -64,6 +64,7 @@ def test_the_columns_that_others_rely_on(empty_database: str) -> None:
         ("rejected_orders", "reason", "text"),
         ("rejected_orders", "raw", "text"),
         ("rejected_orders", "bucket", "text"),
+        ("rejected_orders", "rows", "bigint"),
     ]
 
 

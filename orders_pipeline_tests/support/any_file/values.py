@@ -116,6 +116,7 @@ CASES = [
         "nul-3",
         rejects=[(2, "nul_character"), (3, "amount_not_decimal")],
     ),
+    loaded("long-id", H + row("x" * 1_001) + row("long-id-2"), "long-id-2", rejects=[(2, "id_too_long")]),
     # 24 to 27: the same again
     Case(
         "twice", (H + row("twice-1", "1.00") + row("twice-1", "2.00")).encode(), orders={"twice-1": ("ann", "2.00", T0)}
