@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from orders_pipeline.cli.commands import corrections, development, everyday, findings, maintenance, sources, worker
+from orders_pipeline.cli.commands import (
+    corrections,
+    development,
+    everyday,
+    findings,
+    inspect,
+    maintenance,
+    sources,
+    worker,
+)
 from orders_pipeline.cli.exit_status import ERROR
 from orders_pipeline.errors import OrdersPipelineError
 
@@ -57,6 +66,7 @@ for _command in (
     everyday.sync,
     findings.accept,
     findings.findings,
+    inspect.inspect,
     maintenance.migrate,
     maintenance.recover,
     maintenance.vacuum,

@@ -17,19 +17,27 @@ _CHUNK: Final = 1 << 20
 _HARMLESS: Final = 1 << 20  # bytes: a small file may have any ratio
 
 
+def compression(path: Path) -> str | None:
+    """How a file is compressed: `gzip` or `zstd`. None: it is not, or in a way that is not read."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith(_GZIP):
+        return "gzip"
+    return "zstd" if start.startswith(_ZSTD) else None
+
+
 def expand(path: Path, reading: Reading) -> None:
     """Replace a gzip or zstd file by its contents. Leave any other file as it is.
 
     Raises:
         QuarantineError: it is broken, expands beyond a limit, or was compressed twice.
     """
-    with path.open("rb") as file:
-        start = file.read(4)
-    if not start.startswith((_GZIP, *_ZSTD)):
+    kind = compression(path)
+    if kind is None:
         return
     expanded = path.with_name(f"{path.name}.expanded")
     try:
-        with _open(path, start) as packed, expanded.open("wb") as plain:
+        with _open(path, kind) as packed, expanded.open("wb") as plain:
             _copy(packed, plain, path.stat().st_size, reading)
     except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -37,14 +45,13 @@ def expand(path: Path, reading: Reading) -> None:
         raise QuarantineError(
             "compression_broken", f"The file is compressed and cannot be expanded: {error}. Upload it again, whole."
         ) from error
-    with expanded.open("rb") as file:
-        if file.read(4).startswith((_GZIP, *_ZSTD)):
-            raise QuarantineError("compressed_twice", "The file is compressed twice. Compress it once.")
+    if compression(expanded):
+        raise QuarantineError("compressed_twice", "The file is compressed twice. Compress it once.")
     expanded.replace(path)
 
 
-def _open(path: Path, start: bytes) -> Any:
-    return gzip.open(path) if start.startswith(_GZIP) else pa.input_stream(str(path), compression="zstd")
+def _open(path: Path, kind: str) -> Any:
+    return gzip.open(path) if kind == "gzip" else pa.input_stream(str(path), compression="zstd")
 
 
 def _copy(packed: IO[bytes], plain: IO[bytes], size: int, reading: Reading) -> None:

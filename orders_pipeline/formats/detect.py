@@ -80,6 +80,11 @@ def _start(path: Path) -> bytes:
         return file.read(512)
 
 
+def format_of(path: Path) -> str:
+    """What an expanded file is read as if its source declares nothing: `csv`, `json` or `parquet`."""
+    return _format(_start(path))
+
+
 def _format(start: bytes) -> str:
     """The format of a file that begins like this."""
     if start.startswith(_PARQUET):

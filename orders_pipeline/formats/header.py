@@ -29,12 +29,14 @@ _NAME: Final = re.compile(r"\s*[^\W\d_]")  # a letter first: no number, date or 
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a file. `lines` and `size` (bytes) include all lines before it."""
+    """The header of a file. `lines` and `size` (bytes) include all lines before it. `written`: the names of its columns
+    as the file has them."""
 
     lines: int
     size: int
     delimiter: str
     columns: list[str]
+    written: list[str]
 
 
 def read_header(path: Path, reading: Reading) -> Header:
@@ -58,7 +60,7 @@ def read_header(path: Path, reading: Reading) -> Header:
     names = column_names(fields, reading)
     if (header or reading.skip_lines) and set(REQUIRED_COLUMNS).isdisjoint(names):
         raise _elsewhere(path, header, reading, len(names))
-    return Header(number, size, likely, required(names, fields, reading))
+    return Header(number, size, likely, required(names, fields, reading), fields)
 
 
 def is_blank(row: Sequence[str]) -> bool:

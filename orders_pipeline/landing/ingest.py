@@ -301,6 +301,11 @@ def _refusal(version: FileVersion, attempts: int) -> Exception | None:
     """Why a version is not fetched; None: it may be fetched."""
     if attempts > MAX_ATTEMPTS:
         return RuntimeError("every process that read it died without an error message")
+    return refusal(version)
+
+
+def refusal(version: FileVersion) -> Exception | None:
+    """Why a version is never fetched; None: it may be fetched."""
     if version.key.endswith("/") or version.size == 0:
         return EmptyFileError("The object is empty: a folder marker, or a file without a header.")
     return raw_objects.refusal(version)
