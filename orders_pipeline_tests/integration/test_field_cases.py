@@ -95,7 +95,7 @@ DECLARED = {
     "shopify.csv": (
         'columns = { order_id = "Name", customer_id = "Email", amount = "Total", order_date = "Created at" }\n'
         'currency = "EUR"\ncurrency_column = "Currency"\ncustomer_default = "guest"\nlines = "sum"\n'
-        'drop = { "Financial Status" = ["voided"] }',
+        'drop = { "Financial Status" = ["voided"] }\norder_id_prefix = "s-"',  # #1001 is in rest_api.json too
         Loaded("80.00", 2, ("currency_other",)),
     ),
     "etsy.csv": (
@@ -113,6 +113,11 @@ DECLARED = {
     "decimal_comma.csv": ('decimal = ","', Loaded("312.50", 25)),
     "small_all_rejected.csv": ('decimal = ","', Loaded("50.00", 10)),
     "cents.json": ('amount_unit = "minor"', Loaded("12.50", 1)),
+    "ebay.csv": (
+        'columns = { order_id = "Order Number", customer_id = "Buyer Username", amount = "Total Price",'
+        ' order_date = "Sale Date" }\nskip_lines = 1\ncurrency = "USD"\ndate_formats = ["%b-%d-%y %H:%M:%S"]',
+        Loaded("12.34", 1, ("field_count", "field_count")),
+    ),
     "amazon_items.tsv": (
         'columns = { order_id = "order-id", customer_id = "buyer-email", amount = "item-price",'
         ' order_date = "purchase-date" }\nlines = "sum"',
