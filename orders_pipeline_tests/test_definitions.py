@@ -40,6 +40,7 @@ def test_the_inventory() -> None:
     assert set(checks) == {
         ("raw_orders", "landed_files_are_readable"),
         ("raw_orders", "files_are_in_the_landing_zone"),
+        ("raw_orders", "every_source_delivered"),
         ("raw_orders", "ids_look_intact"),
         ("raw_orders", "amounts_are_in_one_currency"),
         ("raw_orders", "lake_is_intact"),
@@ -128,7 +129,7 @@ def test_the_lineage_of_columns_names_columns_that_exist_and_leaves_out_only_wha
             assert dep.asset_key in node.parent_keys
             assert dep.column_name in {column.name for column in TABLES[dep.asset_key.to_user_string()]}
 
-    assert {name: columns for name, columns in without.items() if columns} == {"rejected_orders": {"bucket"}}
+    assert {name: columns for name, columns in without.items() if columns} == {"rejected_orders": {"bucket", "rows"}}
 
 
 def test_where_no_source_can_be_read_the_assets_have_no_link(monkeypatch: pytest.MonkeyPatch) -> None:

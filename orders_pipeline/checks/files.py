@@ -1,5 +1,6 @@
 """The checks of what landed: `raw_orders` and `rejected_orders`."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
@@ -11,7 +12,15 @@ from orders_pipeline.landing import notices
 from orders_pipeline.landing.verification import share_of, verify
 from orders_pipeline.ledger import damage, findings
 from orders_pipeline.ledger.findings import of_file
-from orders_pipeline.quality import completeness, currencies, damaged_ids, landing_zone, reject_rate, unloaded_files
+from orders_pipeline.quality import (
+    completeness,
+    currencies,
+    damaged_ids,
+    landing_zone,
+    late_sources,
+    reject_rate,
+    unloaded_files,
+)
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.schema import UNREADABLE_FILE_ROWS
 from orders_pipeline.settings import read_settings
@@ -60,6 +69,23 @@ def files_are_in_the_landing_zone(postgres: PostgresResource) -> dg.AssetCheckRe
         " with full names like s3://bucket/folder/. If they should not count: `orders-pipeline retract` also takes full"
         " names, like s3://bucket/key.",
         passing=f"Every file that counts is in the landing zone {printable(str(zone))}.",
+    )
+
+
+@dg.asset_check(asset=raw_orders)
+def every_source_delivered(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Each source that declares when it delivers has sent a file by then, since the time before."""
+    engine, settings = postgres.ledger(), read_settings()
+    examination = findings.examine(engine, "every_source_delivered")
+    found = late_sources.find(engine, settings.timezone, datetime.now(UTC))
+    standing = recorded(engine, examination, [source.finding() for source in found.late])
+    return result(
+        standing,
+        failing=f"{messages(standing.open, '; ')}. Ask the sender; or correct `expected`"
+        " (`orders-pipeline sources apply`).",
+        passing=f"{counted(len(found.expected), 'source')} delivered in time."
+        if found.expected
+        else "No source declares when it delivers (`expected`, see docs/sources.md).",
     )
 
 
@@ -174,6 +200,7 @@ def no_order_is_lost(
 CHECKS: Final = [
     landed_files_are_readable,
     files_are_in_the_landing_zone,
+    every_source_delivered,
     ids_look_intact,
     amounts_are_in_one_currency,
     lake_is_intact,

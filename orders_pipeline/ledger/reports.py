@@ -129,3 +129,11 @@ def by_sender(connection: Connection, sources: Sources) -> dict[str, Delivered]:
         if row.bucket != TABLE:
             sender.last_landed = max(filter(None, (sender.last_landed, row.last_landed)))
     return dict(sorted(found.items()))
+
+
+def last_landed(connection: Connection, sources: Sources) -> dict[str, datetime]:
+    """When the newest version of each declared source of keys landed, whatever became of it."""
+    name = declarations.of_source(_t, sources, lambda source: sa.literal(source.name))
+    is_file = _t.bucket != TABLE, _t.reason.is_distinct_from(RELOCATED)
+    query = sa.select(name, sa.func.max(_t.last_modified)).where(*is_file).group_by(name)
+    return {row[0]: row[1] for row in connection.execute(query)}

@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from orders_pipeline.errors import SourcesError
 from orders_pipeline.sources import dates, patterns
+from orders_pipeline.sources import expected as deliveries
 
 OrderColumn = Literal["order_id", "customer_id", "amount", "order_date", "updated_at"]
 Values = Mapping[str, tuple[str, ...]]  # by column, values of it
@@ -199,6 +200,7 @@ class Source(BaseModel):
     lines: Literal["last", "sum", "refuse"] = "last"  # what several rows of one file with the same order_id are
     ignore: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()  # patterns of keys that are left out
     frozen_after: Annotated[timedelta, BeforeValidator(_days)] | None = None
+    expected: Annotated[str, AfterValidator(deliveries.checked)] | None = None  # when it delivers
     max_reject_share: Annotated[Decimal, BeforeValidator(_percentage), Field(ge=0, le=1)] | None = None
 
     @model_validator(mode="after")
@@ -389,6 +391,8 @@ def _conflicts(declared: Sequence[Source], own: Sequence[Collection[str]]) -> It
     for source, fields in zip(declared, own, strict=True):
         if source.currency_column and not source.currency and source.currency_column in source.columns.values():
             yield f"source {source.name!r} currency_column: {source.currency_column!r} is another column of the order"
+        if "expected" in fields and source.table is not None:
+            yield f"source {source.name!r} expected: only a source with keys can have it"
         if "frozen_after" in fields and source.table is None:
             yield f"source {source.name!r} frozen_after: only a source with a table can have it"
         if source.table is not None and (of_files := [name for name in _OF_FILES if name in fields]):

@@ -600,6 +600,15 @@ MUTANTS = [
     ),
     Mutant(
         "12 no vacuous check",
+        "a source that never sent a file is not late",
+        of="quality.late_sources:_late",
+        old="(landed is not None and landed > before)",
+        new="(landed is None or landed > before)",
+        tests="checks/test_every_source_delivered.py",
+        chosen="until_it_has",
+    ),
+    Mutant(
+        "12 no vacuous check",
         "`files_are_in_the_landing_zone` finds no place",
         of="quality.landing_zone:Outside.findings",
         old="[_finding(held) for held in self.places]",

@@ -132,6 +132,8 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         ('[[source]]\nname = "shop"\ntable = "orders"\nskip_lines = 1', ["'shop' skip_lines: only a source with keys"]),
         (f'{SOURCE}decimal = ","\nthousands = ","', ["'acme'", "decimal and thousands", "','"]),
         (f'{SOURCE}thousands = "."', ["'acme'", "decimal and thousands", "'.'"]),
+        (f'{SOURCE}expected = "hourly"', ["'acme'", "expected", "'daily 07:00'"]),
+        ('[[source]]\nname = "t"\ntable = "x"\nexpected = "daily 07:00"', ["'t'", "expected", "keys"]),
         (f'{SOURCE}decimal = ";"', ["'acme'", "decimal", "','"]),
         (f'{SOURCE}amount_unit = "minor"\ndecimal = ","', ["'acme'", "amount_unit", "whole numbers"]),
         (f'{SOURCE}date_formats = ["%d.%m"]', ["'acme'", "date_formats", "'%d.%m'", "year"]),
