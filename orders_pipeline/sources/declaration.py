@@ -207,8 +207,6 @@ class Source(BaseModel):
     def _fits_together(self) -> Self:
         if self.thousands == self.decimal:
             raise ValueError(f"decimal and thousands: both are {self.decimal!r}; say both, like ',' and '.'")
-        if self.amount_unit == "minor" and (self.thousands or self.decimal != "."):
-            raise ValueError("amount_unit: minor units are whole numbers, without decimal and thousands")
         if self.date_from_key and "order_date" in self.columns:
             raise ValueError("date_from_key: columns names a column for the same date; one says it all")
         return self

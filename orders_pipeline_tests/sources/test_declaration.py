@@ -135,7 +135,6 @@ SOURCE = '[[source]]\nname = "acme"\nkeys = "landing/acme/*"\n'
         (f'{SOURCE}expected = "hourly"', ["'acme'", "expected", "'daily 07:00'"]),
         ('[[source]]\nname = "t"\ntable = "x"\nexpected = "daily 07:00"', ["'t'", "expected", "keys"]),
         (f'{SOURCE}decimal = ";"', ["'acme'", "decimal", "','"]),
-        (f'{SOURCE}amount_unit = "minor"\ndecimal = ","', ["'acme'", "amount_unit", "whole numbers"]),
         (f'{SOURCE}date_formats = ["%d.%m"]', ["'acme'", "date_formats", "'%d.%m'", "year"]),
         (f'{SOURCE}date_formats = ["%d.%m.%Y %Q"]', ["'acme'", "date_formats", "%Q", "%H"]),
         (f'{SOURCE}date_formats = ["%d.%m.%Y %I:%M"]', ["'acme'", "date_formats", "%I without %p"]),
