@@ -24,7 +24,7 @@ from orders_pipeline.formats import delimited_fast
 from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import NO_IDS, NO_IDS_AS_WRITTEN, NULL_TEXTS, REQUIRED_COLUMNS
-from orders_pipeline_tests.fuzz.any_bytes import check
+from orders_pipeline_tests.fuzz.any_bytes import READING, check
 from orders_pipeline_tests.support.driver import HEADER, gzipped
 
 CORPUS = sorted((Path(__file__).parents[1] / "fuzz" / "corpus").iterdir())
@@ -59,6 +59,31 @@ _ROWS = st.sampled_from(
      " , ,\t,\n", '"","","",""\n', ",,\n", '"=""019""",a,1,x\n',
      '="020",a,1,x\n', '"=""a"" & b",a,1,x\n', "\u3000,,,\n"]
 )  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    more=st.sampled_from([0, 40, 500, 996, 997]),
+    rows=st.sampled_from([1, 9, 250, 2_999, 3_001]),
+    text=st.sampled_from(["", "x", "ab," * 300, "y" * 1_001]),
+    wide=st.sampled_from(["csv", "jsonl", "parquet"]),
+)
+@example(more=996, rows=101, text="", wide="parquet")
+@example(more=0, rows=2_999, text="ab," * 300, wide="parquet")
+def test_wide_long_and_repetitive_files_are_read_whole_or_refused(more: int, rows: int, text: str, wide: str) -> None:
+    height = min(rows, 400_000 // (more + 4))  # beyond the limit of cells, and no more than that
+    names = [f"c{number}" for number in range(more)]
+    orders = {"order_id": "1", "customer_id": text or "ann", "amount": "1.00", "order_date": "2026-03-04"}
+    table = pl.DataFrame({**orders, **dict.fromkeys(names, text)}).select(pl.all().repeat_by(height).explode())
+    content = BytesIO()
+    {"csv": table.write_csv, "jsonl": table.write_ndjson, "parquet": table.write_parquet}[wide](content)
+
+    with TemporaryDirectory() as folder:
+        found = check(content.getvalue(), Path(folder))
+
+    is_beyond = more + 4 > 1_000 or height > 3_000 or height * (more + 4) > 100_000
+    is_beyond |= len(text) > READING.field_chars or len(text) * (more + 1) > READING.row_chars
+    assert (found == "rows") != is_beyond or found == "expands_too_far"
 
 
 @settings(max_examples=400, deadline=None)

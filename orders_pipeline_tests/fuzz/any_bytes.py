@@ -29,7 +29,7 @@ from orders_pipeline.schema import (
 )
 
 # Small, so that small inputs reach every limit.
-READING: Final = Reading(expanded_bytes=1 << 21, expansion_ratio=50, rows=3_000, field_chars=1_000)
+READING: Final = Reading(expanded_bytes=1 << 21, expansion_ratio=50, rows=3_000, cells=100_000, field_chars=1_000)
 
 
 def check(content: bytes, folder: Path) -> str:
