@@ -4,7 +4,6 @@ import csv
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,26 +14,8 @@ from orders_pipeline.formats import delimited_fast
 from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import PROBLEM, REQUIRED_COLUMNS, ROW_NUMBER, TEXT
-from orders_pipeline.sources.declaration import Source
+from orders_pipeline_tests.support.declared import HEADER, ONE_ROW, ROW, read, refusal
 from orders_pipeline_tests.support.files import ORDER, fields
-
-HEADER = ",".join(REQUIRED_COLUMNS)
-ROW = "007,ann,1.50,2026-03-04"
-ONE_ROW = [ROW.split(",")]
-
-
-def read(tmp_path: Path, content: str | bytes, **declared: Any) -> list[dict[str, Any]]:
-    file = tmp_path / "file"
-    file.write_bytes(content.encode() if isinstance(content, str) else content)
-    reading = Reading().of_source(Source(name="acme", **declared))
-    return [row for batch in read_rows(file, reading) for row in batch.to_dicts()]
-
-
-def refusal(tmp_path: Path, content: str | bytes, **declared: Any) -> str:
-    with pytest.raises(QuarantineError) as caught:
-        read(tmp_path, content, **declared)
-    return str(caught.value)
-
 
 # Lines before the header
 

@@ -8,7 +8,7 @@ import pytest
 from orders_pipeline.formats.detect import place_of_rows
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.sources.declaration import Source
-from orders_pipeline_tests.formats.test_declared_csv import HEADER, ONE_ROW, ROW, read, refusal
+from orders_pipeline_tests.support.declared import HEADER, ONE_ROW, ROW, read, refusal
 from orders_pipeline_tests.support.files import JSON_ROW, fields, parquet
 
 FILES = {

@@ -16,7 +16,7 @@ from orders_pipeline.formats import json_elements
 from orders_pipeline.formats.detect import place_of_rows, read_rows
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import PROBLEM, ROW_NUMBER
-from orders_pipeline_tests.formats.test_declared_csv import read, refusal
+from orders_pipeline_tests.support.declared import read, refusal
 from orders_pipeline_tests.support.files import JSON_ROW, ONE_ROW, ORDER, fields
 
 

@@ -12,7 +12,7 @@ import pytest
 from orders_pipeline.formats import parquet
 from orders_pipeline.schema import PROBLEM
 from orders_pipeline.sources.declaration import Source
-from orders_pipeline_tests.formats.test_declared_csv import HEADER, read, refusal
+from orders_pipeline_tests.support.declared import HEADER, read, refusal
 from orders_pipeline_tests.support.files import fields
 
 COLUMNS = {"customer_id": "Kunde.Id", "amount": "Summe.brutto.Betrag"}

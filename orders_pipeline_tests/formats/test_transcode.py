@@ -23,7 +23,7 @@ from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import PROBLEM, REQUIRED_COLUMNS, ROW_NUMBER, TEXT
 from orders_pipeline.sources.declaration import Source
-from orders_pipeline_tests.formats.test_declared_csv import HEADER, read, refusal
+from orders_pipeline_tests.support.declared import HEADER, read, refusal
 from orders_pipeline_tests.support.driver import gzipped
 from orders_pipeline_tests.support.files import ORDER, fields
 

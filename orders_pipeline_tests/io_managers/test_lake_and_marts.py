@@ -174,6 +174,7 @@ def test_a_materialization_shows_what_a_person_wants_to_know(pipeline: Pipeline)
         "bytes": 80,
         "rows": 2,
         "rejected": 1,
+        "source": "landing/",
     }
     assert "no source table" in shown["raw_orders"]["Remarks"].value
     assert shown["cleaned_orders"]["dagster/row_count"].value == 1

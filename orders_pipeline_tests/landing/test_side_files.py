@@ -28,6 +28,7 @@ def before_side_files_were_left_out(pipeline: Pipeline, monkeypatch: pytest.Monk
     """Bring everything up to date as a version did that knew no side files."""
     with monkeypatch.context() as older:
         older.setattr(resources, "is_side_file", lambda *_: False)
+        older.setattr("orders_pipeline.assets.ingestion.is_side_file", lambda *_: False)
         older.setattr("orders_pipeline.landing.side_files.is_side_file", lambda *_: False)
         pipeline.sync()
 
