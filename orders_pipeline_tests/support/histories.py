@@ -138,6 +138,8 @@ DECLARATIONS: Final = [
     Declared("drop", "kind", frozenset({"draft", ""}), "sum"),
     Declared(lines="refuse"),
     Declared("drop", "kind", frozenset({"draft", ""}), "refuse"),
+    Declared(decimal=","),
+    Declared("drop", "kind", frozenset({"draft", ""}), "sum", decimal=","),
 ]
 ZONES: Final = st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"])
 UNREADABLE: Final = st.sampled_from(
@@ -813,8 +815,9 @@ def _toml(declared: Declared) -> str:
     """The declaration of a source for all files."""
     values = ", ".join(f"'{value}'" for value in sorted(declared.values))
     ignore = f"ignore = ['*{IGNORED}*']\n"
+    decimal = f"decimal = '{declared.decimal}'\n" if declared.decimal != "." else ""
     condition = f"{declared.how} = {{ {declared.column} = [{values}] }}\n" if declared.how else ""
-    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}lines = '{declared.lines}'\n{ignore}"
+    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}lines = '{declared.lines}'\n{decimal}{ignore}"
 
 
 def _today(zone: str) -> date:

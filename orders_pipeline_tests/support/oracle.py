@@ -62,12 +62,23 @@ class Reject:
 class Declared:
     """What a source of all keys says by one of its columns: `deletes` or `drop` the rows with these values, or `keep`
     no others (nothing, if `how` is empty). And what the `lines` with one order_id are: the `last` one counts, or their
-    `sum`, or a file `refuse`s them. It ignores the keys with IGNORED."""
+    `sum`, or a file `refuse`s them. It ignores the keys with IGNORED. `decimal`: the mark in amounts."""
 
     how: str = ""
     column: str = ""
     values: frozenset[str] = frozenset()
     lines: str = "last"
+    decimal: str = "."
+
+    def plain(self, header: list[str], row: list[str]) -> list[str]:
+        """A row with the amount as a plain number, or a text that is none."""
+        if self.decimal == "." or len(row) != len(header):
+            return row
+        place = header.index("amount")
+        amount = row[place].strip()
+        is_declared = re.fullmatch(rf"[+-]?[0-9]+({self.decimal}[0-9]+)?", amount)
+        plain = amount.replace(self.decimal, ".") if is_declared else amount if is_missing(amount) else "?"
+        return [*row[:place], plain, *row[place + 1 :]]
 
     def is_void(self, fields: Mapping[str, str]) -> bool:
         """Whether a row is void."""
@@ -336,7 +347,8 @@ def read(
     declared = declared or Declared()
     if declared.how and declared.column not in header:
         return None
-    each = [_line(key, number, header, row, ranked_at, zone, declared) for number, row in rows[1:]]
+    plain = ((number, declared.plain(header, row)) for number, row in rows[1:])
+    each = [_line(key, number, header, row, ranked_at, zone, declared) for number, row in plain]
     lines = _settled(each, declared.lines)
     outcomes = Counter(line.outcome for line in lines)
     return Readable(
