@@ -27,15 +27,10 @@ def with_additions(rows: pl.DataFrame, source: Source, key: str) -> pl.DataFrame
         filled = pl.when(of_orders).then(pl.lit(source.customer_default)).otherwise("customer_id")
         rows = rows.with_columns(filled.alias("customer_id"))
     for name in ID_COLUMNS:
-        if prefix := prefix_of(source, name):
+        if prefix := source.prefix_of(name):
             prefixed = pl.when(_lacks(rows, name)).then(name).otherwise(pl.lit(prefix) + pl.col(name))
             rows = rows.with_columns(prefixed.alias(name))
     return rows
-
-
-def prefix_of(source: Source, column: str) -> str | None:
-    """What the ids of a column begin with."""
-    return source.order_id_prefix if column == "order_id" else source.customer_id_prefix
 
 
 def _lacks(rows: pl.DataFrame, column: str) -> pl.Series:

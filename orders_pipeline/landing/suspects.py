@@ -8,7 +8,6 @@ from typing import Final
 
 import polars as pl
 
-from orders_pipeline.landing.additions import prefix_of
 from orders_pipeline.ledger.records import Suspects
 from orders_pipeline.schema import AMOUNT, ID_COLUMNS
 from orders_pipeline.sources.declaration import PLAIN, Source
@@ -48,7 +47,7 @@ def find(clean: pl.DataFrame, source: Source = PLAIN) -> Suspects:
 
 def _as_sent(column: str, source: Source) -> pl.Expr:
     """Ids without the prefix that their source declares."""
-    prefix = prefix_of(source, column)
+    prefix = source.prefix_of(column)
     return pl.col(column).str.strip_prefix(prefix) if prefix else pl.col(column)
 
 

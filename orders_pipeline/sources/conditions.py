@@ -80,14 +80,24 @@ def usual_currency_column(source: Source, columns: Sequence[str]) -> str | None:
 
 
 def _is_one_of(source: Source, conditions: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[nw.Expr]:
-    """For each condition, whether a row has one of its values. A missing value is the empty text."""
-    return [
-        nw.col(_column(source, name, columns))
-        .fill_null("")
-        .str.strip_chars()
-        .is_in([value.strip() for value in values])
-        for name, values in conditions.items()
-    ]
+    """For each condition, whether a row has one of its values, as the sender wrote them. A missing value is the empty
+    text."""
+    named = (
+        (_column(source, name, columns), [value.strip() for value in values]) for name, values in conditions.items()
+    )
+    return [_as_sent(source, column).is_in(_spellings(source, column, values)) for column, values in named]
+
+
+def _as_sent(source: Source, column: str) -> nw.Expr:
+    """The values of a column without what the source puts before them."""
+    text, prefix = nw.col(column).fill_null(""), source.prefix_of(column)
+    return (text.str.replace(prefix, "", literal=True, n=1) if prefix else text).str.strip_chars()
+
+
+def _spellings(source: Source, column: str, values: list[str]) -> list[str]:
+    """The values of a condition as rows have them: a customer who is missing is the default one."""
+    default = source.customer_default if column == "customer_id" and "" in values else None
+    return values if default is None else [*values, default.strip()]
 
 
 def _any(expressions: Sequence[nw.Expr]) -> nw.Expr | None:

@@ -245,6 +245,10 @@ class Source(BaseModel):
         """Whether it says what several rows of one order are, be it what holds for every source."""
         return "lines" in self.model_fields_set
 
+    def prefix_of(self, column: str) -> str | None:
+        """What the values of an order's column begin with in every table; None: nothing is put before them."""
+        return {"order_id": self.order_id_prefix, "customer_id": self.customer_id_prefix}.get(column)
+
     @property
     def condition_columns(self) -> list[str]:
         """The columns whose values decide what becomes of a row, besides those of an order."""

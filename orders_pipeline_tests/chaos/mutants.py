@@ -592,9 +592,9 @@ MUTANTS = [
     Mutant(
         "6 replacement",
         "orders of two senders with the same ids are one, whatever their prefixes",
-        of="landing.additions:prefix_of",
-        old='source.order_id_prefix if column == "order_id" else',
-        new='None if column == "order_id" else',
+        of="sources.declaration:Source.prefix_of",
+        old='"order_id": self.order_id_prefix',
+        new='"order_id": None',
         tests="landing/test_additions.py",
         chosen="same_ids",
     ),

@@ -8,6 +8,7 @@ import pytest
 from orders_pipeline.errors import QuarantineError
 from orders_pipeline.landing.additions import with_additions
 from orders_pipeline.sources.declaration import Source
+from orders_pipeline.validation import validate
 from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.driver import Pipeline
 
@@ -74,6 +75,26 @@ def test_orders_without_a_customer_count_for_the_declared_one(pipeline: Pipeline
     assert pipeline.sync().is_complete
 
     assert pipeline.spend() == {(DAY, "c-guest"): "3.00", (DAY, "c-ann"): "4.00"}
+
+
+def test_conditions_are_on_what_the_sender_wrote() -> None:
+    source = Source(
+        order_id_prefix="o-",
+        customer_id_prefix="o-",
+        customer_default="guest",
+        drop={"customer_id": ("test", "")},
+        deletes={"order_id": ("o-9", "8")},
+    )
+    customers = {"1": "ann", "2": "test", "3": None, "4": " test ", "8": "ann", "9": "ann", "o-9": "ann", "5": "o-test"}
+    raw = pl.DataFrame({"order_id": list(customers), "customer_id": list(customers.values())}).with_columns(
+        amount=pl.lit("1"), order_date=pl.lit(DAY)
+    )
+
+    rows = validate(with_additions(raw, source, "landing/x.csv"), "UTC", source)
+
+    assert dict(zip(customers, rows["_outcome"], strict=True)) == {
+        "1": "counts", "2": "void", "3": "void", "4": "void", "8": "void", "9": "counts", "o-9": "void", "5": "counts",
+    }  # fmt: skip
 
 
 def test_the_business_day_is_the_one_in_the_key(pipeline: Pipeline, tmp_path: Path) -> None:
