@@ -21,7 +21,7 @@ from orders_pipeline import s3_settings
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.formats.options import Reading, parse_aliases
 from orders_pipeline.schema import LONGEST_ID
-from orders_pipeline.sources.declaration import share
+from orders_pipeline.sources.field_types import share
 
 EMBEDDED_BUCKET: Final = "orders"  # the landing zone where no bucket is configured
 

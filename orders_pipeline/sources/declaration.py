@@ -4,28 +4,19 @@ A declaration is no guess: what it does not say keeps its plain meaning. `Source
 that no one declared.
 """
 
-import codecs
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from orders_pipeline.errors import SourcesError
-from orders_pipeline.sources import dates, patterns
-from orders_pipeline.sources import expected as deliveries
-
-OrderColumn = Literal["order_id", "customer_id", "amount", "order_date", "updated_at"]
-Values = Mapping[str, tuple[str, ...]]  # by column, values of it
+from orders_pipeline.sources import field_types, patterns
 
 # What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
 # again, from the raw object; nothing, since no row reads differently.
@@ -51,122 +42,6 @@ _MESSAGES: Final = {  # where pydantic's own would not help the author of a TOML
     "dict_type": "write a table like { Status = ['paid'] }",
     "string_type": "write a text in quotes",
 }
-_NO_FILES: Final = ("charmap", "idna", "punycode", "raw-unicode-escape", "unicode-escape")  # encodings of no files
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is no name like 'acme' or 'shop-2': lower-case letters, digits, '-' and '_'")
-    return text
-
-
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty")
-    return text
-
-
-def _iso_currency(text: str) -> str:
-    if not re.fullmatch("[A-Z]{3}", text):
-        raise ValueError(f"{text!r} is no currency code like 'EUR'")
-    return text
-
-
-def _text_encoding(written: str) -> str:
-    """Python's own name of an encoding, so that each has one name. A byte order mark is accepted in any of Unicode."""
-    try:
-        codec = codecs.lookup(written)
-        "a".encode(written)  # refuses what encodes no text
-    except (LookupError, ValueError) as error:
-        raise ValueError(f"{written!r} is no encoding that Python has, like 'cp1252' or 'utf-16'") from error
-    if codec.name in _NO_FILES or codec.incrementaldecoder is None:
-        raise ValueError(f"{written!r} is no encoding of files")
-    return codec.name.removesuffix("-sig")
-
-
-def _one_character(text: str) -> str:
-    if len(text) != 1 or text in '"\r\n\0' or (text.isascii() and text.isalnum()):
-        raise ValueError(f"{text!r} is no delimiter like ';': one character, no letter, digit, quote or line end")
-    return text
-
-
-def _path(text: str) -> str:
-    if not all(text.split(".")):
-        raise ValueError(f"{text!r} is no path of keys like 'data.orders'")
-    return text
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, KeyError, OSError) as error:
-        raise ValueError(f"{name!r} is no time zone like 'Europe/Berlin'") from error
-    return name
-
-
-def _date_in_key(text: str) -> str:
-    before, opening, rest = text.partition("(")
-    inside, closing, after = rest.partition(")")
-    if not (opening and closing) or set("()") & {*before, *inside, *after}:
-        raise ValueError(f"{text!r} has no date in brackets, like 'order_date=(%Y-%m-%d)/'")
-    dates.checked(inside, with_time=False)
-    return text
-
-
-def _days(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d{0,4})d", value.strip())):
-        return timedelta(days=int(match[1]))
-    raise ValueError(f"{value!r} is no number of days like '60d'")
-
-
-def share(value: object) -> object:
-    """A text like `1%` as a decimal; any other value as it is."""
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())):
-        return Decimal(match[1]) / 100
-    return value
-
-
-def _percentage(value: object) -> object:
-    if isinstance(found := share(value), Decimal):
-        return found
-    raise ValueError(f"{value!r} is no share like '1%'")
-
-
-def _listed(value: object) -> object:
-    """The lists of a table as tuples: a source is a value, and never changes."""
-    if isinstance(value, Mapping):
-        return {name: tuple(values) if isinstance(values, list) else values for name, values in value.items()}
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _one_column_each(columns: Mapping[OrderColumn, str]) -> Mapping[OrderColumn, str]:
-    by_name: dict[str, str] = {}
-    for column, written in columns.items():
-        name = written.strip().casefold()
-        if name in by_name:
-            raise ValueError(f"{written!r} stands for both {by_name[name]} and {column}")
-        by_name[name] = column
-    return columns
-
-
-def _some_values(values: Values) -> Values:
-    names = [column.strip().casefold() for column in values]
-    for column, listed in values.items():
-        if not listed:
-            raise ValueError(f"{column}: the list of values is empty")
-        if names.count(column.strip().casefold()) > 1:
-            raise ValueError(f"{column}: the column is there twice")
-    return values
-
-
-Text = Annotated[str, AfterValidator(_filled)]
-DateFormat = Annotated[str, AfterValidator(dates.checked)]
-Conditions = Annotated[
-    dict[Text, Annotated[tuple[str, ...], Field(strict=True)]],
-    BeforeValidator(_listed),
-    AfterValidator(_some_values),
-]
 
 
 class Source(BaseModel):
@@ -174,34 +49,34 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Annotated[str, AfterValidator(_name)] = "[defaults]"
-    keys: Text | None = None  # a pattern of whole keys
-    table: Text | None = None  # ORDERS_SOURCE_TABLE
-    columns: Annotated[Mapping[OrderColumn, Text], AfterValidator(_one_column_each)] = {}
+    name: field_types.Name = "[defaults]"
+    keys: field_types.Text | None = None  # a pattern of whole keys
+    table: field_types.Text | None = None  # ORDERS_SOURCE_TABLE
+    columns: field_types.Columns = {}
     format: Literal["csv", "json", "parquet"] | None = None  # None: the bytes decide
-    encoding: Annotated[str, AfterValidator(_text_encoding)] = "utf-8"
-    delimiter: Annotated[str, AfterValidator(_one_character)] | None = None  # of CSV; None: the header shows it
+    encoding: field_types.Encoding = "utf-8"
+    delimiter: field_types.Delimiter | None = None  # of CSV; None: the header shows it
     skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0  # lines of a CSV file before the header
-    json_records: Annotated[str, AfterValidator(_path)] | None = None  # the keys above the array of orders in JSON
-    date_from_key: Annotated[str, AfterValidator(_date_in_key)] | None = None  # instead of a column order_date
-    order_id_prefix: Text | None = None
-    customer_id_prefix: Text | None = None
-    customer_default: Text | None = None  # the customer of orders without one
+    json_records: field_types.KeyPath | None = None  # the keys above the array of orders in JSON
+    date_from_key: field_types.DateInKey | None = None  # instead of a column order_date
+    order_id_prefix: field_types.Text | None = None
+    customer_id_prefix: field_types.Text | None = None
+    customer_default: field_types.Text | None = None  # the customer of orders without one
     decimal: Literal[".", ","] = "."
     thousands: Literal[".", ",", " ", "'", "_"] | None = None
     amount_unit: Literal["major", "minor"] = "major"
-    date_formats: Annotated[tuple[DateFormat, ...], BeforeValidator(_listed)] = ()
-    timezone: Annotated[str, AfterValidator(_time_zone)] | None = None  # of times without offset
-    keep: Conditions = {}  # rows with another value are dropped
-    drop: Conditions = {}  # rows with one of these values are dropped
-    deletes: Conditions = {}  # rows with one of these values delete their order
-    currency: Annotated[str, AfterValidator(_iso_currency)] | None = None
-    currency_column: Text | None = None
+    date_formats: field_types.DateFormats = ()
+    timezone: field_types.TimeZone | None = None  # of times without offset
+    keep: field_types.Conditions = {}  # rows with another value are dropped
+    drop: field_types.Conditions = {}  # rows with one of these values are dropped
+    deletes: field_types.Conditions = {}  # rows with one of these values delete their order
+    currency: field_types.Currency | None = None
+    currency_column: field_types.Text | None = None
     lines: Literal["last", "sum", "refuse"] = "last"  # what several rows of one file with the same order_id are
-    ignore: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()  # patterns of keys that are left out
-    frozen_after: Annotated[timedelta, BeforeValidator(_days)] | None = None
-    expected: Annotated[str, AfterValidator(deliveries.checked)] | None = None  # when it delivers
-    max_reject_share: Annotated[Decimal, BeforeValidator(_percentage), Field(ge=0, le=1)] | None = None
+    ignore: field_types.Patterns = ()  # patterns of keys that are left out
+    frozen_after: field_types.Days | None = None
+    expected: field_types.Deliveries | None = None  # when it delivers
+    max_reject_share: field_types.Share | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
