@@ -82,8 +82,9 @@ def test_wide_long_and_repetitive_files_are_read_whole_or_refused(more: int, row
         found = check(content.getvalue(), Path(folder))
 
     is_beyond = more + 4 > 1_000 or height > 3_000 or height * (more + 4) > 100_000
-    is_beyond |= len(text) > READING.field_chars or len(text) * (more + 1) > READING.row_chars
-    assert (found == "rows") != is_beyond or found == "expands_too_far"
+    is_beyond |= len(text) > READING.field_chars
+    may_be_beyond = len(text) * (more + 1) > READING.row_chars  # a block of the file may hold the whole of such a row
+    assert (found == "rows") != is_beyond or found == "expands_too_far" or (found == "row_too_long" and may_be_beyond)
 
 
 @settings(max_examples=400, deadline=None)

@@ -23,7 +23,7 @@ from orders_pipeline_tests.support.begun import begin_run
 from orders_pipeline_tests.support.driver import Pipeline
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
-DROP = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 3558"
+DROP = "SELECT pg_terminate_backend(pid, 20000) FROM pg_locks WHERE locktype = 'advisory' AND classid = 3558"
 
 
 @dg.asset
