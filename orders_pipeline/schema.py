@@ -123,6 +123,26 @@ UNREADABLE_REASONS: Final = (
 )
 UNREADABLE_FILE_ROWS: Final = 20
 
+# The checks that record findings: the kinds of findings.
+FINDING_KINDS: Final = (
+    "landed_files_are_readable",
+    "files_are_in_the_landing_zone",
+    "every_source_delivered",
+    "ids_look_intact",
+    "amounts_are_in_one_currency",
+    "lake_is_intact",
+    "few_rows_are_rejected",
+    "no_order_is_lost",
+    "order_ids_are_unique",
+    "no_order_replaces_another",
+    "repeated_orders_agree",
+    "summed_orders_are_whole",
+    "no_negative_amounts",
+    "revenue_reconciles",
+    "revenue_is_plausible",
+    "no_revenue_vanishes",
+)
+
 # Why a file is quarantined. These codes never change either. The message that goes with one has the details.
 QUARANTINES: Final = {
     "column_missing": "a column of an order, or one that its source names, is missing; the message names it",

@@ -4,22 +4,29 @@ loses nothing. Work that a run did not finish is requested again after a backoff
 Two request nothing: `lost_runs_sensor` fails orphaned runs, `run_failure_sensor` posts alerts."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import dagster as dg
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from orders_pipeline import run_tags, survey
+from orders_pipeline.alerts import findings
+from orders_pipeline.alerts import ticks as ticking
+from orders_pipeline.alerts.causes import Event
 from orders_pipeline.alerts.delivery import deliver
+from orders_pipeline.alerts.webhook import beat
 from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
 from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, backlog
+from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_trouble
 from orders_pipeline.landing.notices import nothing_landed
 from orders_pipeline.ledger import declarations
+from orders_pipeline.ledger.findings import open_findings
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.resources import PostgresResource, S3Resource
@@ -136,15 +143,35 @@ def lost_runs_sensor(context: dg.SensorEvaluationContext, postgres: PostgresReso
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
-def run_failure_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Post failed runs and failed checks of severity ERROR to ORDERS_ALERT_WEBHOOK_URL, once for each cause."""
-    location, ours = context.code_location_origin, context.repository_def
+def run_failure_sensor(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SkipReason:
+    """Post what is wrong to ORDERS_ALERT_WEBHOOK_URL, once for each cause, and that it is resolved: failed runs, failed
+    checks of severity ERROR, findings, and sensors or schedules that fail or do not tick. Where these tick as they
+    should, call ORDERS_HEARTBEAT_URL."""
+    here, ours, settings = context.code_location_origin, context.repository_def, read_settings()
+    location = here.location_name if here else None
+    unread: list[str] = []
+    found = ticking.read(context.instance, location)
+    ticks = list(ticking.judge(found, run_failure_sensor.name, time.time(), settings.dagster_url))
 
     def is_ours(run: dg.DagsterRun) -> bool:
         return is_of_here(context, run) and (ours is None or ours.has_job(run.job_name))
 
-    key = f"orders_pipeline/alerts/{location.location_name if location else ''}"
-    return dg.SkipReason("\n".join(deliver(context.instance, key, is_ours, read_settings())))
+    def observe(told: Mapping[str, str]) -> Iterator[Event]:
+        yield from ticks
+        try:
+            with postgres.ledger().connect() as connection:
+                opened = open_findings(connection)
+        except (sa.exc.SQLAlchemyError, OrdersPipelineError) as error:
+            unread.append(f"Findings were not read: the ledger did not answer ({type(error).__name__}).")
+        else:
+            yield from findings.judge(opened, told, lambda kind: _page_of_check(ours, kind, settings.dagster_url))
+
+    key = f"orders_pipeline/alerts/{location or ''}"
+    report = [*deliver(context.instance, key, is_ours, observe, settings), *unread]
+    if settings.heartbeat_url and not any(event.alert for event in ticks):
+        problem = beat(settings.heartbeat_url.get_secret_value())
+        report += [f"Heartbeat: {problem}."] if problem else []
+    return dg.SkipReason("\n".join(report))
 
 
 def read_listing(
@@ -162,6 +189,12 @@ def read_listing(
         if page and time.monotonic() > deadline:
             return Listing(found, cursor=page[-1].key)
     return Listing(found, cursor=None)
+
+
+def _page_of_check(ours: dg.RepositoryDefinition | None, name: str, dagster_url: str) -> str:
+    page = f"{dagster_url.rstrip('/')}/assets"
+    keys = (key for key in ours.asset_graph.asset_check_keys if key.name == name) if ours else ()
+    return next((f"{page}/{key.asset_key.to_user_string()}?view=checks&checkDetail={name}" for key in keys), page)
 
 
 def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog, declared: int) -> dg.SensorResult | None:

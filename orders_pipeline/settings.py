@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, Secret
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orders_pipeline import s3_settings
+from orders_pipeline.alert_selection import Alerts
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.formats.options import Reading, parse_aliases
 from orders_pipeline.schema import LONGEST_ID
@@ -47,6 +48,10 @@ def _webhook(value: SecretStr) -> SecretStr:
     if not re.match(r"https?://[^/\s]", value.get_secret_value()):
         raise ValueError("it does not begin with https:// and a host")  # no value: it is a secret
     return value
+
+
+def _alerts(value: object) -> object:
+    return Alerts.parse(value) if isinstance(value, str) else value
 
 
 def _aliases(value: object) -> object:
@@ -80,6 +85,8 @@ class Settings(BaseSettings):
     start_date: date = date(2026, 1, 1)
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     alert_webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
+    alerts: Annotated[Alerts, NoDecode, BeforeValidator(_alerts)] = Alerts()
+    heartbeat_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
     dagster_url: str = "http://127.0.0.1:3000"
     vacuum_age: Annotated[timedelta, BeforeValidator(_age)] = timedelta(days=7)
     max_file_bytes: PositiveInt = _READING.file_bytes

@@ -15,7 +15,7 @@ import pytest
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.definitions import defs
 from orders_pipeline.ledger.models import MARTS
-from orders_pipeline.schema import KEYS, TABLES
+from orders_pipeline.schema import FINDING_KINDS, KEYS, TABLES
 from orders_pipeline.ui.metadata import linked_to_code
 
 _LOAD = """
@@ -56,6 +56,7 @@ def test_the_inventory() -> None:
         ("daily_orders", "orders_not_empty"),
         ("daily_orders", "no_negative_amounts"),
     }
+    assert {name for _, name in checks} == {*FINDING_KINDS, "orders_not_empty"}
     blocking = {name for (_, name), check in checks.items() if next(iter(check.check_specs)).blocking}
     assert blocking == {"order_ids_are_unique", "orders_not_empty"}
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {

@@ -1,12 +1,13 @@
 """How a failure is identified, and the text of its alert. No I/O."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 import dagster as dg
 
+from orders_pipeline.alert_selection import CHECKS, RUNS
 from orders_pipeline.runs.backoff import WORK_TAG, fingerprint
 from orders_pipeline.text import printable
 
@@ -36,19 +37,27 @@ class Alert:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that Dagster's log records.
+    """Something that happened, or a state that was seen.
 
-    `ends`: what works again. For a failure, `causes`: what identifies it, each with what ends it; an alert for one of
-    them is enough. `alert`: what to post."""
+    `kind`: by which ORDERS_ALERTS chooses. `ends`: what works again, and `resolved`: what to post if its failure was
+    reported. For a failure, `causes`: what identifies it, each with what ends it; an alert for one of them is enough.
+    `alert`: what to post."""
 
+    kind: str
     ends: frozenset[str] = frozenset()
     causes: Mapping[str, str] = field(default_factory=dict)
     alert: Alert | None = None
+    resolved: Alert | None = None
+
+    def unreported(self) -> Self:
+        """The same, if no one wants to know of its kind: it still ends what was reported."""
+        return replace(self, causes={}, alert=None)
 
 
-def run_succeeded(run: dg.DagsterRun) -> Event:
+def run_succeeded(run: dg.DagsterRun, dagster_url: str) -> Event:
     """Its work is done, and what its job failed of before is over."""
-    return Event(ends=frozenset({_job(run), _work(run)} - {_NEVER}))
+    resolved = _alert(f"Resolved: {_name(run)} succeeded", "", run, dagster_url, ["succeeded"])
+    return Event(RUNS, ends=frozenset({_job(run), _work(run)} - {_NEVER}), resolved=resolved)
 
 
 def run_failed(run: dg.DagsterRun, step: str | None, error: str, dagster_url: str) -> Event:
@@ -59,7 +68,8 @@ def run_failed(run: dg.DagsterRun, step: str | None, error: str, dagster_url: st
     error = re.sub(r"\A(?:\w+\.)+(?=\w+(?::|\s*\Z))", "", error)  # the class without its module
     attempt = fingerprint([_work(run) or run.tags[_BACKFILL_TAG]])
     what = f"Run failed: {_name(run)}" + (f", step {step}" if step else "")
-    return _failure({attempt: _work(run), fingerprint([_lasting(error)]): _job(run)}, what, error, run, dagster_url)
+    causes = {attempt: _work(run), fingerprint([lasting(error)]): _job(run)}
+    return Event(RUNS, causes=causes, alert=_alert(what, error, run, dagster_url, causes))
 
 
 def check_evaluated(run: dg.DagsterRun, check: dg.AssetCheckEvaluation, dagster_url: str) -> Event:
@@ -67,15 +77,18 @@ def check_evaluated(run: dg.DagsterRun, check: dg.AssetCheckEvaluation, dagster_
     no event."""
     name = f"{check.check_name} of {check.asset_key.to_user_string()}"
     if check.passed:
-        return Event(ends=frozenset({name}))
+        resolved = _alert(f"Resolved: {name} passed", "", run, dagster_url, ["passed", name])
+        return Event(CHECKS, ends=frozenset({name}), resolved=resolved)
     if check.severity is not dg.AssetCheckSeverity.ERROR:
-        return Event()
+        return Event(CHECKS)
     found = check.description or "No further details."
     what = f"Check failed: {name}, in {_name(run)}"
-    return _failure({fingerprint([name, _lasting(found)]): name}, what, found, run, dagster_url)
+    causes = {fingerprint([name, lasting(found)]): name}
+    return Event(CHECKS, causes=causes, alert=_alert(what, found, run, dagster_url, causes))
 
 
-def _lasting(text: str) -> str:
+def lasting(text: str) -> str:
+    """What does not differ from one attempt to the next."""
     return _PASSING.sub(lambda found: found["day"] or "#", text)
 
 
@@ -96,10 +109,14 @@ def _name(run: dg.DagsterRun) -> str:
     return f"{run.job_name} for {days}" if days else run.job_name
 
 
-def _failure(causes: Mapping[str, str], what: str, why: str, run: dg.DagsterRun, dagster_url: str) -> Event:
+def failure_text(what: str, why: str, link: str) -> str:
     """What failed, why, and where to look, as Slack reads it: no key or value can begin a link or a mention."""
-    text = f"{_plain(what)}\n{_plain(why)}\n{dagster_url.rstrip('/')}/runs/{run.run_id}"
-    return Event(causes=causes, alert=Alert(text, fingerprint([*causes, run.run_id])))
+    return "\n".join(filter(None, (_plain(what), _plain(why), link)))
+
+
+def _alert(what: str, why: str, run: dg.DagsterRun, dagster_url: str, key: Iterable[str]) -> Alert:
+    link = f"{dagster_url.rstrip('/')}/runs/{run.run_id}"
+    return Alert(failure_text(what, why, link), fingerprint([*key, run.run_id]))
 
 
 def _plain(text: str) -> str:

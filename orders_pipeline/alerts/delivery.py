@@ -1,14 +1,15 @@
 """One round of alerts: read what failed, post what is new, and report the result."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Final
 
 import dagster as dg
 
-from orders_pipeline.alerts.causes import Alert
+from orders_pipeline.alert_selection import Alerts
+from orders_pipeline.alerts.causes import Alert, Event
 from orders_pipeline.alerts.log import begin, catch_up
 from orders_pipeline.alerts.memory import MOST_WAITING, Memory, keep, recall
 from orders_pipeline.alerts.webhook import post
@@ -22,7 +23,11 @@ _MORE: Final = "There are more failures than listed here: see the list of runs i
 
 
 def deliver(
-    instance: dg.DagsterInstance, key: str, is_ours: Callable[[dg.DagsterRun], bool], settings: Settings
+    instance: dg.DagsterInstance,
+    key: str,
+    is_ours: Callable[[dg.DagsterRun], bool],
+    observe: Callable[[Mapping[str, str]], Iterable[Event]],
+    settings: Settings,
 ) -> list[str]:
     """Post failures to the webhook, each cause at least once. Returns lines for the tick.
 
@@ -31,6 +36,7 @@ def deliver(
 
     Args:
         key: names the memory in Dagster's storage, which may serve other code locations too.
+        observe: what else is wrong, or works again, given what was reported.
     """
     before = recall(instance, key)
     if settings.alert_webhook_url is None:
@@ -54,7 +60,9 @@ def deliver(
     if memory.waiting and not memory.is_paused(time.time()):
         memory = deliver(memory, len(memory.waiting))
     alone = 0 if memory.waiting else _MOST_ALONE
-    memory = catch_up(instance, memory, is_ours, settings.dagster_url)
+    memory, events = catch_up(instance, memory, is_ours, settings.dagster_url)
+    for learn in (lambda told: events, observe):
+        memory = memory.learn(_wanted(learn(memory.told), settings.alerts))
     for _ in memory.waiting[:alone]:
         if memory.down_since is None:
             memory = deliver(memory, 1)
@@ -64,6 +72,10 @@ def deliver(
         due = datetime.fromtimestamp(max(memory.retry_at, time.time()), UTC)
         report.append(f"Alerts waiting: {len(memory.waiting)}. The first tick after {due:%H:%M:%S} UTC posts them.")
     return report or ["No new failures."]
+
+
+def _wanted(events: Iterable[Event], alerts: Alerts) -> Iterator[Event]:
+    return (event if event.kind in alerts else event.unreported() for event in events)
 
 
 def as_message(alerts: Sequence[Alert]) -> Alert:

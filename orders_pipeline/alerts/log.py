@@ -1,5 +1,5 @@
-"""What Dagster's log records of this code location's runs and checks. The ledger is not read: an outage of its Postgres
-is one of the failures to report."""
+"""What Dagster's log records of this code location's runs and checks. The ledger is not needed for them: an outage of
+its Postgres is one of the failures to report."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.events import JobFailureData
 from dagster._core.execution.plan.objects import StepFailureData
 
+from orders_pipeline.alert_selection import RUNS
 from orders_pipeline.alerts.causes import Event, check_evaluated, run_failed, run_succeeded
 from orders_pipeline.alerts.memory import Memory
 
@@ -28,8 +29,8 @@ def begin(instance: dg.DagsterInstance) -> Memory:
 
 def catch_up(
     instance: dg.DagsterInstance, memory: Memory, is_ours: Callable[[dg.DagsterRun], bool], dagster_url: str
-) -> Memory:
-    """The memory after the events that were logged since."""
+) -> tuple[Memory, list[Event]]:
+    """The events that were logged since, in their order, and the memory that holds them as read."""
     # If events were deleted, their numbers are given again.
     newest = instance.event_log_storage.get_maximum_record_id() or 0
     memory, entries = _read(instance, replace(memory, after=min(memory.after, newest)))
@@ -37,7 +38,7 @@ def catch_up(
     found = instance.get_runs(dg.RunsFilter(run_ids=ids)) if ids else []
     runs = {run.run_id: run for run in found if is_ours(run)}
     fresh = [entry for _, entry in sorted(entries.items()) if entry.run_id in runs]
-    return memory.learn(_event(instance, entry, runs[entry.run_id], dagster_url) for entry in fresh)
+    return memory, [_event(instance, entry, runs[entry.run_id], dagster_url) for entry in fresh]
 
 
 def _read(instance: dg.DagsterInstance, memory: Memory) -> tuple[Memory, Mapping[int, dg.EventLogEntry]]:
@@ -61,13 +62,13 @@ def _read(instance: dg.DagsterInstance, memory: Memory) -> tuple[Memory, Mapping
 def _event(instance: dg.DagsterInstance, entry: dg.EventLogEntry, run: dg.DagsterRun, dagster_url: str) -> Event:
     event = entry.get_dagster_event()
     if event.event_type is dg.DagsterEventType.RUN_SUCCESS:
-        return run_succeeded(run)
+        return run_succeeded(run, dagster_url)
     if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
         return check_evaluated(run, event.asset_check_evaluation_data, dagster_url)
     failures = _step_failures(instance, run.run_id)
     own = [failure for failure in failures if not _is_failed_check(failure)]
     if failures and not own:
-        return Event()  # its checks are reported already
+        return Event(RUNS)  # its checks are reported already
     # Without a step that failed: it was not launched, could not set up its resources, was lost, took too long.
     failure = own[0] if own else event
     return run_failed(run, failure.step_key, _error(failure) or "No further details.", dagster_url)

@@ -38,7 +38,10 @@ class Memory:
         """After these events, in their order: alerts for new causes wait to be delivered."""
         reported, waiting = dict(self.told), list(self.waiting)
         for event in events:
-            reported = {cause: end for cause, end in reported.items() if end not in event.ends}
+            lasting = {cause: end for cause, end in reported.items() if end not in event.ends}
+            if event.resolved and len(lasting) < len(reported):
+                waiting.append(event.resolved)
+            reported = lasting
             known = {cause: reported.pop(cause) for cause in event.causes if cause in reported}
             if event.alert and not known:
                 waiting.append(event.alert)

@@ -47,7 +47,7 @@ def test_that_postgres_is_down_is_reported(
         assert not pipeline.run("daily_pipeline", partition=partition).success
     tick_alerts(pipeline.instance)
 
-    (text,) = receiver.told
+    (text,) = receiver.failures
     assert "OperationalError" in text
     assert 'connection to server at "127.0.0.1", port 1 failed' in text
 
@@ -60,12 +60,12 @@ def test_a_run_that_failed_of_a_blocking_check_alone_is_reported_by_the_check(
     assert not any(result.success for result in failed)
 
     tick_alerts(pipeline.instance)
-    assert [text.splitlines()[0] for text in receiver.told] == [
+    assert [text.splitlines()[0] for text in receiver.failures] == [
         "Check failed: orders_not_empty of daily_orders, in daily_pipeline for 2026-03-04",
         "Check failed: orders_not_empty of daily_orders, in daily_pipeline for 2026-03-05",
     ]
-    assert "No clean order was ever delivered for 2026-03-04" in receiver.told[0]
-    assert receiver.told[0].endswith(f"{UI}/runs/{failed[0].run_id}")
+    assert "No clean order was ever delivered for 2026-03-04" in receiver.failures[0]
+    assert receiver.failures[0].endswith(f"{UI}/runs/{failed[0].run_id}")
 
 
 def test_a_failed_check_is_reported_once_until_it_has_passed(
@@ -81,15 +81,15 @@ def test_a_failed_check_is_reported_once_until_it_has_passed(
 
     pipeline.sync()  # negative amounts warn, and that is all
     tick_alerts(pipeline.instance)
-    assert receiver.told == []
+    assert receiver.failures == []
     for difference in ("0.01", "0.01", "0.02"):
         reconcile(difference)
-    assert [text.splitlines()[0] for text in receiver.told] == [
+    assert [text.splitlines()[0] for text in receiver.failures] == [
         "Check failed: revenue_reconciles of daily_revenue, in stale_days for 2026-03-04"
     ]
     for difference in ("0", "0.01"):
         reconcile(difference)
-    assert len(receiver.told) == 2
+    assert len(receiver.failures) == 2
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_attempts_at_the_same_work_are_one_cause_whatever_they_die_of(
     fail(instance, "A third", **again)
     tick_alerts(instance)
 
-    assert [why(text) for text in begun.told] == ["One thing"]
+    assert [why(text) for text in begun.failures] == ["One thing"]
 
 
 def test_one_error_is_one_cause_in_all_jobs_until_the_first_of_them_succeeds(
@@ -120,17 +120,17 @@ def test_one_error_is_one_cause_in_all_jobs_until_the_first_of_them_succeeds(
     for number, job in enumerate(("s3_arrival", "stale_days", "s3_arrival")):
         fail(instance, f"Postgres hung up on client {number} at 0x7f{number:06}", job, **{WORK_TAG: str(number)})
     tick_alerts(instance)
-    assert len(begun.told) == 1
+    assert len(begun.failures) == 1
 
     succeed(instance, "stale_days")
     fail(instance, "Postgres hung up on client 3 at 0x7f3", "s3_arrival")
     tick_alerts(instance)
-    assert len(begun.told) == 1
+    assert len(begun.failures) == 1
 
     succeed(instance, "s3_arrival")
     fail(instance, "Postgres hung up on client 4 at 0x7f4", "s3_arrival")
     tick_alerts(instance)
-    assert len(begun.told) == 2
+    assert len(begun.failures) == 2
 
 
 def test_work_that_succeeded_and_fails_again_is_reported_again(instance: dg.DagsterInstance, begun: Receiver) -> None:
@@ -139,7 +139,7 @@ def test_work_that_succeeded_and_fails_again_is_reported_again(instance: dg.Dags
     fail(instance, "One thing", **{WORK_TAG: "a"})
     tick_alerts(instance)
 
-    assert len(begun.told) == 2
+    assert len(begun.failures) == 2
 
 
 def test_the_success_of_one_run_ends_neither_other_work_nor_a_backfill(
@@ -151,7 +151,7 @@ def test_the_success_of_one_run_ends_neither_other_work_nor_a_backfill(
         fail(instance, f"{tags}", **tags)
     tick_alerts(instance)
 
-    assert len(begun.told) == 2
+    assert len(begun.failures) == 2
 
 
 def test_other_errors_in_other_work_and_other_days_are_other_causes(
@@ -161,7 +161,7 @@ def test_other_errors_in_other_work_and_other_days_are_other_causes(
         fail(instance, error)
     tick_alerts(instance)
 
-    assert [why(text) for text in begun.told] == [
+    assert [why(text) for text in begun.failures] == [
         "2026-03-04 was never built", "2026-03-05 was never built", "2026-03-05 was lost",
     ]  # fmt: skip
 
@@ -176,7 +176,7 @@ def test_runs_of_other_code_locations_and_jobs_are_not_reported(
     instance.report_run_failed(run(instance, "stale_days"), "Of a sync on this machine")
     tick_alerts(instance, "here")
 
-    assert [why(text) for text in receiver.told] == ["Ours", "Of a sync on this machine"]
+    assert [why(text) for text in receiver.failures] == ["Ours", "Of a sync on this machine"]
 
 
 def test_what_failed_before_the_sensor_was_first_on_is_not_reported(
@@ -188,7 +188,7 @@ def test_what_failed_before_the_sensor_was_first_on_is_not_reported(
     fail(instance, "New")
     tick_alerts(instance)
 
-    assert [why(text) for text in receiver.told] == ["New"]
+    assert [why(text) for text in receiver.failures] == ["New"]
 
 
 def test_without_a_webhook_nothing_is_kept_to_be_sent_later(
@@ -202,7 +202,7 @@ def test_without_a_webhook_nothing_is_kept_to_be_sent_later(
     monkeypatch.setenv("ORDERS_ALERT_WEBHOOK_URL", begun.url)
     for _ in range(2):
         tick_alerts(instance)
-    assert begun.told == []
+    assert begun.failures == []
 
 
 def test_each_alert_has_a_key_of_its_own(instance: dg.DagsterInstance, begun: Receiver) -> None:
@@ -213,8 +213,10 @@ def test_each_alert_has_a_key_of_its_own(instance: dg.DagsterInstance, begun: Re
     fail(instance, "One", **{WORK_TAG: "One"})
     tick_alerts(instance)
 
-    assert [why(text) for text in begun.told] == ["One", "Two", "Three", "One"]
-    assert len(set(begun.keys)) == 4  # the same error after a success is another failure, which no receiver may drop
+    assert [why(text) for text in begun.failures] == ["One", "Two", "Three", "One"]
+    assert (
+        len(set(begun.keys)) == len(begun.told) == 5
+    )  # the same error after a success is another failure, which no receiver may drop
     assert all(key.isalnum() and len(key) == 32 for key in begun.keys)
 
 

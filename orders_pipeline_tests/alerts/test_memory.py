@@ -82,11 +82,12 @@ def test_each_crash_repeats_one_message_and_loses_none(
 
 def test_memory_is_bounded() -> None:
     kept = memory.Memory(after=0).learn(
-        causes.Event(causes={f"{number}": "end"}, alert=causes.Alert(f"{number}", ""))
+        causes.Event("runs", causes={f"{number}": "end"}, alert=causes.Alert(f"{number}", ""))
         for number in range(2 * memory.MOST_REPORTED)
     )
     more = kept.learn([
-        causes.Event(causes={"more": "end"}, alert=causes.Alert("more", "")), causes.Event(causes={"1500": "end"}),
+        causes.Event("runs", causes={"more": "end"}, alert=causes.Alert("more", "")),
+        causes.Event("runs", causes={"1500": "end"}),
     ])  # fmt: skip
 
     for found in (kept, more):

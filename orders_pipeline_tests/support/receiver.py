@@ -44,6 +44,11 @@ class Receiver:
             if (method, path) == ("POST", SECRET_PATH) and "text" in body
         ]
 
+    @property
+    def failures(self) -> list[str]:
+        """The alerts of runs and checks that failed."""
+        return [text for text in self.told if "failed: " in text.splitlines()[0]]
+
 
 @contextmanager
 def receiving(receiver: Receiver) -> Iterator[None]:

@@ -9,6 +9,8 @@ from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.sensors import run_failure_sensor, s3_arrival_sensor
 from orders_pipeline_tests.support.driver import Pipeline
 
+UNREAD = "Findings were not read: the ledger did not answer (OperationalError)."
+
 
 def tick(pipeline: Pipeline, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
     """Evaluate one tick of a sensor; what it requests, and its cursor."""
@@ -32,9 +34,10 @@ def run_all(pipeline: Pipeline, sensor: dg.SensorDefinition) -> int:
 
 
 def tick_alerts(instance: dg.DagsterInstance, location: str | None = None) -> str:
-    """Evaluate one tick of the sensor that sends alerts; its message."""
+    """One tick of the sensor that sends alerts; its message, without what it says of a ledger that is down."""
     context = dg.SensorEvaluationContext(
         None, None, None, None, None, instance=instance, definitions=defs,
+        resources={"postgres": postgres},
         code_location_origin=RegisteredCodeLocationOrigin(location) if location else None,
     )  # fmt: skip
-    return str(run_failure_sensor.evaluate_tick(context).skip_message)
+    return str(run_failure_sensor.evaluate_tick(context).skip_message).removesuffix(f"\n{UNREAD}")
