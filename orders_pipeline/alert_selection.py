@@ -9,7 +9,7 @@ RUNS: Final = "runs"
 CHECKS: Final = "checks"
 TICKS: Final = "ticks"
 FINDINGS: Final = "findings"
-_KINDS: Final = {RUNS, CHECKS, TICKS, *FINDING_KINDS}
+_KINDS: Final = {RUNS, CHECKS, TICKS, FINDINGS, *FINDING_KINDS}  # FINDINGS: those of checks of your own
 _NAMES: Final = (RUNS, CHECKS, TICKS, FINDINGS, *FINDING_KINDS)
 
 
@@ -40,8 +40,8 @@ class Alerts:
         return cls(frozenset(kinds))
 
     def __contains__(self, kind: object) -> bool:
-        return kind in self.kinds
+        return (kind if kind in _KINDS else FINDINGS) in self.kinds
 
 
 def _kinds(name: str) -> set[str]:
-    return set(FINDING_KINDS) if name == FINDINGS else {name}
+    return {FINDINGS, *FINDING_KINDS} if name == FINDINGS else {name}

@@ -1,15 +1,20 @@
-"""How old the revenue tables may be. The schedule builds them every morning at 06:00 UTC, whatever the business day's
-time zone."""
+"""How old the revenue tables may be. The schedule builds them every morning, whatever the business day's time zone."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Final
 
 import dagster as dg
 
+# UTC: when the schedule builds the day before, and when it must be built.
+MORNING: Final = time(6)
+DEADLINE: Final = time(8)
+
 # The morning run has two hours, the longest that a run may take (dagster.yaml). A build of the evening before, because
 # a file arrived, does not make up for it.
 REVENUE_FRESHNESS: Final = dg.FreshnessPolicy.cron(
-    deadline_cron="0 8 * * *", lower_bound_delta=timedelta(hours=2), timezone="UTC"
+    deadline_cron=f"0 {DEADLINE.hour} * * *",
+    lower_bound_delta=timedelta(hours=DEADLINE.hour - MORNING.hour),
+    timezone="UTC",
 )
 
 # A day without orders ends at `orders_not_empty`, which keeps this table as it is: after one closed day a week it is

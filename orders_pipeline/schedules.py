@@ -5,13 +5,14 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from orders_pipeline.freshness import MORNING
 from orders_pipeline.jobs import daily_pipeline_job
 from orders_pipeline.settings import read_settings
 
 
 @dg.schedule(
     job=daily_pipeline_job,
-    cron_schedule="0 6 * * *",
+    cron_schedule=f"0 {MORNING.hour} * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

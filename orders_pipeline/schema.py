@@ -138,6 +138,7 @@ FINDING_KINDS: Final = (
     "repeated_orders_agree",
     "summed_orders_are_whole",
     "no_negative_amounts",
+    "yesterday_is_built",
     "revenue_reconciles",
     "revenue_is_plausible",
     "no_revenue_vanishes",

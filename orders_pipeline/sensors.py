@@ -6,7 +6,7 @@ Two request nothing: `lost_runs_sensor` fails orphaned runs, `run_failure_sensor
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
@@ -21,6 +21,7 @@ from orders_pipeline.alerts.delivery import deliver
 from orders_pipeline.alerts.webhook import beat
 from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
 from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, backlog
+from orders_pipeline.checks import overdue
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_trouble
@@ -37,6 +38,7 @@ from orders_pipeline.settings import read_settings
 MAX_KEYS_PER_RUN: Final = 1_000
 
 _TICK_SECONDS: Final = 30  # of the 60 that Dagster allows; a page that is begun then may take most of the rest
+_LOOK_SECONDS: Final = 300  # between looks at what only time makes wrong
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_PAUSE_OF_FILES: Final = timedelta(minutes=5)  # they wait no longer than that after an outage
 _AFTER: Final = "after:"  # and the key to go on after; never empty, since Dagster keeps the old cursor then
@@ -159,7 +161,11 @@ def run_failure_sensor(context: dg.SensorEvaluationContext, postgres: PostgresRe
     def observe(told: Mapping[str, str]) -> Iterator[Event]:
         yield from ticks
         try:
-            with postgres.ledger().connect() as connection:
+            ledger, now = postgres.ledger(), datetime.now(UTC)
+            if _is_time_to_look(context, now):
+                overdue.late_senders(ledger, settings, now)
+                overdue.missing_yesterday(ledger, settings, now)
+            with ledger.connect() as connection:
                 opened = open_findings(connection)
         except (sa.exc.SQLAlchemyError, OrdersPipelineError) as error:
             unread.append(f"Findings were not read: the ledger did not answer ({type(error).__name__}).")
@@ -189,6 +195,12 @@ def read_listing(
         if page and time.monotonic() > deadline:
             return Listing(found, cursor=page[-1].key)
     return Listing(found, cursor=None)
+
+
+def _is_time_to_look(context: dg.SensorEvaluationContext, now: datetime) -> bool:
+    """Every few minutes, and at the first tick."""
+    last = context.last_tick_completion_time
+    return last is None or now.timestamp() // _LOOK_SECONDS != last // _LOOK_SECONDS
 
 
 def _page_of_check(ours: dg.RepositoryDefinition | None, name: str, dagster_url: str) -> str:

@@ -5,7 +5,8 @@ import pytest
 from orders_pipeline.alert_selection import Alerts
 from orders_pipeline.schema import FINDING_KINDS
 
-ALL = {"runs", "checks", "ticks", *FINDING_KINDS}
+FINDINGS = {"findings", *FINDING_KINDS}
+ALL = {"runs", "checks", "ticks", *FINDINGS}
 
 
 @pytest.mark.parametrize(
@@ -13,11 +14,11 @@ ALL = {"runs", "checks", "ticks", *FINDING_KINDS}
     [
         ("runs", {"runs"}),
         (" runs , ticks,", {"runs", "ticks"}),
-        ("findings", {*FINDING_KINDS}),
+        ("findings", FINDINGS),
         ("-ids_look_intact", ALL - {"ids_look_intact"}),
         ("-findings", {"runs", "checks", "ticks"}),
-        ("findings,-ids_look_intact", {*FINDING_KINDS} - {"ids_look_intact"}),
-        ("-ids_look_intact,findings", {*FINDING_KINDS} - {"ids_look_intact"}),
+        ("findings,-ids_look_intact", FINDINGS - {"ids_look_intact"}),
+        ("-ids_look_intact,findings", FINDINGS - {"ids_look_intact"}),
         ("runs,no_order_is_lost", {"runs", "no_order_is_lost"}),
     ],
 )
@@ -32,3 +33,8 @@ def test_names_choose(text: str, kinds: set[str]) -> None:
 def test_what_chooses_nothing_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"there is no alert|no alert is left"):
         Alerts.parse(text)
+
+
+def test_findings_of_checks_of_your_own_are_findings() -> None:
+    assert "order_is_paid" in Alerts.parse("-runs")
+    assert "order_is_paid" not in Alerts.parse("ids_look_intact")

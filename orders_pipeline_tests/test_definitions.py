@@ -50,6 +50,7 @@ def test_the_inventory() -> None:
         ("cleaned_orders", "summed_orders_are_whole"),
         ("rejected_orders", "no_order_is_lost"),
         ("rejected_orders", "few_rows_are_rejected"),
+        ("daily_revenue", "yesterday_is_built"),
         ("daily_revenue", "revenue_reconciles"),
         ("daily_revenue", "revenue_is_plausible"),
         ("daily_revenue", "no_revenue_vanishes"),

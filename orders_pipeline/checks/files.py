@@ -7,6 +7,7 @@ import dagster as dg
 
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import rejected_orders
+from orders_pipeline.checks import overdue
 from orders_pipeline.checks.results import ERROR, FULL_REFRESH, calendar, nothing_checked, recorded, result, scope_of
 from orders_pipeline.landing import notices
 from orders_pipeline.landing.verification import share_of, verify
@@ -17,7 +18,6 @@ from orders_pipeline.quality import (
     currencies,
     damaged_ids,
     landing_zone,
-    late_sources,
     reject_rate,
     unloaded_files,
 )
@@ -74,18 +74,15 @@ def files_are_in_the_landing_zone(postgres: PostgresResource) -> dg.AssetCheckRe
 
 @dg.asset_check(asset=raw_orders)
 def every_source_delivered(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """Each source that declares when it delivers has sent a file by then, since the time before."""
-    engine, settings = postgres.ledger(), read_settings()
-    examination = findings.examine(engine, "every_source_delivered")
-    found = late_sources.find(engine, settings.timezone, datetime.now(UTC))
-    standing = recorded(engine, examination, [source.finding() for source in found.late])
+    """Each sender has sent a file by the time that it declares, or at which it did in the eight weeks before."""
+    found, standing = overdue.late_senders(postgres.ledger(), read_settings(), datetime.now(UTC))
     return result(
         standing,
         failing=f"{messages(standing.open, '; ')}. Ask the sender; or correct `expected`"
         " (`orders-pipeline sources apply`).",
-        passing=f"{counted(len(found.expected), 'source')} delivered in time."
+        passing=f"{counted(len(found.expected), 'sender')} delivered in time."
         if found.expected
-        else "No source declares when it delivers (`expected`, see docs/sources.md).",
+        else "No source declares when it delivers (`expected`, see docs/sources.md), and none has for eight weeks.",
     )
 
 

@@ -1,15 +1,19 @@
 """The checks of the figures: `daily_revenue`, and the other chain beside it."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
 
 from orders_pipeline.assets.daily import daily_revenue_partitioned
 from orders_pipeline.assets.orders import daily_revenue
+from orders_pipeline.checks import overdue
 from orders_pipeline.checks.results import ERROR, calendar, nothing_checked, recorded, result, scope_of
 from orders_pipeline.ledger import findings
 from orders_pipeline.quality import anomalies, reconciliation, vanished
+from orders_pipeline.quality.yesterday import Yesterday
 from orders_pipeline.resources import PostgresResource
+from orders_pipeline.settings import read_settings
 from orders_pipeline.text import counted, list_days
 from orders_pipeline.ui.findings import messages, odd_days
 
@@ -86,4 +90,23 @@ def no_revenue_vanishes(context: dg.AssetCheckExecutionContext, postgres: Postgr
     )
 
 
-CHECKS: Final = [revenue_reconciles, revenue_is_plausible, no_revenue_vanishes]
+@dg.asset_check(asset=daily_revenue)
+def yesterday_is_built(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Both chains have the day before by 08:00 UTC. It passes where no order of that day arrived, unless the same
+    weekday usually has orders."""
+    found, standing = overdue.missing_yesterday(postgres.ledger(), read_settings(), datetime.now(UTC))
+    return result(
+        standing,
+        failing=f"{messages(standing.open, '; ')}. If it has no orders: ask the senders. Otherwise see which runs"
+        " failed, and whether the schedule and the sensors are on; `orders-pipeline sync` builds what is due now.",
+        passing=_of_yesterday(found) if found else "The day before is earlier than ORDERS_START_DATE.",
+    )
+
+
+def _of_yesterday(found: Yesterday) -> str:
+    if found.has_orders:
+        return f"Both chains have {found.day}."
+    return f"No order of {found.day} arrived; {found.weeks} of the {anomalies.WEEKS} weeks before had some."
+
+
+CHECKS: Final = [yesterday_is_built, revenue_reconciles, revenue_is_plausible, no_revenue_vanishes]

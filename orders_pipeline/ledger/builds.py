@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.models import built_days
-from orders_pipeline.ledger.staleness import Blocked, Calendar, Due, current_inputs, reads_raw
+from orders_pipeline.ledger.models import built_days, order_days
+from orders_pipeline.ledger.staleness import Blocked, Calendar, Due, current_inputs, first_version, reads_raw
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 
 
@@ -88,6 +88,21 @@ def row_counts(connection: Connection, asset: str, days: Iterable[date]) -> dict
         built_days.c.asset == asset, built_days.c.day.in_(list(days))
     )
     return {row.day: row.rows for row in connection.execute(query)}
+
+
+def is_behind(connection: Connection, asset: str, day: date, known_before: datetime) -> bool:
+    """Whether this table lacks orders of a day that have been known since before that time."""
+    built = sa.and_(built_days.c.asset == asset, built_days.c.day == order_days.c.day)
+    query = (
+        sa.select(sa.true())
+        .select_from(order_days.outerjoin(built_days, built))
+        .where(
+            order_days.c.day == day,
+            order_days.c.version < first_version(known_before),
+            built_days.c.version.is_distinct_from(order_days.c.version),
+        )
+    )
+    return connection.execute(query).first() is not None
 
 
 def versions(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, int]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -137,3 +137,24 @@ def last_landed(connection: Connection, sources: Sources) -> dict[str, datetime]
     is_file = _t.bucket != TABLE, _t.reason.is_distinct_from(RELOCATED)
     query = sa.select(name, sa.func.max(_t.last_modified)).where(*is_file).group_by(name)
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def first_arrivals(
+    connection: Connection, sources: Sources, zone: str, since: datetime
+) -> dict[str, dict[date, datetime]]:
+    """When the first version of a day landed, by sender and day, whatever became of it. A day is that of the sender's
+    time zone, or else of `zone`."""
+    name = declarations.of_source(_t, sources, lambda source: sa.literal(source.name))
+    at = declarations.of_source(_t, sources, lambda source: sa.literal(source.timezone or zone))
+    day = sa.cast(sa.func.timezone(at, _t.last_modified), sa.Date)
+    folder = sa.case((name == sources.undeclared.name, sa.func.regexp_replace(_t.key, "[^/]*$", "")))
+    query = (
+        sa.select(sa.func.min(_t.key), day, sa.func.min(_t.last_modified))
+        .where(_t.bucket != TABLE, _t.reason.is_distinct_from(RELOCATED), _t.last_modified >= since)
+        .group_by(name, folder, day)
+    )
+    found: dict[str, dict[date, datetime]] = {}
+    for key, on, first in connection.execute(query):
+        days = found.setdefault(sender_of(sources, "files", key), {})
+        days[on] = min(first, days.get(on, first))
+    return found

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -161,6 +161,11 @@ def current_inputs(connection: Connection, asset: str, days: Iterable[date]) -> 
 def delivered_days(connection: Connection, days: Iterable[date]) -> set[date]:
     """The days among these that had a clean order in any file at any time."""
     return set(connection.execute(sa.select(order_days.c.day).where(order_days.c.day.in_(list(days)))).scalars())
+
+
+def first_version(moment: datetime) -> int:
+    """The least version that a day can get from this moment on."""
+    return int(moment.timestamp() * 1_000) << _RANDOM_BITS
 
 
 def out_of_range(connection: Connection, calendar: Calendar) -> list[date]:

@@ -1,23 +1,27 @@
-"""Which sources should have delivered by now, as they declare, and have not?"""
+"""Which senders should have delivered by now, as they declare or as they usually do, and have not?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.ledger import declarations, reports
 from orders_pipeline.ledger.findings import Finding
-from orders_pipeline.sources.declaration import Source
+from orders_pipeline.quality.habits import REMEMBERED, WEEKS, missed
+from orders_pipeline.sources.declaration import Source, Sources
 from orders_pipeline.sources.expected import due
+
+KIND: Final = "every_source_delivered"
 
 
 @dataclass(frozen=True)
 class Late:
-    """A source, by when it should have delivered, and when its newest file landed, if any ever did."""
+    """A sender, by when it should have delivered and why then, and when its newest file landed, if any ever did."""
 
-    source: str
+    sender: str
     expected: str
     by: datetime
     last_landed: datetime | None
@@ -27,28 +31,32 @@ class Late:
         last = "none ever came"
         if self.last_landed is not None:
             last = f"the last one came on {self.last_landed.astimezone(self.by.tzinfo):%Y-%m-%d at %H:%M}"
-        message = f"{self.source} has sent no file by {self.by:%Y-%m-%d %H:%M} ({self.expected}); {last}"
-        return Finding(self.source, self.by.isoformat(), message)  # each delivery that fails is a fact of its own
+        message = f"{self.sender} has sent no file by {self.by:%Y-%m-%d %H:%M} ({self.expected}); {last}"
+        return Finding(self.sender, self.by.isoformat(), message)  # each delivery that fails is a fact of its own
 
 
 @dataclass(frozen=True)
 class Deliveries:
-    """The names of the sources that say when they deliver, and those of them that are late."""
+    """The senders of which it is known when they deliver (they declare it, or have sent files for eight weeks), and
+    those of them that are late."""
 
     expected: Sequence[str]
     late: Sequence[Late]
 
 
 def find(engine: Engine, zone: str, now: datetime) -> Deliveries:
-    """The sources that are late. `zone`: the business day's, for sources that declare none."""
+    """The senders that are late. `zone`: the business day's, for senders that declare none."""
     with engine.connect() as connection:
         history = declarations.history(connection)
         sources = declarations.current(connection)
         landed = reports.last_landed(connection, sources)
-    expected = [source for source in sources.declared if source.expected is not None]
+        arrivals = reports.first_arrivals(connection, sources, zone, now - REMEMBERED)
+    declared = {source.name: source for source in sources.declared if source.expected is not None}
     # What was due before the declaration was applied, no one had asked for.
-    found = (_late(source, zone, now, landed.get(source.name), history[-1].applied_at) for source in expected)
-    return Deliveries([source.name for source in expected], [one for one in found if one is not None])
+    found = (_late(source, zone, now, landed.get(name), history[-1].applied_at) for name, source in declared.items())
+    usual = {name: days for name, days in arrivals.items() if name not in declared and len(days) >= WEEKS}
+    late = [*(one for one in found if one is not None), *_unusual(usual, sources, zone, now)]
+    return Deliveries([*declared, *usual], late)
 
 
 def _late(source: Source, zone: str, now: datetime, landed: datetime | None, applied_at: datetime) -> Late | None:
@@ -57,3 +65,12 @@ def _late(source: Source, zone: str, now: datetime, landed: datetime | None, app
     if last < applied_at or (landed is not None and landed > before):
         return None
     return Late(source.name, f"{expected} {ZoneInfo(zone).key}", last, landed)
+
+
+def _unusual(
+    arrivals: Mapping[str, Mapping[date, datetime]], sources: Sources, zone: str, now: datetime
+) -> Iterator[Late]:
+    zones = {source.name: source.timezone for source in sources.declared}
+    for sender, first_of_day in arrivals.items():
+        if found := missed(first_of_day, ZoneInfo(zones.get(sender) or zone), now):
+            yield Late(sender, f"as on the {WEEKS} {found.day:%A}s before", found.by, found.last)

@@ -58,7 +58,7 @@ def test_a_source_that_has_not_delivered_is_named_until_it_has(pipeline: Pipelin
     def late(at: datetime) -> dict[str, str]:
         found = late_sources.find(postgres.ledger(), "UTC", at)
         assert found.expected == ["acme", "none"]
-        return {one.source: one.finding().message for one in found.late}
+        return {one.sender: one.finding().message for one in found.late}
 
     assert late(now) == {}  # what was due before the declaration is not asked for
     next_week = now + timedelta(days=8)
@@ -77,3 +77,30 @@ def test_a_source_that_has_not_delivered_is_named_until_it_has(pipeline: Pipelin
     pipeline.land_rows("none/1.csv", "2,ann,1.00,2026-03-04")
     pipeline.sync()
     assert evaluate(pipeline, "raw_orders", CHECK).passed
+
+
+def test_a_folder_that_delivered_for_eight_weeks_is_named_when_it_does_not(pipeline: Pipeline) -> None:
+    for week in range(1, 9):
+        pipeline.land_rows(f"shop/2026-01-0{week}/a.csv", f"{week},ann,1.00,2026-03-04")
+        pipeline.land_rows(f"once/{week}.csv", f"1{week},ann,1.00,2026-03-04")
+    pipeline.sync()
+    pipeline.execute(
+        "UPDATE ledger.landed_files SET last_modified = last_modified"
+        " - interval '1 week' * CAST(substring(key, '([0-9])/a.csv') AS integer) WHERE key LIKE '%shop%'"
+    )
+
+    def late(hours: int) -> list[str]:
+        return [one.finding().message for one in late_sources.find(postgres.ledger(), "UTC", now_in(hours)).late]
+
+    assert late(0) == []
+    (message,) = late(2)
+    assert message.startswith("landing/shop/ has sent no file by ")
+    assert f"(as on the 8 {datetime.now(UTC):%A}s before); the last one came on " in message
+
+    pipeline.land_rows("shop/b.csv", "20,ann,1.00,2026-03-04")
+    pipeline.sync()
+    assert late(2) == []
+
+
+def now_in(hours: int) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=hours)
