@@ -8,9 +8,9 @@ from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejecte
 from orders_pipeline.checks import files, orders, revenue
 from orders_pipeline.io_managers.lake import LakeIOManager
 from orders_pipeline.io_managers.marts import MartsIOManager
-from orders_pipeline.jobs import daily_pipeline_job, s3_arrival_job, stale_days_job
+from orders_pipeline.jobs import daily_pipeline_job, housekeeping, s3_arrival_job, stale_days_job
 from orders_pipeline.resources import PostgresResource, S3Resource
-from orders_pipeline.schedules import daily_schedule
+from orders_pipeline.schedules import daily_schedule, housekeeping_schedule
 from orders_pipeline.sensors import lost_runs_sensor, run_failure_sensor, s3_arrival_sensor, stale_days_sensor
 from orders_pipeline.ui.metadata import linked_to_code
 
@@ -29,8 +29,8 @@ defs = dg.Definitions(
         ]
     ),
     asset_checks=[*files.CHECKS, *orders.CHECKS, *revenue.CHECKS],
-    jobs=[daily_pipeline_job, s3_arrival_job, stale_days_job],
-    schedules=[daily_schedule],
+    jobs=[daily_pipeline_job, s3_arrival_job, stale_days_job, housekeeping],
+    schedules=[daily_schedule, housekeeping_schedule],
     sensors=[s3_arrival_sensor, stale_days_sensor, lost_runs_sensor, run_failure_sensor],
     resources={
         "postgres": postgres,

@@ -1,4 +1,4 @@
-"""daily_schedule: every morning at 06:00 UTC, everything for the day before."""
+"""daily_schedule: every morning at 06:00 UTC, everything for the day before. housekeeping_schedule: every night."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from orders_pipeline.freshness import MORNING
-from orders_pipeline.jobs import daily_pipeline_job
+from orders_pipeline.jobs import daily_pipeline_job, housekeeping
 from orders_pipeline.settings import read_settings
 
 
@@ -23,3 +23,13 @@ def daily_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
     if yesterday < settings.start_date:
         return dg.SkipReason(f"{yesterday} is before ORDERS_START_DATE ({settings.start_date}).")
     return dg.RunRequest(partition_key=yesterday.isoformat())
+
+
+housekeeping_schedule = dg.ScheduleDefinition(
+    name="housekeeping_schedule",
+    job=housekeeping,
+    cron_schedule="0 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: delete what is old and not used.",
+)

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     heartbeat_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
     dagster_url: str = "http://127.0.0.1:3000"
     vacuum_age: Annotated[timedelta, BeforeValidator(_age)] = timedelta(days=7)
+    keep_runs: Annotated[timedelta, BeforeValidator(_age), Field(ge=timedelta(days=1))] = timedelta(days=90)
     max_file_bytes: PositiveInt = _READING.file_bytes
     max_expanded_bytes: PositiveInt = _READING.expanded_bytes
     max_expansion_ratio: PositiveInt = _READING.expansion_ratio

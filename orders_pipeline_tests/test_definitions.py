@@ -64,9 +64,11 @@ def test_the_inventory() -> None:
         "daily_pipeline",
         "s3_arrival",
         "stale_days",
+        "housekeeping",
     }
     assert {(s.name, s.cron_schedule, s.default_status) for s in repository.schedule_defs} == {
-        ("daily_schedule", "0 6 * * *", dg.DefaultScheduleStatus.RUNNING)
+        ("daily_schedule", "0 6 * * *", dg.DefaultScheduleStatus.RUNNING),
+        ("housekeeping_schedule", "0 3 * * *", dg.DefaultScheduleStatus.RUNNING),
     }
     assert {(s.name, s.default_status) for s in repository.sensor_defs} == {
         ("s3_arrival_sensor", dg.DefaultSensorStatus.RUNNING),
