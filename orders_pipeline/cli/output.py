@@ -15,6 +15,7 @@ from orders_pipeline.errors import SourcesError
 from orders_pipeline.landing.declare import Change
 from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.relocate import Relocated
+from orders_pipeline.landing.retention import Retention
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger.declarations import Declaration
 from orders_pipeline.ledger.files import MAX_ATTEMPTS
@@ -55,6 +56,18 @@ def uploads(keys: Mapping[Path, str], bucket: str, upload: Callable[[Path, str],
             console.print(escape(f"s3://{bucket}/{key}"))
     if read_settings().s3_bucket is None:
         say("The embedded S3 keeps objects in memory: load them (`orders-pipeline sync`) before you stop it.")
+
+
+def retention(found: Retention, days: int) -> None:
+    """Which landed objects could go, and what stays."""
+    total = len(found.expendable) + sum(found.kept.values())
+    say(
+        f"{len(found.expendable):,} of {counted(total, 'landed object')} ({found.size:,} bytes) could go: they are"
+        f" older than {counted(days, 'day')} and loaded, and the lake's copies were read and are intact."
+    )
+    if found.kept:
+        say(f"The others are {', '.join(f'{why}: {number:,}' for why, number in found.kept.items())}.")
+    say("What you give up without originals: docs/operations.md, 'Delete old originals'. --json lists the keys.")
 
 
 def each(keys: Sequence[str], what: str) -> None:

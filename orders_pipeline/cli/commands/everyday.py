@@ -52,19 +52,47 @@ def sync() -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def status(as_json: bool) -> None:
+@click.option(
+    "--retention",
+    "days",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="Instead: which landed objects older than that are no longer needed on S3.",
+)
+def status(as_json: bool, days: int | None) -> None:
     """Show files (pending, loaded, quarantined, ignored, failing), stale days and totals."""
     from orders_pipeline.cli import output
     from orders_pipeline.cli.status import read_status
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.settings import read_settings
 
+    if days is not None:
+        _retention(days, as_json)
+        return
     with postgres.ledger().connect() as connection:
         found = read_status(connection, s3, read_settings())
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2, default=str))
     else:
         output.status(found)
+
+
+def _retention(days: int, as_json: bool) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from orders_pipeline.cli import output
+    from orders_pipeline.cli.terminal import progress
+    from orders_pipeline.definitions import postgres, s3
+    from orders_pipeline.landing import retention
+
+    before = datetime.now(UTC) - timedelta(days=days)
+    with progress():
+        found = retention.find(postgres.ledger(), s3.lake(), s3.list_pages(), before)
+    if as_json:
+        keys = [version.key for version in found.expendable]
+        click.echo(json.dumps({"expendable": keys, "bytes": found.size, "kept": dict(found.kept)}, indent=2))
+    else:
+        output.retention(found, days)
 
 
 def _key(landing_prefix: str, folder: str, file: Path) -> str:
