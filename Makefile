@@ -64,11 +64,12 @@ $(VENV)/%-ready: $(VENV)/ready requirements-%.lock
 fuzz: setup  ## Look for bytes that break the reading of files, for SECONDS=60
 	$(BIN)/python -m orders_pipeline_tests.fuzz -max_total_time=$(or $(SECONDS),60)
 
-lint: setup  ## Ruff, mypy, and the layers that imports keep to
+lint: setup  ## Ruff, mypy, the layers that imports keep to, and that Dagster loads the definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/dg check defs
 
 lock:  ## Pin the newest versions again (needs uv)
 	$(COMPILE) --extra embedded --extra dev --extra fuzz --extra deploy --upgrade -o requirements.lock
