@@ -68,7 +68,7 @@ def read(
         rows = scan.of_mart(postgres.ledger(), table, days).lazy()
     else:
         rows = scan.of_lake(postgres.ledger(), s3.lake(), table, days)
-    return rows if lazy else _in_pandas(rows.collect(engine="streaming"))
+    return rows if lazy else scan.in_pandas(rows.collect(engine="streaming"))
 
 
 def _day(name: str, given: date | str | None, otherwise: date) -> date:
@@ -78,11 +78,3 @@ def _day(name: str, given: date | str | None, otherwise: date) -> date:
         return date.fromisoformat(str(given))  # a time of day is not cut off: it may be meant
     except ValueError:
         raise ReadError(f"{name} is {given!r}: pass a day like date(2026, 3, 1) or '2026-03-01'.") from None
-
-
-def _in_pandas(rows: "pl.DataFrame") -> "pd.DataFrame":
-    """pandas has no date type, and its decimals from Arrow refuse sums of columns: docs/decisions (0040)."""
-    import pandas as pd
-    import pyarrow as pa
-
-    return rows.to_pandas(types_mapper={pa.date32(): pd.ArrowDtype(pa.date32())}.get)

@@ -14,6 +14,7 @@ import polars as pl
 from orders_pipeline import progress
 from orders_pipeline.column_types import polars_schema
 from orders_pipeline.io_managers import handoff, losers, plan
+from orders_pipeline.io_managers.annotated import as_annotated
 from orders_pipeline.io_managers.intact import days_to_read, files_to_read
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import builds, identity, locks, staleness, superseded
@@ -49,9 +50,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
         ):
             yield self
 
-    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
+    def load_input(self, context: dg.InputContext) -> Any:
         """The rows that the step's stale days (or files) need, read in one snapshot of the ledger; for assets of your
-        own, the whole table.
+        own, the whole table, as they annotate it.
 
         Raises:
             MissingInputError: the upstream of a requested day was never built.
@@ -59,7 +60,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         step: Any = context.step_context
         consumer = step.assets_def.key.to_user_string()
         if consumer not in CODE_VERSIONS:
-            return scan.of_lake(self.postgres.ledger(), self.s3.lake(), context.asset_key.to_user_string())
+            table = context.asset_key.to_user_string()
+            return as_annotated(scan.of_lake(self.postgres.ledger(), self.s3.lake(), table), context)
         engine, lake, tags = self.postgres.ledger(), self.s3.lake(), dict(step.dagster_run.tags)
         with engine.connect() as connection:  # before the ledger is read: a failover in between is noticed
             server = identity.of(connection)

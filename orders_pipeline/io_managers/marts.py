@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orders_pipeline.io_managers import handoff
+from orders_pipeline.io_managers.annotated import as_annotated
 from orders_pipeline.io_managers.handoff import Handoff
 from orders_pipeline.io_managers.plan import FilesBuild
 from orders_pipeline.ledger import active, builds, staleness
@@ -40,9 +41,9 @@ class MartsIOManager(dg.ConfigurableIOManager):
 
     postgres: dg.ResourceDependency[PostgresResource]
 
-    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
-        """A whole mart, for assets of your own."""
-        return scan.of_mart(self.postgres.ledger(), context.asset_key.to_user_string()).lazy()
+    def load_input(self, context: dg.InputContext) -> Any:
+        """A whole mart, for assets of your own, as they annotate it."""
+        return as_annotated(scan.of_mart(self.postgres.ledger(), context.asset_key.to_user_string()).lazy(), context)
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace what the step set out to build.

@@ -2,8 +2,10 @@
 own assets that read a whole table."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
@@ -18,6 +20,9 @@ from orders_pipeline.schema import DAY
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.storage.postgres import copy_out
 from orders_pipeline.tables.missing_objects import require_objects
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Days = tuple[date, date]  # the first and the last
 
@@ -50,6 +55,14 @@ def of_mart(engine: Engine, table: str, within: Days | None = None) -> pl.DataFr
     with engine.connect() as connection:
         rows = copy_out(connection, query, polars_schema(table))
     return rows.sort(rows.columns[:2])
+
+
+def in_pandas(rows: pl.DataFrame) -> "pd.DataFrame":
+    """The rows in pandas. It has no date type, and its decimals from Arrow refuse sums of columns: docs/decisions
+    (0040)."""
+    import pandas as pd
+
+    return rows.to_pandas(types_mapper={pa.date32(): pd.ArrowDtype(pa.date32())}.get)
 
 
 def _files(snapshot: Connection, within: Days) -> list[ActiveFile]:
