@@ -21,11 +21,9 @@ class DayRevenue:
 
 
 def latest(connection: Connection, count: int) -> list[DayRevenue]:
-    """The days with orders among the last `count` days up to the latest one, in order."""
-    day = daily_revenue.c.order_date
-    newest = sa.select(sa.func.max(day)).scalar_subquery()
-    query = sa.select(daily_revenue).where(day > newest - count).order_by(day)
-    return [DayRevenue(row.order_date, row.revenue, row.order_count) for row in connection.execute(query)]
+    """The last `count` days with orders, in order."""
+    newest_first = connection.execute(sa.select(daily_revenue).order_by(daily_revenue.c.order_date.desc()).limit(count))
+    return [DayRevenue(row.order_date, row.revenue, row.order_count) for row in newest_first][::-1]
 
 
 def of_days(connection: Connection, days: Iterable[date]) -> dict[date, Decimal]:

@@ -109,12 +109,14 @@ def describe_superseded(context: dg.OutputContext, found: Sequence[Superseded]) 
 
 
 def draw_revenue(context: dg.OutputContext, engine: Engine, today: date) -> None:
-    """Show the revenue of the latest days."""
+    """Show the revenue of the latest days that had orders."""
     with engine.connect() as connection:
         latest = revenue.latest(connection, charts.CHARTED_DAYS)
     context.add_output_metadata(
         {
-            "Revenue": dg.MarkdownMetadataValue(charts.chart(latest)),
-            "Last two weeks": dg.MarkdownMetadataValue(charts.change_table(latest, today)),
+            f"Revenue of the last {charts.CHARTED_DAYS} days with orders": dg.MarkdownMetadataValue(
+                charts.chart(latest)
+            ),
+            f"Last {charts.LISTED_DAYS} days with orders": dg.MarkdownMetadataValue(charts.change_table(latest, today)),
         }
     )
