@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -10,11 +11,11 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
-from orders_pipeline.cli.sample import Sample, make_sample, write_source_table
+from orders_pipeline.cli.sample import DAYS, Sample, last_day_of, make_sample, write_source_table
 from orders_pipeline.cli.sync import Synced, sync
 from orders_pipeline.definitions import postgres, s3
 from orders_pipeline.landing import raw_objects
-from orders_pipeline.ledger import builds
+from orders_pipeline.ledger import builds, keys
 from orders_pipeline.ledger.active import all_files
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.schema import TABLES
@@ -36,17 +37,20 @@ class Played:
 def play(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Played:
     """Land the sample and bring every table up to date; on a first run in two acts, the second one with late files,
     corrections and changes of the source table."""
-    sample = make_sample()
+    sample = sample_here()
     before = fingerprints()
     was_there = any(before.values())
     acts = []
     if not was_there:
-        say(f"Act one: {len(sample.first_files)} files land on S3, {len(sample.first_table)} orders are in Postgres")
+        say(
+            f"Act one: {len(sample.first_files)} files of the {DAYS} days up to {sample.last_day} land on S3,"
+            f" {len(sample.first_table)} orders are in Postgres"
+        )
         land_sample(sample, later=False)
         acts.append(sync(instance, say))
         say("Act two: late files, corrections, changes of the source table")
     else:
-        say("The sample orders land again, as they were at the end of the last demo")
+        say(f"The sample orders up to {sample.last_day} land again, as they were at the end of the last demo")
     land_sample(sample, later=True, again=was_there)
     acts.append(sync(instance, say))
     after = fingerprints()
@@ -62,7 +66,7 @@ def land_sample(sample: Sample, *, later: bool, again: bool = True) -> None:
         OrdersPipelineError: the table has orders of someone else. Nothing is written.
     """
     orders = sample.later_table if later else sample.first_table
-    write_source_table(source_engine(read_settings()), orders, ours=[*sample.first_table, *sample.later_table])
+    write_source_table(source_engine(read_settings()), orders)
     files = sample.later_files if later else sample.first_files
     if later and again:
         files = {**sample.first_files, **sample.later_files}
@@ -78,8 +82,19 @@ def land_sample_once() -> str:
     with postgres.ledger().connect() as connection:
         if all_files(connection):
             return "The pipeline already holds orders: no sample landed."
-    land_sample(make_sample(), later=True)
-    return f"Sample orders landed under {s3.prefix}{_SAMPLE_PREFIX} and in the table `orders`."
+    sample = sample_here()
+    land_sample(sample, later=True)
+    return (
+        f"Sample orders of the {DAYS} days up to {sample.last_day} landed under {s3.prefix}{_SAMPLE_PREFIX} and in the"
+        " table `orders`."
+    )
+
+
+def sample_here() -> Sample:
+    """The sample that landed here before; else the one that ends yesterday."""
+    with postgres.ledger().connect() as connection:
+        landed = keys.beginning_with(connection, s3.bucket, f"{s3.prefix}{_SAMPLE_PREFIX}")
+    return make_sample(last_day_of(landed) or read_settings().today() - timedelta(days=1))
 
 
 def fingerprints() -> dict[str, str]:

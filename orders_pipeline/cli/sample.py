@@ -1,4 +1,4 @@
-"""Sample orders for the demo: three months of a small shop, the same on every machine, untidy as life.
+"""Sample orders for the demo: ninety days of a small shop up to a given one, the same on every machine, untidy as life.
 
 Every table and every check gets something to show: four formats, two sources, late files, a correction, an order that
 moves to another day, a duplicate, bad rows, a bad file.
@@ -8,6 +8,7 @@ import csv
 import gzip
 import json
 import random
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -21,10 +22,11 @@ from sqlalchemy.engine import Engine
 
 from orders_pipeline.errors import OrdersPipelineError
 
-FIRST_DAY: Final = date(2026, 1, 1)
 DAYS: Final = 90
 _SEED: Final = 20260101
 _CUSTOMERS: Final = 240
+_FILE_OF_A_DAY: Final = re.compile(r"web/(\d{4}-\d{2}-\d{2})\.")
+_SAMPLE_ID: Final = "^P[0-9]{6}-00[0-5]$"  # of the source table, whichever day the sample ends
 _COLUMNS: Final = ("order_id", "customer_id", "amount", "order_date", "updated_at")
 
 
@@ -46,44 +48,54 @@ class Order:
 class Sample:
     """What lands first and what comes later: keys below the landing prefix with their bytes, and the source table."""
 
+    last_day: date
     first_files: dict[str, bytes]
     later_files: dict[str, bytes]
     first_table: list[Order]
     later_table: list[Order]
 
 
-def make_sample() -> Sample:
-    """The same sample every time."""
+def make_sample(last_day: date) -> Sample:
+    """The sample that ends on a day: the same for the same day."""
     chance = random.Random(_SEED)  # noqa: S311 - no secret hangs on it
-    web = {FIRST_DAY + timedelta(days=n): _day(chance, FIRST_DAY + timedelta(days=n), "W") for n in range(DAYS)}
-    phone = [order for n in range(0, DAYS, 2) for order in _day(chance, FIRST_DAY + timedelta(days=n), "P")[:6]]
-    late = [order for day in list(web)[40:44] for order in web[day][-5:]]
+    days = [last_day - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
+    web = {day: _day(chance, number, day, "W") for number, day in enumerate(days)}
+    phone = [order for number in range(0, DAYS, 2) for order in _day(chance, number, days[number], "P")[:6]]
+    late = [order for day in days[40:44] for order in web[day][-5:]]
     held_back = {order.order_id for order in late}
     files = {}
     for number, (day, orders) in enumerate(web.items()):
         on_time = [order for order in orders if order.order_id not in held_back]
         suffix, encode = _FORMATS[number % len(_FORMATS)]
         files[f"web/{day}{suffix}"] = encode(on_time)
-    some_day = web[FIRST_DAY + timedelta(days=20)]
-    files["web/2026-01-21-again.csv"] = _csv(some_day[:10])  # orders that another file brings as well
-    files["partners/2026-02-10.csv"] = _untidy(chance, date(2026, 2, 10))
-    files["partners/2026-02-17.csv.gz"] = gzip.compress(_csv(some_day), mtime=0)[:-20]  # cut short on its way
+    some_day = web[days[20]]
+    files[f"web/{days[20]}-again.csv"] = _csv(some_day[:10])  # orders that another file brings as well
+    files[f"partners/{days[40]}.csv"] = _untidy(chance, 40, days[40])
+    files[f"partners/{days[47]}.csv.gz"] = gzip.compress(_csv(some_day), mtime=0)[:-20]  # cut short on its way
     files["partners/_SUCCESS"] = b""
     return Sample(
+        last_day=last_day,
         first_files=files,
-        later_files={"web/late.csv": _csv(late), "web/corrections.csv": _csv(_corrections(web))},
+        later_files={
+            "web/late.csv": _csv(late),
+            # A wrong price put right, and an order that was booked on the wrong day.
+            "web/corrections.csv": _csv([_repriced(web[days[63]][3]), _moved(web[days[67]][7])]),
+        },
         first_table=phone,
-        later_table=[_raised(order) if order.order_date.day == 3 else order for order in phone[:-4]],
+        later_table=[_raised(order) if order.order_date.date() == days[2] else order for order in phone[:-4]],
     )
 
 
-def write_source_table(engine: Engine, orders: Iterable[Order], ours: Iterable[Order]) -> None:
+def last_day_of(keys: Iterable[str]) -> date | None:
+    """The day on which the sample with these keys ends. None: they are no keys of a sample."""
+    return max((date.fromisoformat(found[1]) for key in keys if (found := _FILE_OF_A_DAY.search(key))), default=None)
+
+
+def write_source_table(engine: Engine, orders: Iterable[Order]) -> None:
     """Make the table `orders` hold just these rows, in one transaction.
 
-    `ours`: what it may hold before.
-
     Raises:
-        OrdersPipelineError: it holds something else, which is left as it is.
+        OrdersPipelineError: it holds orders of no sample, which are left as they are.
     """
     metadata = sa.MetaData()
     table = sa.Table(
@@ -100,7 +112,7 @@ def write_source_table(engine: Engine, orders: Iterable[Order], ours: Iterable[O
         metadata.create_all(connection)
         # As JSON: a table of somebody else may have other columns.
         id_ = sa.func.coalesce(sa.literal_column("to_jsonb(orders.*)->>'order_id'", sa.Text), "")
-        theirs = sa.select(sa.literal(1)).select_from(table).where(id_.not_in([order.order_id for order in ours]))
+        theirs = sa.select(sa.literal(1)).select_from(table).where(~id_.regexp_match(_SAMPLE_ID))
         if connection.execute(theirs.limit(1)).first():
             raise OrdersPipelineError(
                 "The table `orders` holds orders that are not the sample's, and the demo would replace them."
@@ -110,17 +122,17 @@ def write_source_table(engine: Engine, orders: Iterable[Order], ours: Iterable[O
         connection.execute(sa.insert(table), rows)
 
 
-def _day(chance: random.Random, day: date, letter: str) -> list[Order]:
+def _day(chance: random.Random, number: int, day: date, letter: str) -> list[Order]:
     weekend = day.weekday() >= 5
-    trend = 1 + (day - FIRST_DAY).days / 200
+    trend = 1 + number / 200
     orders = []
-    for number in range(int(chance.gauss(28 if weekend else 40, 4) * trend)):
+    for count in range(int(chance.gauss(28 if weekend else 40, 4) * trend)):
         placed = datetime(day.year, day.month, day.day) + timedelta(seconds=chance.randrange(7 * 3600, 23 * 3600))  # noqa: DTZ001 - wall clock of the shop
         cents = int(chance.lognormvariate(8.3, 0.7))
         is_return = chance.random() < 0.03
         orders.append(
             Order(
-                order_id=f"{letter}{day:%y%m%d}-{number:03}",
+                order_id=f"{letter}{day:%y%m%d}-{count:03}",
                 customer_id=f"{chance.randrange(_CUSTOMERS):05}",
                 amount=f"{'-' if is_return else ''}{cents // 100}.{cents % 100:02}",
                 order_date=placed,
@@ -130,26 +142,25 @@ def _day(chance: random.Random, day: date, letter: str) -> list[Order]:
     return orders
 
 
-def _corrections(web: dict[date, list[Order]]) -> list[Order]:
-    """A wrong price put right, and an order that was booked on the wrong day."""
-    later = timedelta(days=2)
-    price, moved = web[date(2026, 3, 5)][3], web[date(2026, 3, 9)][7]
-    return [
-        replace(price, amount="19.90", updated_at=price.updated_at + later),
-        replace(moved, order_date=moved.order_date - timedelta(days=1), updated_at=moved.updated_at + later),
-    ]
+def _repriced(order: Order) -> Order:
+    return replace(order, amount="19.90", updated_at=order.updated_at + timedelta(days=2))
+
+
+def _moved(order: Order) -> Order:
+    earlier, later = order.order_date - timedelta(days=1), order.updated_at + timedelta(days=2)
+    return replace(order, order_date=earlier, updated_at=later)
 
 
 def _raised(order: Order) -> Order:
     return replace(order, amount=f"{Decimal(order.amount) + 1:.2f}", updated_at=order.updated_at + timedelta(days=1))
 
 
-def _untidy(chance: random.Random, day: date) -> bytes:
-    """A partner's export: good rows, and one of each kind that cannot be used."""
-    rows = [order.fields() for order in _day(chance, day, "X")]
+def _untidy(chance: random.Random, number: int, day: date) -> bytes:
+    """A partner's export: enough good rows to make the day unusual, and one of each kind that cannot be used."""
+    rows = [order.fields() for letter in "XY" for order in _day(chance, number, day, letter)]
     rows[2][1] = ""
     rows[4][2] = "1,234.50"
-    rows[6][3] = "2026-02-30"
+    rows[6][3] = f"{day.year}-02-30"
     rows[8] = [*rows[8], "surplus"]
     return _csv_rows(rows)
 

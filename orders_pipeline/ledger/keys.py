@@ -21,6 +21,12 @@ def knows_any(connection: Connection, bucket: str, prefix: str) -> bool:
     return connection.execute(found).one_or_none() is not None
 
 
+def beginning_with(connection: Connection, bucket: str, prefix: str) -> set[str]:
+    """The keys with this prefix of which the ledger knows any version."""
+    query = sa.select(_t.key).where(_t.bucket == bucket, _t.key.startswith(prefix, autoescape=True))
+    return set(connection.execute(query).scalars())
+
+
 def active_among(connection: Connection, bucket: str, keys: Iterable[str]) -> set[str]:
     """The keys among these that have an active version."""
     named = pairs((bucket, key) for key in keys)

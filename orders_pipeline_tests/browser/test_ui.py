@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
+from orders_pipeline.cli.sample import DAYS
 from orders_pipeline.schema import TABLES
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.postgres import engine_for
@@ -22,6 +24,8 @@ expect = playwright.expect
 
 pytestmark = pytest.mark.browser
 
+TODAY = datetime.now(UTC).date()
+FIRST_DAY = TODAY - timedelta(days=DAYS)  # of the sample
 TICK = 30  # seconds from one tick of a sensor to the next
 
 
@@ -60,7 +64,7 @@ def test_a_click_materializes(page: "Page", dev: DagsterDev) -> None:
 
 
 def test_a_file_that_lands_is_a_run_and_fresh_tables_within_two_ticks(page: "Page", dev: DagsterDev) -> None:
-    dev.land("my.csv", f"{HEADER}\nmine,ann,2345.60,2026-04-01\n")
+    dev.land("my.csv", f"{HEADER}\nmine,ann,2345.60,{TODAY}\n")
     landed = time.time()
     wait_until_nothing_is_left_to_do(dev, file="landing/my.csv")
 
@@ -70,7 +74,7 @@ def test_a_file_that_lands_is_a_run_and_fresh_tables_within_two_ticks(page: "Pag
     page.goto("/assets/raw_orders")
     expect(page.get_by_text("landing/my.csv")).to_be_visible()
     page.goto("/assets/daily_revenue")
-    expect(page.get_by_role("row", name=re.compile(r"Wed 2026-04-01\s+2,345.60\s+1\s")).last).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile(rf"{TODAY} \(not over yet\)\s+2,345.60\s+1\s")).last).to_be_visible()
 
 
 def test_revenue_is_drawn_where_one_looks_for_it(page: "Page", picture: Callable[[str, int], None]) -> None:
@@ -99,8 +103,9 @@ def test_a_range_is_backfilled_again_with_the_tag_for_it(
     page: "Page", dev: DagsterDev, picture: Callable[[str, int], None]
 ) -> None:
     before, runs = built(dev, "daily_revenue_partitioned"), len(dev.runs())
+    days = [FIRST_DAY + timedelta(days=number) for number in range(30, 58)]
     dialog = backfill_dialog(page, "daily_revenue_partitioned")
-    select(dialog, "[2026-02-01...2026-02-28]")
+    select(dialog, f"[{days[0]}...{days[-1]}]")
     add_full_refresh(page, dialog)
     expect(dialog.get_by_text("28 partitions")).to_be_visible()
     picture("backfill", 780)
@@ -109,7 +114,7 @@ def test_a_range_is_backfilled_again_with_the_tag_for_it(
     dev.wait_for("the backfill's run", lambda: len(dev.runs()) > runs)
     wait_until_nothing_is_left_to_do(dev)
     after = built(dev, "daily_revenue_partitioned")
-    assert {day for day in after if after[day] != before[day]} == {f"2026-02-{day:02}" for day in range(1, 29)}
+    assert {day for day in after if after[day] != before[day]} == {*map(str, days)}
     # The daemon looks every half minute whether a backfill has ended.
     dev.wait_for("the backfill has ended", lambda: dev.backfills()[0][1] == "COMPLETED_SUCCESS")
     page.goto(f"/runs/b/{dev.backfills()[0][0]}")
@@ -120,28 +125,30 @@ def test_a_range_is_backfilled_again_with_the_tag_for_it(
 def test_a_day_without_orders_says_so(page: "Page", dev: DagsterDev) -> None:
     """Asked for alone, a day that was never delivered is an error."""
     dialog = backfill_dialog(page, "daily_orders")
-    select(dialog, "2026-05-05")
+    day = str(FIRST_DAY - timedelta(days=30))
+    select(dialog, day)
     dialog.get_by_role("button", name=re.compile("^Launch")).click()
     dev.wait_for("the run fails", lambda: dev.runs()[0][1] == "FAILURE")
 
     page.goto("/assets/daily_orders?view=checks&checkDetail=orders_not_empty")
-    expect(page.get_by_text(re.compile("No clean order was ever delivered for 2026-05-05")).first).to_be_visible()
+    expect(page.get_by_text(re.compile(f"No clean order was ever delivered for {day}")).first).to_be_visible()
 
 
 def test_a_check_that_fails_says_what_it_found(
     page: "Page", dev: DagsterDev, picture: Callable[[str, int], None]
 ) -> None:
     """Somebody changes a figure by hand; the check is run by a click, and names the day and what to do."""
-    execute(dev, "UPDATE analytics.daily_revenue SET revenue = revenue + 1 WHERE order_date = '2026-03-05'")
+    day = str(FIRST_DAY + timedelta(days=60))
+    execute(dev, f"UPDATE analytics.daily_revenue SET revenue = revenue + 1 WHERE order_date = '{day}'")
     page.goto("/assets/daily_revenue?view=checks&checkDetail=revenue_reconciles")
     page.get_by_role("button", name=re.compile("Execute$")).click()
-    message = page.get_by_text(re.compile("2026-03-05"))
+    message = page.get_by_text(re.compile(day))
     expect(message.first).to_be_visible()
     expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
     assert "rebuild" in message.first.inner_text()
     picture("check", 600)
 
-    dev.call("rebuild", "2026-03-05")
+    dev.call("rebuild", day)
     wait_until_nothing_is_left_to_do(dev)
     page.reload()
     expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
@@ -165,9 +172,10 @@ def test_failed_and_missing_days_are_asked_for_again(
     """While the sensors are off, the lake loses the object of a day: what is built from it fails, as the grid shows.
     When it is made again, a person asks for what failed or is missing in a range."""
     dev.stop_sensors()
-    (dev.home / "lake" / built(dev, "daily_orders", "path")["2026-03-10"]).unlink()
+    day = str(FIRST_DAY + timedelta(days=10))
+    (dev.home / "lake" / built(dev, "daily_orders", "path")[day]).unlink()
     dialog = backfill_dialog(page, "daily_revenue_partitioned")
-    select(dialog, "2026-03-10")
+    select(dialog, day)
     add_full_refresh(page, dialog)
     dialog.get_by_role("button", name=re.compile("^Launch")).click()
     dev.wait_for("the run fails", lambda: dev.runs()[0][1] == "FAILURE")
@@ -177,13 +185,13 @@ def test_failed_and_missing_days_are_asked_for_again(
     picture("partitions", 520)
 
     dialog = backfill_dialog(page, "daily_orders")
-    select(dialog, "2026-03-10")
+    select(dialog, day)
     dialog.get_by_role("button", name=re.compile("^Launch")).click()
     dev.wait_for("the object is made again", lambda: dev.runs()[0][1] == "SUCCESS")
 
     runs = len(dev.runs())
     dialog = backfill_dialog(page, "daily_revenue_partitioned")
-    select(dialog, "[2026-03-01...2026-04-08]")
+    select(dialog, f"[{FIRST_DAY - timedelta(days=7)}...{FIRST_DAY + timedelta(days=20)}]")
     dialog.get_by_text("Backfill only failed and missing partitions within selection").click()
     dialog.get_by_role("button", name="Launch backfill").click()
     dev.wait_for("two runs", lambda: [status for _, status in dev.runs()[:-runs]] == ["SUCCESS"] * 2)
