@@ -12,6 +12,8 @@ from typing import Final
 
 import dagster as dg
 
+from orders_pipeline.cli.terminal import warn
+from orders_pipeline.errors import SettingsError
 from orders_pipeline.settings import Settings
 
 # Warnings that Dagster repeats at each start of each process. You cannot act on them.
@@ -19,14 +21,25 @@ _KNOWN: Final = "ignore:Parameter `backfill_policy`,ignore:Function `dev_command
 
 
 def dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME, or a folder under ORDERS_HOME with the dagster.yaml of the working directory."""
-    if home := os.environ.get("DAGSTER_HOME"):
-        return Path(home)
-    folder = settings.home.absolute() / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    if (config := Path("dagster.yaml")).is_file():
-        shutil.copyfile(config, folder / config.name)
-    return folder
+    """DAGSTER_HOME, else `dagster` under ORDERS_HOME. The latter is made, with the dagster.yaml of the working
+    directory.
+
+    Raises:
+        SettingsError: DAGSTER_HOME is no folder, or a relative path.
+    """
+    own = settings.home.absolute() / "dagster"
+    home = Path(os.environ.get("DAGSTER_HOME") or own).expanduser()
+    if home == own:
+        home.mkdir(parents=True, exist_ok=True)
+        if (config := Path("dagster.yaml")).is_file():
+            shutil.copyfile(config, home / config.name)
+    elif not home.is_absolute():
+        raise SettingsError(
+            f"DAGSTER_HOME ({home}) is a relative path, and Dagster needs an absolute one: {home.absolute()}"
+        )
+    elif not home.is_dir():
+        raise SettingsError(f"DAGSTER_HOME ({home}) is no folder. Make it (`mkdir -p {home}`), or unset the variable.")
+    return home
 
 
 @contextmanager
@@ -37,10 +50,30 @@ def local_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def warn_of_gaps(instance: dg.DagsterInstance) -> None:
+    """Say what Dagster does not do with the configuration in its home, but would with the dagster.yaml of this project,
+    and the fix."""
+    features = {
+        "run_monitoring (ends runs that hang or never start)": instance.run_monitoring_enabled,
+        "run_retries (starts runs again whose process died)": instance.run_retries_enabled,
+        "freshness (marks tables that are too old)": instance.freshness_enabled,
+    }
+    gaps = [name for name, is_on in features.items() if not is_on]
+    if not gaps:
+        return
+    ours, home = Path("dagster.yaml").absolute(), Path(os.environ["DAGSTER_HOME"])
+    source = str(ours) if ours.is_file() else "the dagster.yaml of this project"
+    theirs = home / "dagster.yaml"
+    fix = f"Add what {source} has of it to {theirs}" if theirs.is_file() else f"Copy {source} to {home}"
+    warn(f"Dagster's configuration in {home} lacks {' and '.join(gaps)}. {fix}.")
+
+
 def run_dagster_dev(settings: Settings, port: int) -> int:
     """Run `dagster dev` on this machine's own address until it ends or Ctrl-C; its exit status."""
     command = [sys.executable, "-m", "dagster", "dev", "-m", "orders_pipeline.definitions", "-h", "127.0.0.1"]
-    environment = {"PYTHONWARNINGS": _KNOWN, **os.environ, "DAGSTER_HOME": str(dagster_home(settings))}
+    with local_instance(settings) as instance:
+        warn_of_gaps(instance)
+        environment = {"PYTHONWARNINGS": _KNOWN, **os.environ}
     # In a separate process group: Ctrl-C reaches this process alone, which then ends the child in order.
     child = subprocess.Popen([*command, "-p", str(port)], env=environment, start_new_session=True)
 

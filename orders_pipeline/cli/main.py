@@ -69,6 +69,7 @@ for _command in (
     inspect.inspect,
     maintenance.migrate,
     maintenance.recover,
+    maintenance.report_to_dagster,
     maintenance.vacuum,
     sources.sources,
     worker.worker,

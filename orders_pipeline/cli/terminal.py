@@ -25,6 +25,11 @@ def say(text: str) -> None:
     console.print(f"[dim]·[/dim] {escape(text)}")
 
 
+def warn(text: str) -> None:
+    """A line of what you may want to change."""
+    console.print(f"[yellow]·[/yellow] {escape(text)}")
+
+
 @contextmanager
 def progress() -> Iterator[None]:
     """Show how far long work is while the block runs."""

@@ -216,6 +216,12 @@ def stale_files(
     )
 
 
+def files_read(connection: Connection, asset: str) -> int:
+    """How many files a table that is built per file has read."""
+    query = sa.select(sa.func.count()).select_from(built_files).where(built_files.c.asset == asset)
+    return int(connection.execute(query).scalar_one())
+
+
 def commit_files(
     connection: Connection, asset: str, read: Iterable[ActiveFile], gone: Iterable[tuple[str, str]], run_id: str
 ) -> list[tuple[str, str]]:

@@ -25,6 +25,16 @@ class BuiltDay:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What the ledger has of a built day. `version`: that of its orders; None if release 0.2 built it."""
+
+    day: date
+    rows: int
+    version: int | None
+    built_at: datetime
+
+
+@dataclass(frozen=True)
 class Build:
     """What one step plans to build, from the same snapshot as the rows that it reads."""
 
@@ -80,6 +90,15 @@ def all_days(connection: Connection, asset: str, calendar: Calendar) -> list[dat
         built_days.c.asset == asset, built_days.c.day.between(calendar.start, calendar.today)
     )
     return sorted(connection.execute(query).scalars())
+
+
+def recorded(connection: Connection, asset: str, calendar: Calendar) -> list[Recorded]:
+    """Every built day of a table, in order, with what the ledger has of it."""
+    columns = built_days.c.day, built_days.c.rows, built_days.c.version, built_days.c.built_at
+    query = sa.select(*columns).where(
+        built_days.c.asset == asset, built_days.c.day.between(calendar.start, calendar.today)
+    )
+    return [Recorded(*row) for row in connection.execute(query.order_by(built_days.c.day))]
 
 
 def row_counts(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, int]:

@@ -1,4 +1,4 @@
-"""Reads some days of `daily_revenue`, never the whole history."""
+"""Reads the revenue of days."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ledger.models import built_days, daily_revenue, order_days
+from orders_pipeline.ledger.models import built_days, daily_revenue, daily_revenue_partitioned, order_days
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,12 @@ def latest(connection: Connection, count: int) -> list[DayRevenue]:
     """The last `count` days with orders, in order."""
     newest_first = connection.execute(sa.select(daily_revenue).order_by(daily_revenue.c.order_date.desc()).limit(count))
     return [DayRevenue(row.order_date, row.revenue, row.order_count) for row in newest_first][::-1]
+
+
+def spent(connection: Connection) -> dict[date, Decimal]:
+    """What all customers together spent on each day, by `daily_revenue_partitioned`."""
+    day, spend = daily_revenue_partitioned.c.order_date, sa.func.sum(daily_revenue_partitioned.c.daily_spend)
+    return {row[0]: Decimal(row[1]) for row in connection.execute(sa.select(day, spend).group_by(day))}
 
 
 def of_days(connection: Connection, days: Iterable[date]) -> dict[date, Decimal]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline.ledger import builds
 from orders_pipeline.ledger.builds import Build
@@ -111,12 +111,14 @@ def describe_superseded(context: dg.OutputContext, found: Sequence[Superseded]) 
 def draw_revenue(context: dg.OutputContext, engine: Engine, today: date) -> None:
     """Show the revenue of the latest days that had orders."""
     with engine.connect() as connection:
-        latest = revenue.latest(connection, charts.CHARTED_DAYS)
-    context.add_output_metadata(
-        {
-            f"Revenue of the last {charts.CHARTED_DAYS} days with orders": dg.MarkdownMetadataValue(
-                charts.chart(latest)
-            ),
-            f"Last {charts.LISTED_DAYS} days with orders": dg.MarkdownMetadataValue(charts.change_table(latest, today)),
-        }
-    )
+        context.add_output_metadata(revenue_views(connection, today))
+
+
+def revenue_views(connection: Connection, today: date) -> dict[str, dg.MarkdownMetadataValue]:
+    """The chart, and the table of days."""
+    latest = revenue.latest(connection, charts.CHARTED_DAYS)
+    drawn, listed = charts.chart(latest), charts.change_table(latest, today)
+    return {
+        f"Revenue of the last {charts.CHARTED_DAYS} days with orders": dg.MarkdownMetadataValue(drawn),
+        f"Last {charts.LISTED_DAYS} days with orders": dg.MarkdownMetadataValue(listed),
+    }

@@ -22,6 +22,7 @@ COMMANDS = {
     "rebuild",
     "vacuum",
     "recover",
+    "report-to-dagster",
     "sources",
     "stop",
     "migrate",

@@ -21,7 +21,7 @@ def demo(on_my_services: bool) -> None:
     It stops the services that it started. Postgres and the lake keep their data."""
     from orders_pipeline.cli import demo_output
     from orders_pipeline.cli.demo import play
-    from orders_pipeline.cli.local import local_instance
+    from orders_pipeline.cli.local import local_instance, warn_of_gaps
     from orders_pipeline.cli.terminal import progress, say
     from orders_pipeline.settings import read_settings
     from orders_pipeline.storage import embedded
@@ -29,6 +29,7 @@ def demo(on_my_services: bool) -> None:
     settings = read_settings()
     _only_embedded(settings, "demo", on_my_services)
     with embedded.session(settings.home), local_instance(settings) as instance, progress():
+        warn_of_gaps(instance)
         played = play(instance, say)
         demo_output.show(played)
     sys.exit(0 if all(act.is_complete for act in played.acts) else INCOMPLETE)

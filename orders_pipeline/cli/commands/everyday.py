@@ -39,12 +39,13 @@ def sync() -> None:
     The exit status is 0 only if nothing is left pending, failing or stale. A failed check is reported, but does not
     change the exit status."""
     from orders_pipeline.cli import output
-    from orders_pipeline.cli.local import local_instance
+    from orders_pipeline.cli.local import local_instance, warn_of_gaps
     from orders_pipeline.cli.sync import sync as run_sync
     from orders_pipeline.cli.terminal import progress, say
     from orders_pipeline.settings import read_settings
 
     with local_instance(read_settings()) as instance, progress():
+        warn_of_gaps(instance)
         synced = run_sync(instance, say)
     output.synced(synced)
     sys.exit(0 if synced.is_complete else INCOMPLETE)

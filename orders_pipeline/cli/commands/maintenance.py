@@ -1,4 +1,4 @@
-"""Commands for whoever runs the deployment: migrate, recover, vacuum."""
+"""Commands for whoever runs the deployment: migrate, recover, report-to-dagster, vacuum."""
 
 import sys
 
@@ -42,6 +42,31 @@ def recover(verify: bool) -> None:
         found = run_recover(ingest, s3, settings, verify=verify)
     output.recovered(found)
     sys.exit(0 if found.is_complete else INCOMPLETE)
+
+
+@click.command()
+def report_to_dagster() -> None:
+    """Show in the Dagster UI what is built, after Dagster's own storage was lost. Nothing is built.
+
+    Each table and each built day that Dagster has no materialization of gets one, from the ledger. Dagster stamps them
+    with the time of this command, so that tables look fresh until their next deadline."""
+    from orders_pipeline.cli.local import local_instance
+    from orders_pipeline.definitions import postgres
+    from orders_pipeline.ledger.staleness import Calendar
+    from orders_pipeline.settings import read_settings
+    from orders_pipeline.text import counted
+    from orders_pipeline.ui import history
+
+    settings = read_settings()
+    with local_instance(settings) as instance, postgres.ledger().connect() as connection:
+        done = history.report(instance, history.materializations(connection, Calendar.of(settings)))
+    for table, count in done.reported.items():
+        click.echo(f"  {table}: {counted(count, 'materialization')} reported")
+    known = counted(done.known.total(), "materialization")
+    if not done.reported and not done.known:
+        click.echo("The ledger has no built table: nothing to report. Run `orders-pipeline sync`.")
+    else:
+        click.echo(f"Dagster has all that the ledger knows; it already had {known}. Nothing was built.")
 
 
 @click.command()
