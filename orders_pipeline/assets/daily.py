@@ -1,5 +1,5 @@
-"""The partitioned chain: daily_orders, daily_revenue_partitioned. It computes the same days independently; the check
-`revenue_reconciles` compares both."""
+"""The partitioned chain: daily_orders, daily_revenue_partitioned. It builds the same days from the same validated rows
+by runs, tables and sums of its own; the check `revenue_reconciles` compares the two chains."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""Is every row accounted for? Computed from the raw rows, independently of the tables: a row is lost if it is the
-latest of its order and in no table."""
+"""Is every row accounted for? A row is lost if it is the latest of its order and in no table. Which one is the
+latest is found here a second way, from the raw rows with their validation."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
