@@ -1,10 +1,10 @@
 """How `orders-pipeline inspect` shows what would become of a file."""
 
 import dataclasses
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from orders_pipeline.cli.lines import aligned, folded, labelled, short
 from orders_pipeline.landing.inspected_rows import Rejects, Row, Rows
 from orders_pipeline.landing.inspection import Inspection, Recognised
 from orders_pipeline.schema import REASONS
@@ -12,8 +12,6 @@ from orders_pipeline.settings import read_settings
 from orders_pipeline.sources.draft import remarks, toml, written
 from orders_pipeline.text import counted, printable
 
-_WIDTH: Final = 80
-_MARGIN: Final = 12
 _DAYS: Final = 31  # that are shown; `--json` has all
 _LONGEST: Final = 16  # characters of an id
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -38,15 +36,15 @@ def draft(found: Inspection) -> str | None:
 
 def table(found: Inspection) -> Iterator[str]:
     """Lines of up to 80 characters."""
-    yield from _labelled("file", found.name)
-    yield from _labelled("source", found.source if found.source != "[defaults]" else "none: nothing is declared for it")
-    yield from _labelled("result", "would be loaded" if found.loads else f"would be {found.status}: {found.message}")
+    yield from labelled("file", found.name)
+    yield from labelled("source", found.source if found.source != "[defaults]" else "none: nothing is declared for it")
+    yield from labelled("result", "would be loaded" if found.loads else f"would be {found.status}: {found.message}")
     if found.recognised:
-        yield from _labelled("read as", _recognised(found.recognised))
+        yield from labelled("read as", _recognised(found.recognised))
     if found.columns is not None:
-        pairs = [f"{column} = {_short(name, 40)}" for column, name in found.columns.items()]
-        yield from _labelled("columns", ", ".join(pairs) or "none")
-        yield from _labelled("unused", ", ".join(_short(name, 40) for name in found.unused_columns) or "none")
+        pairs = [f"{column} = {short(name, 40)}" for column, name in found.columns.items()]
+        yield from labelled("columns", ", ".join(pairs) or "none")
+        yield from labelled("unused", ", ".join(short(name, 40) for name in found.unused_columns) or "none")
     if found.rows:
         yield from _outcomes(found.rows)
         yield from _by_day(found.rows)
@@ -76,20 +74,20 @@ def _recognised(how: Recognised) -> str:
 
 def _outcomes(rows: Rows) -> Iterator[str]:
     named = [f"{count:,} {outcome}" for outcome, count in rows.by_outcome.items() if count]
-    yield from _labelled("rows", f"{rows.total:,}" + (f" = {' + '.join(named)}" if named else ""))
+    yield from labelled("rows", f"{rows.total:,}" + (f" = {' + '.join(named)}" if named else ""))
     money = [f"{amount:,} {outcome}" for outcome, amount in rows.amounts.items() if amount]
-    yield from _labelled("money", ", ".join(money) or "none")
+    yield from labelled("money", ", ".join(money) or "none")
     if rows.superseded:
         replaced = counted(rows.superseded, "row")
         worth = f"worth {rows.superseded_amount:,}"
-        yield from _labelled("replaced", f"{replaced} by another version of the order in the file, {worth}")
+        yield from labelled("replaced", f"{replaced} by another version of the order in the file, {worth}")
     if rows.currencies:
-        yield from _labelled("currencies", ", ".join(map(printable, rows.currencies)))
+        yield from labelled("currencies", ", ".join(map(printable, rows.currencies)))
 
 
 def _by_day(rows: Rows) -> Iterator[str]:
     if not rows.days:
-        yield from _labelled("days", "none: no row counts")
+        yield from labelled("days", "none: no row counts")
         return
     amounts = [f"{day.amount:,}" for day in rows.days]
     wide = max(7, *map(len, amounts))
@@ -109,16 +107,9 @@ def _rows(rows: Sequence[Row], place: str, *, is_loaded: bool) -> Iterator[str]:
         (str(row.row_number), row.order_id, row.customer_id, row.amount, str(row.day or ""), row.reason or row.outcome)
         for row in rows
     ]
-    shown = [
-        [_short(text or "", 22 if number == 5 else _LONGEST) for number, text in enumerate(line)] for line in lines
-    ]
+    shown = [[short(text or "", 22 if number == 5 else _LONGEST) for number, text in enumerate(line)] for line in lines]
     shown.insert(0, [place, "order_id", "customer_id", "amount", "day", "outcome"])
-    wide = [max(len(line[number]) for line in shown) for number in range(6)]
-    for line in shown:
-        yield "  ".join(
-            text.rjust(size) if number in (0, 3) else text.ljust(size)
-            for number, (text, size) in enumerate(zip(line, wide, strict=True))
-        ).rstrip()
+    yield from aligned(shown, right=(0, 3))
 
 
 def _rejects(rejects: Sequence[Rejects], place: str) -> Iterator[str]:
@@ -127,19 +118,6 @@ def _rejects(rejects: Sequence[Rejects], place: str) -> Iterator[str]:
     yield ""
     yield "Rejected:"
     for kind in rejects:
-        yield from _folded(f"{kind.rows:,} {kind.reason}: {REASONS.get(kind.reason, kind.reason)}", "  ", "    ")
-        value = "" if kind.value is None else f": {_short(kind.value, 50)!r}"
+        yield from folded(f"{kind.rows:,} {kind.reason}: {REASONS.get(kind.reason, kind.reason)}", "  ", "    ")
+        value = "" if kind.value is None else f": {short(kind.value, 50)!r}"
         yield f"    first in {place} {kind.row_number}{value}"
-
-
-def _labelled(label: str, text: str) -> list[str]:
-    return _folded(printable(text), label.ljust(_MARGIN), " " * _MARGIN)
-
-
-def _folded(text: str, first: str, further: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=further, break_on_hyphens=False)
-
-
-def _short(text: str, longest: int) -> str:
-    shown = printable(text)
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"

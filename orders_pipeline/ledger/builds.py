@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -51,6 +51,39 @@ class Build:
     @property
     def days(self) -> list[date]:
         return sorted(self.due)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the ledger has recorded of a day of a table. `version`: the day version that its orders are of, None if
+    release 0.2 built it. `blocked_by`: the blocking check that failed on it."""
+
+    rows: int
+    path: str | None
+    version: int | None
+    code_version: int
+    zone: str
+    run_id: str
+    built_at: datetime
+    blocked_by: str | None
+
+
+def records(connection: Connection, day: date) -> dict[str, Record]:
+    """What is recorded of a day, by table. Tables that do not have it are left out."""
+    found = connection.execute(sa.select(built_days).where(built_days.c.day == day))
+    return {
+        row.asset: Record(
+            row.rows,
+            row.path,
+            row.version,
+            row.rules,
+            row.zone,
+            row.run_id,
+            row.built_at.astimezone(UTC),
+            row.blocked_by,
+        )
+        for row in found
+    }
 
 
 def paths(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:

@@ -1,4 +1,4 @@
-"""Reads the revenue of days."""
+"""Reads what the marts have of days."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +18,27 @@ class DayRevenue:
     day: date
     revenue: Decimal
     orders: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the marts show of a day, in the currency of the source: `daily_revenue`, and `spend` of `customers` in
+    `daily_revenue_partitioned`. None: the mart has no row of it."""
+
+    revenue: Decimal | None
+    orders: int
+    spend: Decimal | None
+    customers: int
+
+
+def shown(connection: Connection, day: date) -> Shown:
+    """What both marts show of a day."""
+    spend = daily_revenue_partitioned.c
+    sums = sa.select(sa.func.sum(spend.daily_spend), sa.func.count()).where(spend.order_date == day)
+    spent, customers = connection.execute(sums).one()
+    found = connection.execute(sa.select(daily_revenue).where(daily_revenue.c.order_date == day)).one_or_none()
+    revenue, orders = (None, 0) if found is None else (found.revenue, found.order_count)
+    return Shown(revenue, orders, spent, customers)
 
 
 def latest(connection: Connection, count: int) -> list[DayRevenue]:

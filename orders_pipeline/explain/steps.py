@@ -1,0 +1,34 @@
+"""What to do next: a sentence, and the command if there is one. No I/O."""
+
+from dataclasses import dataclass
+from shlex import quote
+from typing import Final
+
+from orders_pipeline.text import printable
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do. `command`: what to run; None: no command does it."""
+
+    what: str
+    command: str | None = None
+
+
+SYNC: Final = Step("Bring every table up to date now, or wait for the sensors.", "orders-pipeline sync")
+VERIFY: Final = Step(
+    "Find all damaged objects of the lake, then have them made again.", "orders-pipeline recover --verify"
+)
+
+
+def on_key(command: str, name: str) -> str:
+    """A command of `orders-pipeline` with the name of a file, ready for a shell."""
+    return f"orders-pipeline {command} {quote(printable(name))}"
+
+
+def on_findings(ids: list[int]) -> Step:
+    """What to do about open findings."""
+    return Step(
+        "Correct what these findings name; accept those that are as they should be.",
+        f"orders-pipeline accept {' '.join(map(str, ids))}",
+    )
