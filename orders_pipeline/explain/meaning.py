@@ -1,11 +1,13 @@
 """What a text on the command line means: a day, an order id or the name of a file. No I/O."""
 
+import re
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
 from orders_pipeline.schema import TABLE_PREFIX
 
+_ENDING: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,7}$")
 _RELATIVE: Final = {"today": 0, "yesterday": 1}
 
 
@@ -31,6 +33,11 @@ def day_of(text: str, today: date) -> date | None:
 def is_surely_a_file(text: str) -> bool:
     """Whether a text is written as only names of files are."""
     return text.startswith(("s3://", TABLE_PREFIX))
+
+
+def looks_like_a_file(text: str) -> bool:
+    """Whether a text has a folder, or an ending like those of files."""
+    return "/" in text or _ENDING.search(text) is not None
 
 
 def keys_of(name: str, prefix: str) -> list[str]:

@@ -50,7 +50,7 @@ def read_day(engine: Engine, s3: S3Resource, settings: Settings, day: date) -> D
         due = {table: staleness.due_days(connection, table, calendar) for table in UPSTREAM}
         left = lacking(connection, settings, sources, day, holding, pending)
         rejected, other_rejects = _rejects(connection, day, holding)
-        when = _when(day, calendar)
+        when = when_is(day, calendar)
         usual, comparison = _usual(connection, day, when)
         is_there = bool(holding)
         senders = _senders(connection, sources, day, is_there=is_there) if when is When.OVER else []
@@ -104,7 +104,7 @@ def _rows(
     return shares(outcomes(candidates, day).collect(engine="streaming").iter_rows(named=True))
 
 
-def _when(day: date, calendar: Calendar) -> When:
+def when_is(day: date, calendar: Calendar) -> When:
     if day < calendar.start:
         return When.BEFORE_START
     if day == calendar.today:

@@ -50,7 +50,12 @@ def id_hashes(lake: Lake, files: Iterable[ActiveFile]) -> dict[str, set[int]]:
     small = [file for file in files if file.raw.ids is not None and file.raw.versions <= SMALL]
     paths = {Path(file.raw.path).name: file.raw.path for file in small}
     ids = raw_objects.ids(lake, small).group_by("object").agg("order_id").collect(engine="streaming")
-    return {paths[name]: set(map(_hash, held)) for name, held in ids.iter_rows()}
+    return {paths[name]: set(map(id_hash, held)) for name, held in ids.iter_rows()}
+
+
+def id_hash(order_id: str) -> int:
+    """The hash of an order id: the same in every release."""
+    return int.from_bytes(blake2b(order_id.encode(), digest_size=8).digest(), signed=True)
 
 
 def all_pairs(fresh: Iterable[ActiveFile], others: Iterable[ActiveFile]) -> set[Pair]:
@@ -58,10 +63,6 @@ def all_pairs(fresh: Iterable[ActiveFile], others: Iterable[ActiveFile]) -> set[
     mine, theirs = {file.raw.path for file in fresh}, {file.raw.path for file in others}
     found = {*product(mine, theirs), *product(theirs, mine)}
     return {(one, other) for one, other in found if one != other}
-
-
-def _hash(order_id: str) -> int:
-    return int.from_bytes(blake2b(order_id.encode(), digest_size=8).digest(), signed=True)
 
 
 def _ids(lake: Lake, files: Sequence[ActiveFile], name: pl.Enum) -> pl.LazyFrame:

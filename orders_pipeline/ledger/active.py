@@ -153,6 +153,27 @@ def overlapping(
     return [active_file(row) for row in sorted(found.values(), key=lambda row: row.key.encode())]
 
 
+def may_hold(connection: Connection, ids: Mapping[str, int]) -> list[ActiveFile]:
+    """The active files that may have a clean or void row with one of these order ids, in order of key. `ids`: the hash
+    of each."""
+    is_hashed = sa.exists().where(id_hashes.c.path == _t.path)
+    has_hash = _t.path == sa.func.any(sa.cast(_with_hash(connection, ids.values()), sa.ARRAY(sa.Text)))
+    found = sa.or_(has_hash, sa.and_(has_id_of(ids), ~is_hashed))
+    return [
+        active_file(row) for row in connection.execute(sa.select(landed_files).where(_t.active, found).order_by(_t.key))
+    ]
+
+
+def has_hash(connection: Connection, hash_: int) -> bool:
+    """Whether a small file has a clean or void row with an order id of this hash."""
+    return bool(_with_hash(connection, [hash_]))
+
+
+def has_id_of(ids: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Whether one of these order ids is within the range of a version."""
+    return _has_id_within(IdRange(one, one, one, one) for one in ids)
+
+
 def _with_hash(connection: Connection, hashes: Iterable[int]) -> list[str]:
     """The objects that hold an order id with one of these hashes. All hashes in the ledger are compared, once: for a
     batch of files, that is thousands of times faster than an index of the arrays."""

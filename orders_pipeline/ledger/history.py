@@ -1,5 +1,6 @@
 """What the ledger has recorded of every version of a key, and of the versions that had rows of a day."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from orders_pipeline.ledger import declarations
+from orders_pipeline.ledger import active, declarations
 from orders_pipeline.ledger.archive import is_archived
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import ActiveFile, active_file, rejects_in, version_of
@@ -48,6 +49,11 @@ def formerly_holding(connection: Connection, day: date, sources: Sources) -> lis
     """The versions that had clean rows of this day and are not active any more, by key, the latest last."""
     found = _recorded(connection, sources, ~_t.active, _t.days.contains(sa.cast([day], sa.ARRAY(sa.Date))))
     return sorted(found, key=lambda one: (one.version.bucket, one.version.key))
+
+
+def formerly_with_id(connection: Connection, ids: Collection[str], sources: Sources) -> list[Recorded]:
+    """The versions that are not active any more and may have a row with one of these order ids, the latest last."""
+    return _recorded(connection, sources, ~_t.active, _t.path.is_not(None), active.has_id_of(ids))
 
 
 def keys_that_end_with(connection: Connection, bucket: str, name: str, most: int) -> list[str]:

@@ -42,7 +42,7 @@ class Reject:
 
 def of_file(connection: Connection, bucket: str, key: str) -> list[Rejects]:
     """The rejects of a file by reason, the most frequent first."""
-    found = connection.execute(_by_reason(sa.false()).where(_t.bucket == bucket, _t.source == key))
+    found = connection.execute(_by_reason().where(_t.bucket == bucket, _t.source == key))
     return sorted(map(_rejects, found), key=lambda one: (-one.rows, one.reason))
 
 
@@ -61,16 +61,18 @@ def with_text(connection: Connection, texts: Iterable[str]) -> list[Reject]:
     return [Reject(*row) for row in connection.execute(query.order_by(_t.bucket, _t.source, _t.row_number))]
 
 
-def _by_reason(names_day: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _by_reason(*names_day: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """The first reject of each file and reason, and the number of all."""
-    kinds = _t.bucket, _t.source, _t.reason, names_day
+    kinds = _t.bucket, _t.source, _t.reason, *names_day
     every = sa.cast(sa.func.sum(_t.rows).over(partition_by=kinds), sa.BigInteger)
     return (
-        sa.select(*kinds[:3], every.label("every"), _t.row_number, _t.raw, names_day.label("names_day"))
+        sa.select(
+            *kinds[:3], every.label("every"), _t.row_number, _t.raw, *(named.label("names_day") for named in names_day)
+        )
         .ext(distinct_on(*kinds))
         .order_by(*kinds, _t.row_number)
     )
 
 
 def _rejects(row: Row[Any]) -> Rejects:
-    return Rejects(row.bucket, row.source, row.reason, row.every, row.row_number, row.raw, row.names_day)
+    return Rejects(*tuple(row))
