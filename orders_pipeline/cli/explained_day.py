@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from orders_pipeline.cli.lines import aligned, folded, labelled, moment, short
-from orders_pipeline.explain.day import Day, Lacking, Usual, When
+from orders_pipeline.explain.day import Day, Lacking, Usual
 from orders_pipeline.explain.shares import DELETED, MOVED, SUPERSEDED, Replaced
 from orders_pipeline.schema import REASONS
 from orders_pipeline.tables.rejects import Rejects
@@ -61,9 +61,10 @@ def _built(found: Day) -> Iterator[str]:
         when = f"{table.built.built_at:%Y-%m-%d %H:%M:%S}" if table.built else "never"
         yield f"{'' if number else 'built (UTC)':12}{table.table:{wide}}  {when:19}  {table.state}"
         if table.why:
-            yield from labelled("", f"  {table.why}{f': {examples(table.names)}' if table.names else ''}")
+            names = f": {examples(table.names)}" if table.names else ""
+            yield from folded(f"{table.why}{names}", " " * 14, " " * 14)
         if table.built and table.built.blocked_by:
-            yield from labelled("", f"  {table.built.blocked_by} failed on it")
+            yield from folded(f"{table.built.blocked_by} failed on it", " " * 14, " " * 14)
     versions = {table.built.version for table in found.tables if table.built}
     present = "none any more" if found.version is None else str(found.version)
     same = versions == {found.version}
@@ -141,14 +142,14 @@ def _lacking(file: Lacking) -> Iterator[str]:
 
 
 def _senders(found: Day) -> Iterator[str]:
-    if not found.senders and found.shown.orders:
-        return
-    if found.when is When.TODAY and not found.has_orders and found.newest_day:
+    if not found.has_orders and found.newest_day:
         yield from labelled("newest", f"{found.newest_day} is the last day with orders")
     for sender in found.senders[:_MOST]:
-        landed = f"; its newest file landed {moment(sender.last_landed)}" if sender.last_landed else ""
-        absent = f": no orders for this day, but for each of the last four {found.day:%A}s" if sender.is_absent else ""
-        yield from labelled("sender", f"{sender.name}{absent}{landed}")
+        absent = f"no orders for this day, but for each of the last four {found.day:%A}s" if sender.is_absent else ""
+        landed = f"its newest file landed {moment(sender.last_landed)}" if sender.last_landed else ""
+        newest = f"its newest day that is loaded is {sender.newest_day}" if sender.newest_day else ""
+        about = "; ".join(filter(None, (absent, landed, newest)))
+        yield from labelled("sender", f"{sender.name}: {about or 'nothing is known of when it delivers'}")
     yield from _more(len(found.senders))
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from orders_pipeline.cli.lines import folded, labelled, moment, short
 from orders_pipeline.explain.file import PENDING, UNKNOWN, File, Rows, Version
 from orders_pipeline.explain.tables import in_words
+from orders_pipeline.ledger.versions import LOST
 from orders_pipeline.schema import REASONS
 from orders_pipeline.text import counted, examples, list_days
 
@@ -19,7 +20,7 @@ def lines(found: File) -> Iterator[str]:
     if found.s3_error:
         yield from labelled("S3", found.s3_error)
     elif found.on_s3 is not None and found.state not in (PENDING, UNKNOWN):
-        gone = "not there any more" + ("; its rows count from the lake" if found.counts else "")
+        gone = "not there any more" + ("; its rows count from the lake" if found.counts and not found.damaged else "")
         yield from labelled("S3", "there" if found.on_s3 else gone)
     elif found.bucket and not found.is_listed:
         yield from labelled("S3", "outside the landing zone, so it is never listed")
@@ -32,7 +33,8 @@ def lines(found: File) -> Iterator[str]:
     for number, version in enumerate(list(reversed(found.versions))[:_MOST]):
         yield from labelled("" if number else "versions", _version(version))
     if found.rows:
-        yield from _rows(found.rows)
+        is_all_built = not (found.stale or found.before_start or found.after_today)
+        yield from _rows(found.rows, "" if is_all_built else "at most ")
         yield from labelled("days", _days(found))
     yield from _rejects(found)
 
@@ -41,7 +43,7 @@ def _state(found: File) -> str:
     if found.state == UNKNOWN:
         return "unknown: neither the ledger nor S3 has such a file"
     text = f"{found.state}: {found.message}" if found.message else found.state
-    if found.state != "loaded" and found.counts:
+    if found.state not in ("loaded", LOST) and found.counts:
         return f"{text.rstrip('.')}. An earlier version still counts."
     return text
 
@@ -62,7 +64,7 @@ def _version(version: Version) -> str:
     return f"{landed}{size}: {status}{settled}{rows}{counts}{tried}"
 
 
-def _rows(rows: Rows) -> Iterator[str]:
+def _rows(rows: Rows, most: str) -> Iterator[str]:
     named = [f"{count:,} {outcome}" for outcome, count in rows.by_outcome.items() if count]
     yield from labelled("rows", f"{rows.total:,} = {' + '.join(named) or '0'}")
     money = [f"{amount:,} {outcome}" for outcome, amount in rows.amounts.items() if amount]
@@ -74,7 +76,7 @@ def _rows(rows: Rows) -> Iterator[str]:
         )
     if rows.replaces:
         yield from labelled("replaces", f"{counted(rows.replaces, 'row')} of other files")
-    yield from labelled("counts", f"{counted(rows.counting, 'order')} worth {rows.amount:,}")
+    yield from labelled("counts", f"{most}{counted(rows.counting, 'order')} worth {rows.amount:,}")
 
 
 def _days(found: File) -> str:

@@ -55,7 +55,7 @@ def _day(found: Order) -> str:
 
 
 def _searched(found: Order) -> str:
-    text = f"{counted(found.opened, 'object')} of {found.objects:,} loaded files; the others cannot have it"
+    text = f"{counted(found.opened, 'object')} of {found.objects:,} loaded files, those that may have it"
     if found.vacuumed:
         text += f". {counted(found.vacuumed, 'earlier version')} of files may have had it, and left the lake"
     if found.unread:

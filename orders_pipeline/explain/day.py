@@ -4,15 +4,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from orders_pipeline.explain.shares import Replaced, Share
-from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_findings, on_key
+from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_findings, on_key, once
 from orders_pipeline.explain.tables import State, Table
 from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.ledger.published import Shown as Figure
-from orders_pipeline.schema import TABLE_PREFIX
+from orders_pipeline.ledger.staleness import Blocker
+from orders_pipeline.ledger.versions import LOST, RELOCATED
 from orders_pipeline.tables.rejects import Rejects
 from orders_pipeline.tables.revenue import Shown
+
+REPLACED: Final = "replaced"
+OTHER_DAYS: Final = "other days"
+_NOT_WANTED: Final = (REPLACED, OTHER_DAYS, RELOCATED, "retracted", "dismissed")
 
 
 class When(StrEnum):
@@ -35,8 +41,8 @@ class Usual(StrEnum):
 @dataclass(frozen=True)
 class Lacking:
     """A file that does not count, and may have orders of the day. `name`: its key, or its full name in another bucket.
-    `state`: its status, `pending`, `archived`, `retracted` or `replaced`. `because`: why it may have some.
-    `still_counts`: an earlier version of it does."""
+    `state`: its status, or why that is `ignored`; or `pending`, `lost`, `replaced`, `other days` (it is loaded, and has
+    none of the day). `because`: why it may have some. `still_counts`: an earlier version of it does."""
 
     name: str
     state: str
@@ -47,17 +53,19 @@ class Lacking:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it should count: no one retracted or replaced it."""
-        return self.state not in ("retracted", "replaced", "dismissed")
+        """Whether it should count, as far as can be known: no one retracted, relocated or replaced it."""
+        return self.state not in _NOT_WANTED
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A sender, and when the newest of its files landed; None for the source table. `is_absent`: it has orders for the
-    same weekday of each of the four weeks before, and none for this day."""
+    """A sender, when the newest of its files landed (None for the source table), and the newest day of the source table
+    that is loaded (None for all others). `is_absent`: it has orders for the same weekday of each of the four weeks
+    before, and none for this day."""
 
     name: str
     last_landed: datetime | None
+    newest_day: date | None
     is_absent: bool
 
 
@@ -108,7 +116,9 @@ class Day:
     @property
     def is_waiting(self) -> bool:
         """Whether it has orders that no table holds, because it is out of range."""
-        return self.when in (When.FUTURE, When.BEFORE_START) and any(share.orders for share in self.files)
+        is_built = any(table.built and table.built.version == self.version for table in self.tables)
+        is_out = self.when in (When.FUTURE, When.BEFORE_START) and not is_built
+        return is_out and any(share.orders for share in self.files)
 
     @property
     def is_well(self) -> bool:
@@ -126,10 +136,10 @@ class Day:
     @property
     def next(self) -> list[Step]:
         """What to do, the most urgent first. Empty if all is well."""
-        return list(dict.fromkeys(self._steps()))
+        return once(self._steps())
 
     def _steps(self) -> Iterator[Step]:
-        if self.damaged:
+        if set(self.damaged).difference(file.name for file in self.lacking if file.state == LOST):
             yield VERIFY
             yield SYNC
         for file in self.lacking:
@@ -143,7 +153,7 @@ class Day:
         if self.rejects:
             yield Step(
                 "Correct the rejected rows and upload their files again under the same keys.",
-                on_key("explain", self.rejects[0].key),
+                on_key("explain --file", self.rejects[0].key),
             )
         if self.findings:
             yield on_findings([one.id for one in self.findings])
@@ -152,8 +162,8 @@ class Day:
         is_missing = not self.has_orders or any(sender.is_absent for sender in self.senders)
         if is_missing and not self.is_well and self.when is When.OVER:
             yield Step(
-                "If there were orders, land the missing file. The source table is read by the same command.",
-                SYNC.command,
+                "If there should be more orders: land the missing file, or add them to the source table, and run"
+                " `orders-pipeline sync`, which reads both."
             )
 
 
@@ -161,16 +171,16 @@ def _step_of(file: Lacking) -> Iterator[Step]:
     if file.state == "pending":
         yield SYNC
     elif file.is_wanted:
-        yield Step(f"See what is wrong with {file.state} files, and what to do.", on_key("explain", file.name))
+        yield Step(f"See what is wrong with {file.state} files, and what to do.", on_key("explain --file", file.name))
 
 
 def _steps_of(table: Table, day: date) -> Iterator[Step]:
     if table.state is State.STALE:
         yield SYNC
-    elif table.state is State.BLOCKED and (files := [name for name in table.names if "/" in name]):
-        if any(not name.startswith(TABLE_PREFIX) for name in files):
-            yield Step("See what the file needs that blocks the day.", on_key("explain", files[0]))
-        yield SYNC
-    elif table.state is State.BLOCKED and table.names:
+    elif table.why == Blocker.MISSING_OBJECT:
+        yield Step("See what the file needs that blocks the day.", on_key("explain --file", table.names[0]))
+    elif table.why == Blocker.FAILED_CHECK:
         yield Step(f"{table.names[0]} failed and blocks the day: settle its findings.", "orders-pipeline findings")
         yield Step("Then build the day again.", f"orders-pipeline rebuild {day}")
+    elif table.state is State.BLOCKED and table.names:
+        yield SYNC  # which reprocesses the files

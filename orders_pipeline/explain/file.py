@@ -7,7 +7,7 @@ from decimal import Decimal
 from shlex import quote
 from typing import Any, Final
 
-from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_findings, on_key
+from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_findings, on_key, once
 from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.ledger.versions import ARCHIVED, LOST, RELOCATED
 from orders_pipeline.tables.rejects import Rejects
@@ -111,12 +111,13 @@ class File:
     @property
     def next(self) -> list[Step]:
         """What to do, the most urgent first."""
-        return list(dict.fromkeys(self._steps()))
+        return once(self._steps())
 
     def _steps(self) -> Iterator[Step]:
-        if self.damaged:
+        is_mendable = self.damaged and self.state != LOST
+        if is_mendable:
             yield VERIFY
-        if self.damaged or self.outdated or self.stale:
+        if is_mendable or self.outdated or (self.stale and self.state != LOST):
             yield SYNC
         yield from _STEPS.get(self.state, _no_steps)(self)
         if self.before_start:

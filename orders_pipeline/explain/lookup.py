@@ -74,14 +74,18 @@ def _unknown_file(engine: Engine, s3: S3Resource, settings: Settings, text: str,
 
 
 def _place(text: str, settings: Settings) -> _Key:
-    """The bucket and key that a whole name means."""
+    """The bucket and key that a name means of which nothing is known, or a whole one."""
     if text.startswith("s3://"):
         try:
             full = place(text)
         except ValueError as error:
             raise OrdersPipelineError(str(error)) from error
         return full.bucket, full.prefix
-    return TABLE if is_surely_a_file(text) else settings.landing_bucket, text
+    if is_surely_a_file(text):
+        return TABLE, text
+    names = keys_of(text, settings.landing_prefix)
+    listed = (key for key in names if settings.landing_zone.holds(settings.landing_bucket, key))
+    return settings.landing_bucket, next(listed, text)
 
 
 def _keys(engine: Engine, s3: S3Resource, settings: Settings, text: str, *, may_be_new: bool) -> list[_Key]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from orders_pipeline.explain.day import When
-from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_key
+from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_key, once
 from orders_pipeline.explain.tables import State, Table
 from orders_pipeline.schema import COUNTS, REJECTED, VOID
 
@@ -95,7 +95,7 @@ class Order:
     @property
     def next(self) -> list[Step]:
         """What to do, the most urgent first. Empty if all is well."""
-        return list(dict.fromkeys(self._steps()))
+        return once(self._steps())
 
     def _steps(self) -> Iterator[Step]:
         if self.damaged:

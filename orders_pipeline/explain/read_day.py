@@ -15,7 +15,17 @@ from orders_pipeline.explain.snapshot import snapshot
 from orders_pipeline.explain.tables import tables_of_day
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.landing.discover import table_trouble
-from orders_pipeline.ledger import active, builds, declarations, findings, overlaps, published, reports, staleness
+from orders_pipeline.ledger import (
+    active,
+    builds,
+    declarations,
+    findings,
+    history,
+    overlaps,
+    published,
+    reports,
+    staleness,
+)
 from orders_pipeline.ledger.findings import Recorded as Finding
 from orders_pipeline.ledger.findings import of_file
 from orders_pipeline.ledger.records import ActiveFile
@@ -25,7 +35,7 @@ from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
 from orders_pipeline.sources.declaration import Sources
-from orders_pipeline.sources.senders import sender_of
+from orders_pipeline.sources.senders import THE_TABLE, sender_of
 from orders_pipeline.storage.lake import Lake
 from orders_pipeline.tables import rejects, revenue
 from orders_pipeline.tables.rejects import Rejects
@@ -145,9 +155,12 @@ def _senders(connection: Connection, sources: Sources, day: date, *, is_there: b
         sender = sender_of(sources, file.version.bucket, file.version.key)
         days.setdefault(sender, set()).update(set(file.raw.days).intersection(weeks))
     every = reports.by_sender(connection, sources)
+    newest = history.newest_day_of_table(connection)
     absent = {sender for sender, its_days in days.items() if its_days == set(weeks[1:])}
     return [
-        Sender(name, one.last_landed, name in absent) for name, one in every.items() if name in absent or not is_there
+        Sender(name, one.last_landed, newest if name == THE_TABLE else None, name in absent)
+        for name, one in every.items()
+        if name in absent or not is_there
     ]
 
 

@@ -9,16 +9,17 @@ from sqlalchemy.engine import Connection, Engine
 
 from orders_pipeline import survey
 from orders_pipeline.errors import ServiceUnavailableError
-from orders_pipeline.explain.day import Lacking
+from orders_pipeline.explain.day import OTHER_DAYS, REPLACED, Lacking
 from orders_pipeline.explain.names import days_named, names, shown
 from orders_pipeline.landing.side_files import SIDE_FILE
 from orders_pipeline.ledger import history, reports
 from orders_pipeline.ledger.findings import of_file
 from orders_pipeline.ledger.records import ActiveFile
-from orders_pipeline.ledger.versions import TABLE, FileVersion, Status
+from orders_pipeline.ledger.versions import LOST, TABLE, FileVersion, Status
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings
 from orders_pipeline.sources.declaration import Sources
+from orders_pipeline.text import list_days
 
 _Key = tuple[str, str]
 
@@ -72,7 +73,12 @@ def lacking(
     """The files that do not count, and may have orders of a day. `holding`: the files that count. `pending`: the
     versions on S3 that are to be loaded."""
     counting = {(file.version.bucket, file.version.key) for file in holding}
-    former = {(one.version.bucket, one.version.key): one for one in history.formerly_holding(connection, day, sources)}
+    paths = {file.raw.path for file in holding}  # equal bytes that landed again have the same object
+    former = {
+        (one.version.bucket, one.version.key): one
+        for one in history.formerly_holding(connection, day, sources)
+        if one.loaded and one.loaded.raw.path not in paths
+    }
     relevance = _Relevance(day, settings.timezone, {*counting, *former})
     found: dict[_Key, Lacking] = {}
 
@@ -89,10 +95,16 @@ def lacking(
             add(version, "pending", "on S3, and not loaded yet", because)
     for file in unloaded:
         if file.reason != SIDE_FILE and (because := relevance.of(file.version)):
-            state = file.reason if file.status is Status.IGNORED and file.reason else str(file.status)
-            add(file.version, state, file.message, because, still_counts=file.still_counts)
+            is_lost = file.reason == LOST
+            state = file.reason if is_lost or (file.status is Status.IGNORED and file.reason) else str(file.status)
+            add(file.version, state, file.message, because, still_counts=file.still_counts and not is_lost)
     for key, one in former.items():
         also = "which has rows of the day, too" if key in counting else "which has no row of the day"
-        add(one.version, "replaced", f"by a newer version, {also}", "it had rows of the day")
+        message = one.message or f"by a newer version, {also}"
+        add(one.version, one.reason or REPLACED, message, "it had rows of the day")
+    for other in [] if holding else history.active_named(connection, f"%{day:%Y}%{day:%m}%{day:%d}%"):
+        if names(other.version.key, day):
+            days = list_days(other.raw.days) if other.raw.days else "no day: none can be used"
+            add(other.version, OTHER_DAYS, f"it is loaded, and its rows are of {days}", "its name has the day")
     files = sorted(found.values(), key=lambda file: (not file.is_wanted, file.state, file.name))
-    return Left(files, {of_file(*key) for key, file in found.items() if file.is_wanted})
+    return Left(files, {of_file(*key) for key, file in found.items() if file.is_wanted or file.state == OTHER_DAYS})

@@ -1,5 +1,6 @@
 """What to do next: a sentence, and the command if there is one. No I/O."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from shlex import quote
 from typing import Final
@@ -19,6 +20,14 @@ SYNC: Final = Step("Bring every table up to date now, or wait for the sensors.",
 VERIFY: Final = Step(
     "Find all damaged objects of the lake, then have them made again.", "orders-pipeline recover --verify"
 )
+
+
+def once(steps: Iterable[Step]) -> list[Step]:
+    """The steps, the first of those with the same command."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        found.setdefault(step.command or step.what, step)
+    return list(found.values())
 
 
 def on_key(command: str, name: str) -> str:

@@ -63,6 +63,12 @@ def keys_that_end_with(connection: Connection, bucket: str, name: str, most: int
     return list(connection.execute(query).scalars())
 
 
+def active_named(connection: Connection, pattern: str) -> list[ActiveFile]:
+    """The active files whose key is like a pattern of SQL."""
+    query = sa.select(landed_files).where(_t.active, _t.key.like(pattern)).order_by(_t.key)
+    return [active_file(row) for row in connection.execute(query)]
+
+
 def unsearchable(connection: Connection) -> int:
     """The number of versions that are quarantined, failing or archived, so that no one knows their order ids."""
     unread = sa.or_(_t.status.in_([Status.QUARANTINED, Status.FAILING]), is_archived(_t))

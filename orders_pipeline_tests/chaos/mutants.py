@@ -1331,6 +1331,15 @@ MUTANTS = [
         chosen="key_comes",
     ),
     Mutant(
+        "13 no silent wrong number",
+        "explain takes each row of a day for one that counts, if its file has the latest version of the order",
+        of="explain.shares:outcomes",
+        old="pl.col(column).eq_missing(pl.col(name)) for column, name in _WINNER.items()",
+        new="pl.col(column).eq_missing(pl.col(name)) for column, name in [*_WINNER.items()][:1]",
+        tests="explain/test_shares.py",
+        chosen="each_row",
+    ),
+    Mutant(
         "15 no damage counts",
         "the bytes of an object are not compared with its checksum",
         of="storage.lake:FolderLake._is_damaged",

@@ -28,10 +28,11 @@ def folder(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_three_of_the_four_orders_of_the_page_count_until_the_file_is_corrected(
     pipeline: Pipeline, folder: Path
 ) -> None:
-    _, land, status = blocks(LOAD, page=PAGE)
+    _, land, status, why = blocks(LOAD, page=PAGE)
     shell(land)
     assert pipeline.sync().is_complete
     assert "4 read = 3 clean + 1 rejected" in shell(status)
+    assert "amount_not_decimal" in shell(why, expected=1)
 
     printed = StringIO()
     [code] = blocks(READ, "python", PAGE)
@@ -45,6 +46,7 @@ def test_three_of_the_four_orders_of_the_page_count_until_the_file_is_corrected(
     shell(land)
     assert pipeline.sync().is_complete
     assert "4 read = 4 clean + 0 rejected" in shell(status)
+    assert "1,250.00 on 2026-04-02" in shell(why)
 
 
 def test_own_services_are_checked_loaded_and_read_as_the_page_says(pipeline: Pipeline, folder: Path) -> None:

@@ -42,7 +42,7 @@ def sql(block: str) -> list[list[Any]]:
 
 def test_the_table_of_contents_leads_to_every_section_and_each_link_to_one() -> None:
     contents, *_ = re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)
-    anchors = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)}
+    anchors = {title.lower().replace(" ", "-").rstrip("?") for title in re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)}
 
     assert set(re.findall(r"\]\(#([\w-]+)\)", contents)) == anchors
     assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOK)) == anchors
@@ -50,6 +50,19 @@ def test_the_table_of_contents_leads_to_every_section_and_each_link_to_one() -> 
 
 def test_every_command_of_the_runbook_exists() -> None:
     assert set(re.findall(r"orders-pipeline (\w+)", RUNBOOK)) <= set(main.commands)
+
+
+def test_of_a_missing_day_a_file_and_an_order_it_is_explained_what_became_of_them(pipeline: Pipeline) -> None:
+    missing, others = blocks("Why is yesterday missing?")
+    pipeline.land(FILE, Path("orders.csv").read_bytes())
+    pipeline.sync()
+
+    said = shell(missing, expected=1)
+    assert "no orders" in said
+    assert "2026-03-05 is the last day with orders" in said
+    file, order = map(shell, others.splitlines())
+    assert "2 orders worth 4.00" in file
+    assert f"1.50 on {DAY}, customer ann: row 2 of landing/{FILE}" in " ".join(order.split())
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["one", "all of a check"])

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 
 import click
 
@@ -22,6 +23,7 @@ def explain(what: tuple[str, ...], meant: str | None, as_json: bool) -> None:
 
     Nothing is changed. The exit status is 0 only if all is well: 1 if something needs you, or is unknown."""
     from orders_pipeline.cli import explained
+    from orders_pipeline.cli.terminal import console, progress
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.explain.lookup import look_up
     from orders_pipeline.explain.meaning import Kind
@@ -31,7 +33,8 @@ def explain(what: tuple[str, ...], meant: str | None, as_json: bool) -> None:
         raise click.UsageError("A WHAT is blank. Write a day, an order id or the name of a file.")
     settings, engine = read_settings(), postgres.ledger()
     kind = Kind(meant) if meant else None
-    answers = [answer for text in what for answer in look_up(engine, s3, settings, text, kind)]
+    with progress() if console.is_terminal and not as_json else nullcontext():
+        answers = [answer for text in what for answer in look_up(engine, s3, settings, text, kind)]
     if as_json:
         click.echo(json.dumps([explained.as_json(answer) for answer in answers], indent=2, default=str))
     else:
