@@ -43,10 +43,11 @@ def lines(answer: Answer) -> Iterator[str]:
 def _findings(findings: Sequence[Recorded]) -> Iterator[str]:
     if findings:
         yield ""
-        yield "Open findings:"
+        yield "Findings:"
     for one in findings:
         money = "" if one.amount is None else f", {one.amount:,} at stake"
-        yield from folded(f"{one.id} since {one.since:%Y-%m-%d}, {one.kind}{money}:", "  ", "    ")
+        agreed = f", accepted by {printable(one.accepted_by or '')}" if one.accepted_at else ""
+        yield from folded(f"{one.id} since {one.since:%Y-%m-%d}, {one.kind}{money}{agreed}:", "  ", "    ")
         yield from folded(printable(one.message), "    ", "    ")
 
 

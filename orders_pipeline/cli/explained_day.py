@@ -46,7 +46,7 @@ def _shown(found: Day) -> str:
 
 def _usual(found: Day) -> str:
     if found.usual is Usual.YES:
-        return f"yes, for a {found.day:%A}"
+        return f"yes: {found.comparison}" if found.comparison else f"yes, for a {found.day:%A}"
     if found.usual is Usual.NO:
         return f"no: {found.comparison}"
     return f"not known: {found.comparison}"
@@ -112,7 +112,7 @@ def _replaced(replaced: Sequence[Replaced]) -> Iterator[str]:
 def _rejects(rejects: Sequence[Rejects], others: int) -> Iterator[str]:
     if rejects or others:
         yield ""
-        yield "Rejected:"
+        yield "Rejected, and perhaps of this day:"
     for one in rejects[:_MOST]:
         text = f"{counted(one.rows, 'row')} of {one.key}, {one.reason}: {REASONS.get(one.reason, one.reason)}"
         yield from folded(printable(text), "  ", "    ")
@@ -137,6 +137,7 @@ def _missing(found: Day) -> Iterator[str]:
 
 def _lacking(file: Lacking) -> Iterator[str]:
     counts = " An earlier version still counts." if file.still_counts else ""
+    counts += " A person has accepted that." if file.is_accepted else ""
     yield from folded(printable(f"{file.name} ({file.because})"), "  ", "    ")
     yield from folded(printable(f"{file.state}: {file.message.rstrip('.')}.{counts}"), "    ", "    ")
 

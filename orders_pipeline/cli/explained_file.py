@@ -7,7 +7,7 @@ from orders_pipeline.cli.lines import folded, labelled, moment, short
 from orders_pipeline.explain.file import PENDING, UNKNOWN, File, Rows, Version
 from orders_pipeline.explain.tables import in_words
 from orders_pipeline.ledger.versions import LOST
-from orders_pipeline.schema import REASONS
+from orders_pipeline.schema import REASONS, REJECTED
 from orders_pipeline.text import counted, examples, list_days
 
 _MOST: Final = 10  # of a kind that are listed; `--json` has all
@@ -93,9 +93,10 @@ def _days(found: File) -> str:
 
 
 def _rejects(found: File) -> Iterator[str]:
-    if found.rejects:
+    rejected = found.rows.by_outcome[REJECTED] if found.rows else 0
+    if rejected:
         yield ""
-        yield "Rejected:"
+        yield "Rejected:" if found.rejects else "Its rejected rows are not listed yet: the next run does that."
     for one in found.rejects[:_MOST]:
         yield from folded(
             f"{counted(one.rows, 'row')}, {one.reason}: {REASONS.get(one.reason, one.reason)}", "  ", "    "

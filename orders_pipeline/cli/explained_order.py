@@ -20,7 +20,7 @@ def lines(found: Order) -> Iterator[str]:
     yield from labelled("counts", _latest(found))
     if found.latest:
         yield from labelled("why", found.why)
-        if found.latest.day:
+        if found.day:
             yield from labelled("day", _day(found))
     yield from labelled("searched", _searched(found))
     if found.damaged:
@@ -45,7 +45,7 @@ def _latest(found: Order) -> str:
 
 
 def _day(found: Order) -> str:
-    day = found.latest and found.latest.day
+    day = found.day
     if found.when in (When.FUTURE, When.BEFORE_START):
         return f"{day} is {found.when}: the order is in no table but raw_orders"
     late = [table for table in found.tables if table.state is not State.CURRENT]

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from orders_pipeline.explain.file import PENDING
 from orders_pipeline.explain.shares import Replaced, Share
-from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_findings, on_key, once
+from orders_pipeline.explain.steps import SYNC, VERIFY, Step, accepted, on_findings, on_key, once, still_open
 from orders_pipeline.explain.tables import State, Table
 from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.ledger.published import Shown as Figure
@@ -19,6 +20,7 @@ from orders_pipeline.tables.revenue import Shown
 REPLACED: Final = "replaced"
 OTHER_DAYS: Final = "other days"
 _NOT_WANTED: Final = (REPLACED, OTHER_DAYS, RELOCATED, "retracted", "dismissed")
+_ODD: Final = "revenue_is_plausible"
 
 
 class When(StrEnum):
@@ -42,7 +44,8 @@ class Usual(StrEnum):
 class Lacking:
     """A file that does not count, and may have orders of the day. `name`: its key, or its full name in another bucket.
     `state`: its status, or why that is `ignored`; or `pending`, `lost`, `replaced`, `other days` (it is loaded, and has
-    none of the day). `because`: why it may have some. `still_counts`: an earlier version of it does."""
+    none of the day). `because`: why it may have some. `still_counts`: an earlier version of it does. `is_accepted`: a
+    person has accepted that it is not loaded."""
 
     name: str
     state: str
@@ -50,11 +53,14 @@ class Lacking:
     landed: datetime | None
     because: str
     still_counts: bool = False
+    is_accepted: bool = False
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it should count, as far as can be known: no one retracted, relocated or replaced it."""
-        return self.state not in _NOT_WANTED
+        """Whether it should count, as far as can be known: no one retracted, relocated, replaced or accepted it, and it
+        is no empty file that replaces nothing."""
+        is_nothing = self.state == "empty" and not self.still_counts
+        return not (self.is_accepted or is_nothing or self.state in _NOT_WANTED)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ class Day:
     files, whose day is not known. `damaged`: the files and tables whose objects are missing from the lake or damaged.
     `files` and `replaced` are without these. `s3_error`: why files that wait on S3 are not known. `table_error`: why
     the source table could not be read. `senders`: those that are expected and absent; all, if the day has no orders.
-    `newest_day`: the last one with orders. `figures`: every revenue that it has shown."""
+    `newest_day`: the last one with orders. `figures`: every revenue that it has shown. `findings`: those about the day
+    and its files that are not settled, open or accepted."""
 
     day: date
     when: When
@@ -123,13 +130,14 @@ class Day:
     @property
     def is_well(self) -> bool:
         """Whether what the tables show is all that there should be, as far as can be known."""
+        is_closed = any(one.kind == _ODD and one.subject == str(self.day) for one in accepted(self.findings))
         is_unbuilt = any(table.state in (State.STALE, State.BLOCKED) for table in self.tables)
         is_incomplete = any(file.is_wanted for file in self.lacking) or self.s3_error or self.table_error
-        is_known = self.has_orders or self.usual is Usual.YES or self.when in (When.TODAY, When.FUTURE)
+        is_known = self.has_orders or is_closed or self.usual is Usual.YES or self.when in (When.TODAY, When.FUTURE)
         return (
             is_known
             and self.chains_agree
-            and not (is_unbuilt or is_incomplete or self.is_waiting or self.damaged or self.findings)
+            and not (is_unbuilt or is_incomplete or self.is_waiting or self.damaged or still_open(self.findings))
             and not any(sender.is_absent for sender in self.senders)
         )
 
@@ -155,8 +163,8 @@ class Day:
                 "Correct the rejected rows and upload their files again under the same keys.",
                 on_key("explain --file", self.rejects[0].key),
             )
-        if self.findings:
-            yield on_findings([one.id for one in self.findings])
+        if found := still_open(self.findings):
+            yield on_findings([one.id for one in found])
         if not self.chains_agree and not any(table.state is not State.CURRENT for table in self.tables):
             yield Step("Both chains should agree: build the day again.", f"orders-pipeline rebuild {self.day}")
         is_missing = not self.has_orders or any(sender.is_absent for sender in self.senders)
@@ -168,7 +176,7 @@ class Day:
 
 
 def _step_of(file: Lacking) -> Iterator[Step]:
-    if file.state == "pending":
+    if file.state == PENDING:
         yield SYNC
     elif file.is_wanted:
         yield Step(f"See what is wrong with {file.state} files, and what to do.", on_key("explain --file", file.name))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from shlex import quote
 from typing import Any, Final
 
-from orders_pipeline.explain.steps import SYNC, VERIFY, Step, on_findings, on_key, once
+from orders_pipeline.explain.steps import SYNC, VERIFY, Step, accepted, on_findings, on_key, once, still_open
 from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.ledger.versions import ARCHIVED, LOST, RELOCATED
 from orders_pipeline.tables.rejects import Rejects
@@ -16,6 +16,7 @@ UNKNOWN: Final = "unknown"  # neither the ledger nor S3 has it
 PENDING: Final = "pending"  # S3 has a version that is not loaded yet
 LEFT_OUT: Final = "left out"  # by its name
 RETRACTED: Final = "retracted"
+UNLOADED: Final = "landed_files_are_readable"  # the check whose findings are files that are not loaded
 DISMISSED: Final = "dismissed"
 _AS_WANTED: Final = ("loaded", LEFT_OUT, RETRACTED, DISMISSED, RELOCATED)
 
@@ -73,7 +74,7 @@ class File:
     `on_s3`: whether S3 has it now, None if that is not known. `source`: the declared one, None if none applies;
     `reading`: what that says of how it writes. `outdated`: why its rows are to be read or validated again. `rows`,
     `days` and `damaged` (its object is missing from the lake or damaged) are of the version that counts. `stale`: days
-    that are not built from it yet, by why."""
+    that are not built from it yet, by why. `findings`: those that are not settled, open or accepted."""
 
     name: str
     bucket: str
@@ -105,8 +106,11 @@ class File:
     @property
     def is_well(self) -> bool:
         """Whether it is as it should be, or as someone wanted it."""
-        is_open = self.stale or self.before_start or self.findings or self.s3_error
-        return self.state in _AS_WANTED and not (self.damaged or self.outdated or is_open)
+        is_accepted = any(one.kind == UNLOADED for one in accepted(self.findings))
+        is_nothing = self.state == "empty" and not self.counts
+        is_open = self.stale or self.before_start or still_open(self.findings) or self.s3_error
+        is_as_wanted = self.state in _AS_WANTED or is_nothing or is_accepted
+        return is_as_wanted and not (self.damaged or self.outdated or is_open)
 
     @property
     def next(self) -> list[Step]:
@@ -124,8 +128,8 @@ class File:
             yield Step(f"To count all of its days, set ORDERS_START_DATE to {min(self.before_start)} or earlier.")
         if self.rejects:
             yield Step("Correct the rejected rows, and upload the whole file again.", self.land)
-        if self.findings:
-            yield on_findings([one.id for one in self.findings])
+        if found := still_open(self.findings):
+            yield on_findings([one.id for one in found])
 
     @property
     def land(self) -> str | None:

@@ -52,13 +52,14 @@ class Order:
     """An order id, and every row that has it and could be found: the one that counts, then the other versions from the
     latest to the earliest, then all others.
 
-    `tables`: how far the day of the row that counts is built; none, if no row counts. `opened`: how many raw objects
+    `day`: of the latest version that has one; `tables`: how far that is built. `opened`: how many raw objects
     were read to find the rows, of `objects` that count. `damaged`: files whose objects cannot be read. `vacuumed`: how
     many earlier versions of files may have had it, and are no longer in the lake. `unread`: how many versions of files
     have never been read, so that no one knows their ids."""
 
     order_id: str
     rows: Sequence[Row]
+    day: date | None
     when: When | None
     tables: Sequence[Table]
     opened: int
@@ -104,9 +105,8 @@ class Order:
         for row in self.rows:
             if row.is_reject:
                 yield Step("Correct the rejected row and upload its file again.", on_key("explain --file", row.file))
-        first = self.latest
-        if first and first.day and any(table.state is not State.CURRENT for table in self.tables):
-            yield Step("See why its day is not built.", f"orders-pipeline explain {first.day}")
+        if any(table.state is not State.CURRENT for table in self.tables):
+            yield Step("See why its day is not built.", f"orders-pipeline explain {self.day}")
         if not self.rows:
             yield Step("See the files that are not loaded.", "orders-pipeline status")
 

@@ -131,7 +131,17 @@ def _usual(connection: Connection, day: date, when: When) -> tuple[Usual, str | 
     compared, odd = anomalies.compare(known, [day])
     if odd:
         return Usual.NO, str(odd[0])
-    return (Usual.YES, None) if compared else (Usual.UNKNOWN, _TOO_FEW_WEEKS)
+    if compared:
+        return Usual.YES, None
+    if not any(known.values()) and _is_open(connection, day):
+        return Usual.YES, f"no {day:%A} of the {anomalies.WEEKS} weeks before had revenue"
+    return Usual.UNKNOWN, _TOO_FEW_WEEKS
+
+
+def _is_open(connection: Connection, day: date) -> bool:
+    """Whether there was revenue in the first and in the last of the weeks with which a day is compared."""
+    weeks = ([day - timedelta(days=7 * week + ago) for ago in range(1, 8)] for week in (0, anomalies.WEEKS - 1))
+    return all(any(revenue.of_days(connection, days).values()) for days in weeks)
 
 
 def _rejects(connection: Connection, day: date, holding: Sequence[ActiveFile]) -> tuple[list[Rejects], int]:
@@ -165,6 +175,6 @@ def _senders(connection: Connection, sources: Sources, day: date, *, is_there: b
 
 
 def _findings(connection: Connection, day: date, subjects: Collection[str]) -> list[Finding]:
-    """The open findings about a day, in whichever table, or about one of its files."""
+    """The findings about a day that are not settled, in whichever table, or about one of its files."""
     names = {*subjects, *(f"rejects of {subject}" for subject in subjects), *(f"{table} {day}" for table in UPSTREAM)}
-    return [one for one in findings.open_findings(connection) if one.subject in {str(day), *names}]
+    return [one for one in findings.unsettled(connection) if one.subject in {str(day), *names}]

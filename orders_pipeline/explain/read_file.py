@@ -157,4 +157,4 @@ def _rows(connection: Connection, active: Recorded) -> Rows | None:
 
 def _findings(connection: Connection, bucket: str, key: str) -> list[Finding]:
     subject = of_file(bucket, key)
-    return [one for one in findings.open_findings(connection) if one.subject in (subject, f"rejects of {subject}")]
+    return [one for one in findings.unsettled(connection) if one.subject in (subject, f"rejects of {subject}")]

@@ -1,7 +1,7 @@
 """Reads which files do not count, and may have orders of a day."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,9 +10,11 @@ from sqlalchemy.engine import Connection, Engine
 from orders_pipeline import survey
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.explain.day import OTHER_DAYS, REPLACED, Lacking
+from orders_pipeline.explain.file import PENDING, UNLOADED
 from orders_pipeline.explain.names import days_named, names, shown
+from orders_pipeline.explain.steps import accepted
 from orders_pipeline.landing.side_files import SIDE_FILE
-from orders_pipeline.ledger import history, reports
+from orders_pipeline.ledger import findings, history, reports
 from orders_pipeline.ledger.findings import of_file
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.versions import LOST, TABLE, FileVersion, Status
@@ -80,19 +82,21 @@ def lacking(
         if one.loaded and one.loaded.raw.path not in paths
     }
     relevance = _Relevance(day, settings.timezone, {*counting, *former})
+    agreed = {one.subject for one in accepted(findings.unsettled(connection, UNLOADED))}
     found: dict[_Key, Lacking] = {}
 
     def add(version: FileVersion, state: str, message: str, because: str, *, still_counts: bool = False) -> None:
         name = shown(version.bucket, version.key, settings.landing_bucket)
         landed = None if version.bucket == TABLE else version.last_modified
         file = Lacking(name, state, message, landed, because, still_counts)
-        found.setdefault((version.bucket, version.key), file)
+        is_accepted = state != PENDING and of_file(version.bucket, version.key) in agreed
+        found.setdefault((version.bucket, version.key), replace(file, is_accepted=is_accepted))
 
     _, unloaded = reports.unloaded(connection, ignored=True)
     known = {file.version for file in unloaded}
     for version in pending:
         if version not in known and (because := relevance.of(version)):
-            add(version, "pending", "on S3, and not loaded yet", because)
+            add(version, PENDING, "on S3, and not loaded yet", because)
     for file in unloaded:
         if file.reason != SIDE_FILE and (because := relevance.of(file.version)):
             is_lost = file.reason == LOST

@@ -76,7 +76,7 @@ def read_orders(engine: Engine, s3: S3Resource, settings: Settings, text: str) -
         ServiceUnavailableError: the lake did not answer.
     """
     if not is_storable(text):
-        return [Order(text, [], None, [], 0, 0, [], 0, 0)]
+        return [Order(text, [], None, None, [], 0, 0, [], 0, 0)]
     lake, calendar = s3.lake(), Calendar.of(settings)
     with snapshot(engine) as connection:
         sources = declarations.current(connection)
@@ -87,11 +87,11 @@ def read_orders(engine: Engine, s3: S3Resource, settings: Settings, text: str) -
         orders = []
         for order_id in [one for one in ids if found.rows[one]] or [text]:
             rows = _made(found.rows[order_id], settings, sources)
-            day = next((row.day for row in rows if row.is_latest), None)
+            day = next((row.day for row in rows if row.is_version and row.day), None)
             when = None if day is None else when_is(day, calendar)
             tables = [] if day is None else _tables(connection, day, calendar)
             lost = sorted(shown(one.bucket, one.key, settings.landing_bucket) for one in found.damaged)
-            orders.append(Order(order_id, rows, when, tables, found.opened, objects, lost, found.vacuumed, unread))
+            orders.append(Order(order_id, rows, day, when, tables, found.opened, objects, lost, found.vacuumed, unread))
         return orders
 
 
@@ -133,6 +133,7 @@ def _files(connection: Connection, ids: Sequence[str], sources: Sources) -> list
         *active.may_hold(connection, hashes),
         *active.of_keys(connection, {(one.bucket, one.key) for one in listed}),
         *history.with_rejects_beyond(connection, MOST_REJECTS),
+        *(file for file in active.stale_files(connection, "rejected_orders")[0] if file.raw.rejects),
     ]
     former = history.formerly_with_id(connection, ids, sources)
     return [

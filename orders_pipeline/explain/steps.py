@@ -1,10 +1,11 @@
-"""What to do next: a sentence, and the command if there is one. No I/O."""
+"""What to do next: a sentence, and the command if there is one; and which findings ask for something. No I/O."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from shlex import quote
 from typing import Final
 
+from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.text import printable
 
 
@@ -33,6 +34,16 @@ def once(steps: Iterable[Step]) -> list[Step]:
 def on_key(command: str, name: str) -> str:
     """A command of `orders-pipeline` with the name of a file, ready for a shell."""
     return f"orders-pipeline {command} {quote(printable(name))}"
+
+
+def still_open(findings: Iterable[Recorded]) -> list[Recorded]:
+    """Those that no one has accepted."""
+    return [one for one in findings if one.accepted_at is None]
+
+
+def accepted(findings: Iterable[Recorded]) -> list[Recorded]:
+    """Those that a person has accepted."""
+    return [one for one in findings if one.accepted_at is not None]
 
 
 def on_findings(ids: list[int]) -> Step:

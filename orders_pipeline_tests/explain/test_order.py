@@ -18,7 +18,7 @@ def row(file: str, number: int, landed: int | None, updated: int | None = None, 
 
 
 def order(rows: Sequence[Row]) -> Order:
-    return Order("1", in_order(rows), None, [], 1, 1, [], 0, 0)
+    return Order("1", in_order(rows), None, None, [], 1, 1, [], 0, 0)
 
 
 @pytest.mark.parametrize(
