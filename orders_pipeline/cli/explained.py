@@ -54,9 +54,9 @@ def _findings(findings: Sequence[Recorded]) -> Iterator[str]:
 def _next(steps: Sequence[Step], *, is_well: bool) -> Iterator[str]:
     yield ""
     if is_well:
-        yield "All is well."
-    if steps:
-        yield "If you want to change that:" if is_well else "Next:"
+        yield "Nothing has to be done. You can:" if steps else "All is well."
+    elif steps:
+        yield "Next:"
     for step in steps:
         yield from folded(printable(step.what), "  ", "  ")
         if step.command:

@@ -91,7 +91,7 @@ def _files(found: Day) -> Iterator[str]:
         rest = found.files[_MOST:]
         amount = sum((one.amount for one in rest), Decimal(0))
         rows.append((f"{sum(one.rows for one in rest):,}", f"{sum(one.orders for one in rest):,}", f"{amount:,}"))
-    names = [printable(one.key) for one in found.files[:_MOST]] + [f"{len(found.files) - _MOST} more (see --json)"]
+    names = [printable(one.file) for one in found.files[:_MOST]] + [f"{len(found.files) - _MOST} more (see --json)"]
     head, *figures = aligned([("rows", "orders", "amount"), *rows], right=(0, 1, 2))
     yield f"  {head}  file"
     for line, name in zip(figures, names, strict=False):
@@ -103,8 +103,8 @@ def _replaced(replaced: Sequence[Replaced]) -> Iterator[str]:
         yield ""
         yield "Of these rows, not counted:"
     for one in replaced[:_MOST]:
-        how = _HOW[one.how].format(winner="a later row of the file" if one.winner == one.key else one.winner)
-        text = f"{counted(one.rows, 'row')} of {one.key} worth {one.amount:,}: {how}"
+        how = _HOW[one.how].format(winner="a later row of the file" if one.winner == one.file else one.winner)
+        text = f"{counted(one.rows, 'row')} of {one.file} worth {one.amount:,}: {how}"
         yield from folded(printable(text), "  ", "    ")
     yield from _more(len(replaced))
 

@@ -57,6 +57,8 @@ def _version(version: Version) -> str:
     landed = f"landed {moment(version.landed)}" if version.landed else "of the source table"
     size = f", {version.size:,} bytes" if version.landed else ""
     status = f"{version.status} ({version.reason})" if version.reason else version.status
+    if version.status == "loaded" and not version.is_active:
+        status = "loaded, and replaced since"
     rows = "" if version.rows is None else f", {counted(version.rows, 'row')}"
     counts = ", counts" if version.is_active else ""
     settled = f" {moment(version.settled_at)}" if version.settled_at else ""

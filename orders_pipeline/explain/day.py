@@ -8,7 +8,7 @@ from typing import Final
 
 from orders_pipeline.explain.file import PENDING
 from orders_pipeline.explain.shares import Replaced, Share
-from orders_pipeline.explain.steps import SYNC, VERIFY, Step, accepted, on_findings, on_key, once, still_open
+from orders_pipeline.explain.steps import ASK_AGAIN, SYNC, VERIFY, Step, accepted, on_findings, on_key, once, still_open
 from orders_pipeline.explain.tables import State, Table
 from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.ledger.published import Shown as Figure
@@ -154,6 +154,8 @@ class Day:
             yield from _step_of(file)
         for table in self.tables:
             yield from _steps_of(table, self.day)
+        if self.s3_error:
+            yield ASK_AGAIN
         if self.table_error:
             yield Step("Correct what keeps the source table from being read (see above), then load it.", SYNC.command)
         if self.is_waiting and self.when is When.BEFORE_START:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from shlex import quote
 from typing import Any, Final
 
-from orders_pipeline.explain.steps import SYNC, VERIFY, Step, accepted, on_findings, on_key, once, still_open
+from orders_pipeline.explain.steps import ASK_AGAIN, SYNC, VERIFY, Step, accepted, on_findings, on_key, once, still_open
 from orders_pipeline.ledger.findings import Recorded
 from orders_pipeline.ledger.versions import ARCHIVED, LOST, RELOCATED
 from orders_pipeline.tables.rejects import Rejects
@@ -123,6 +123,8 @@ class File:
             yield VERIFY
         if is_mendable or self.outdated or (self.stale and self.state != LOST):
             yield SYNC
+        if self.s3_error:
+            yield ASK_AGAIN
         yield from _STEPS.get(self.state, _no_steps)(self)
         if self.before_start:
             yield Step(f"To count all of its days, set ORDERS_START_DATE to {min(self.before_start)} or earlier.")

@@ -1,6 +1,6 @@
 """Reads what is known of a day: the ledger and the marts, the objects of the day in the lake, and the listing of S3."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
@@ -26,10 +26,12 @@ from orders_pipeline.ledger import (
     reports,
     staleness,
 )
+from orders_pipeline.ledger.builds import Record
 from orders_pipeline.ledger.findings import Recorded as Finding
 from orders_pipeline.ledger.findings import of_file
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.staleness import Calendar
+from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.quality import anomalies
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
@@ -50,76 +52,81 @@ def read_day(engine: Engine, s3: S3Resource, settings: Settings, day: date) -> D
     Raises:
         ServiceUnavailableError: the lake did not answer.
     """
-    calendar, lake = Calendar.of(settings), s3.lake()
     pending, s3_error = waiting(engine, s3, settings)
     with snapshot(engine) as connection:
-        sources = declarations.current(connection)
         holding = active.holding(connection, [day])
         sharing = overlaps.partners(connection, holding)
         built = builds.records(connection, day)
-        due = {table: staleness.due_days(connection, table, calendar) for table in UPSTREAM}
-        left = lacking(connection, settings, sources, day, holding, pending)
-        rejected, other_rejects = _rejects(connection, day, holding)
-        when = when_is(day, calendar)
-        usual, comparison = _usual(connection, day, when)
-        is_there = bool(holding)
-        senders = _senders(connection, sources, day, is_there=is_there) if when is When.OVER else []
-        names = {*(of_file(file.version.bucket, file.version.key) for file in holding), *left.subjects}
-        found = Day(
-            day,
-            when,
-            calendar.zone,
-            calendar.start,
-            revenue.shown(connection, day),
-            usual,
-            comparison,
-            next(map(int, staleness.current_inputs(connection, "cleaned_orders", [day]).values()), None),
-            tables_of_day(day, built, due),
-            files=(),
-            replaced=(),
-            rejects=rejected,
-            other_rejects=other_rejects,
-            lacking=left.files,
-            damaged=(),
-            s3_error=s3_error,
-            table_error=table_trouble(connection),
-            senders=senders,
-            newest_day=next((one.day for one in revenue.latest(connection, 1)), None),
-            figures=published.histories(connection, [day]).get(day, []),
-            findings=_findings(connection, day, names),
-        )
-    objects = {one.path: f"{day} of {table}" for table, one in built.items() if one.path}
-    named = {
+        found = replace(_recorded(connection, settings, day, holding, built, pending), s3_error=s3_error)
+    names = {
         file.raw.path: shown(file.version.bucket, file.version.key, settings.landing_bucket)
         for file in (*holding, *sharing)
-    }
-    damaged = set(lake.damaged([*named, *objects]))
-    has, replaced = _rows(
-        lake, day, *([file for file in some if file.raw.path not in damaged] for some in (holding, sharing))
-    )
-    return replace(
-        found,
-        files=has,
-        replaced=replaced,
-        damaged=sorted({**named, **objects}[path] for path in damaged),
-    )
-
-
-def _rows(
-    lake: Lake, day: date, holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
-) -> tuple[list[Share], list[Replaced]]:
-    if not holding:
-        return [], []
-    candidates = raw_objects.candidates(lake, [day], holding, sharing)
-    return shares(outcomes(candidates, day).collect(engine="streaming").iter_rows(named=True))
+    } | {one.path: f"{day} of {table}" for table, one in built.items() if one.path}
+    lake = s3.lake()
+    damaged = set(lake.damaged(names))
+    intact = ([file for file in some if file.raw.path not in damaged] for some in (holding, sharing))
+    has, replaced = _rows(lake, day, {file.version.key: names[file.raw.path] for file in (*holding, *sharing)}, *intact)
+    return replace(found, files=has, replaced=replaced, damaged=sorted(names[path] for path in damaged))
 
 
 def when_is(day: date, calendar: Calendar) -> When:
+    """Where a day is in the calendar."""
     if day < calendar.start:
         return When.BEFORE_START
     if day == calendar.today:
         return When.TODAY
     return When.OVER if day < calendar.today else When.FUTURE
+
+
+def _recorded(
+    connection: Connection,
+    settings: Settings,
+    day: date,
+    holding: Sequence[ActiveFile],
+    built: Mapping[str, Record],
+    pending: Sequence[FileVersion],
+) -> Day:
+    """What Postgres knows of a day: all but what became of its rows, and what is damaged."""
+    calendar, sources = Calendar.of(settings), declarations.current(connection)
+    due = {table: staleness.due_days(connection, table, calendar) for table in UPSTREAM}
+    left = lacking(connection, settings, sources, day, holding, pending)
+    rejected, other_rejects = _rejects(connection, day, holding, settings.landing_bucket)
+    when = when_is(day, calendar)
+    usual, comparison = _usual(connection, day, when)
+    is_there = bool(holding)
+    subjects = {*(of_file(file.version.bucket, file.version.key) for file in holding), *left.subjects}
+    return Day(
+        day=day,
+        when=when,
+        timezone=calendar.zone,
+        start_date=calendar.start,
+        shown=revenue.shown(connection, day),
+        usual=usual,
+        comparison=comparison,
+        version=next(map(int, staleness.current_inputs(connection, "cleaned_orders", [day]).values()), None),
+        tables=tables_of_day(day, built, due),
+        files=(),
+        replaced=(),
+        rejects=rejected,
+        other_rejects=other_rejects,
+        lacking=left.files,
+        damaged=(),
+        s3_error=None,
+        table_error=table_trouble(connection),
+        senders=_senders(connection, sources, day, is_there=is_there) if when is When.OVER else [],
+        newest_day=next((one.day for one in revenue.latest(connection, 1)), None),
+        figures=published.histories(connection, [day]).get(day, []),
+        findings=_findings(connection, day, subjects),
+    )
+
+
+def _rows(
+    lake: Lake, day: date, names: Mapping[str, str], holding: Sequence[ActiveFile], sharing: Sequence[ActiveFile]
+) -> tuple[list[Share], list[Replaced]]:
+    if not holding:
+        return [], []
+    candidates = raw_objects.candidates(lake, [day], holding, sharing)
+    return shares(outcomes(candidates, day).collect(engine="streaming").iter_rows(named=True), names)
 
 
 def _usual(connection: Connection, day: date, when: When) -> tuple[Usual, str | None]:
@@ -144,14 +151,16 @@ def _is_open(connection: Connection, day: date) -> bool:
     return all(any(revenue.of_days(connection, days).values()) for days in weeks)
 
 
-def _rejects(connection: Connection, day: date, holding: Sequence[ActiveFile]) -> tuple[list[Rejects], int]:
+def _rejects(
+    connection: Connection, day: date, holding: Sequence[ActiveFile], landing_bucket: str
+) -> tuple[list[Rejects], int]:
     """The rejects that are of this day, and the number of those in its files that may be of another one."""
     days = {(file.version.bucket, file.version.key): file.raw.days for file in holding}
     of_day, others = [], 0
     for one in rejects.about_day(connection, day, days):
         its_days = days.get((one.bucket, one.key), () if days_named(one.key) == (day, day) else None)
         if one.names_day or its_days == (day,) or its_days == ():
-            of_day.append(one)
+            of_day.append(replace(one, key=shown(one.bucket, one.key, landing_bucket)))
         elif its_days is not None:
             others += one.rows
     return of_day, others

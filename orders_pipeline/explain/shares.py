@@ -1,6 +1,6 @@
 """What became of the rows of a day: which count, and which another version of their order replaced. No I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -23,7 +23,7 @@ _WINNER: Final = {SOURCE: "winner", ROW_NUMBER: "_winners_row", LANDED_AT: "_win
 class Share:
     """What a file has of a day: its clean rows of that day, how many of them count, and what those are worth."""
 
-    key: str
+    file: str
     rows: int
     orders: int
     amount: Decimal
@@ -34,7 +34,7 @@ class Replaced:
     """Rows of a file that do not count, since a row of `winner` is the latest of their orders: how many, and what they
     are worth. `how`: SUPERSEDED, MOVED or DELETED."""
 
-    key: str
+    file: str
     winner: str
     how: str
     rows: int
@@ -66,20 +66,21 @@ def outcomes(candidates: pl.LazyFrame, day: date) -> pl.LazyFrame:
     )
 
 
-def shares(counted: Iterable[dict[str, Any]]) -> tuple[list[Share], list[Replaced]]:
-    """The rows of `outcomes`: what each file has of the day, and what was replaced; the largest amounts first."""
+def shares(counted: Iterable[dict[str, Any]], names: Mapping[str, str]) -> tuple[list[Share], list[Replaced]]:
+    """The rows of `outcomes`: what each file has of the day, and what was replaced; the largest amounts first. `names`:
+    how the files of some keys are shown; all others are by their keys."""
     rows, orders, amounts = dict[str, int](), dict[str, int](), dict[str, Decimal]()
     replaced = []
     for one in counted:
-        key = one["key"]
+        key, winner = (names.get(one[column], one[column]) for column in ("key", "winner"))
         rows[key] = rows.get(key, 0) + one["rows"]
         if one["how"] == COUNTS:
             orders[key], amounts[key] = one["rows"], one["amount"]
         else:
-            replaced.append(Replaced(key, one["winner"], one["how"], one["rows"], one["amount"]))
+            replaced.append(Replaced(key, winner, one["how"], one["rows"], one["amount"]))
     nothing = Decimal("0.00")
     found = [Share(key, count, orders.get(key, 0), amounts.get(key, nothing)) for key, count in rows.items()]
     return (
-        sorted(found, key=lambda one: (-abs(one.amount), one.key)),
-        sorted(replaced, key=lambda one: (-abs(one.amount), one.key, one.winner, one.how)),
+        sorted(found, key=lambda one: (-abs(one.amount), one.file)),
+        sorted(replaced, key=lambda one: (-abs(one.amount), one.file, one.winner, one.how)),
     )

@@ -18,6 +18,7 @@ class Step:
 
 
 SYNC: Final = Step("Bring every table up to date now, or wait for the sensors.", "orders-pipeline sync")
+ASK_AGAIN: Final = Step("S3 did not answer, so what waits there is not known: correct that, and ask again.")
 VERIFY: Final = Step(
     "Find all damaged objects of the lake, then have them made again.", "orders-pipeline recover --verify"
 )

@@ -52,11 +52,11 @@ def test_a_day_names_its_files_what_was_replaced_what_is_missing_and_what_to_do(
     found = explained(DAY)
 
     assert (found["shown"]["revenue"], found["shown"]["orders"], found["shown"]["customers"]) == ("3.50", 2, 2)
-    assert [(file["key"], file["rows"], file["orders"], file["amount"]) for file in found["files"]] == [
+    assert [(file["file"], file["rows"], file["orders"], file["amount"]) for file in found["files"]] == [
         ("landing/z-late.csv", 1, 1, "2.50"),
         (f"landing/shop/{DAY}.csv", 2, 1, "1.00"),
     ]
-    assert [(one["key"], one["winner"], one["how"], one["amount"]) for one in found["replaced"]] == [
+    assert [(one["file"], one["winner"], one["how"], one["amount"]) for one in found["replaced"]] == [
         (f"landing/shop/{DAY}.csv", "landing/z-late.csv", "superseded", "2.00")
     ]
     assert [(one["key"], one["reason"], one["row_number"]) for one in found["rejects"]] == [
@@ -110,7 +110,7 @@ def test_a_day_of_which_an_object_is_damaged_says_which_and_is_not_well(pipeline
         found = explained(what)
         assert found["damaged"] == damaged
         assert commands(found)[0] == "orders-pipeline recover --verify"
-    assert [file["key"] for file in explained(DAY)["files"]] == ["landing/b.csv"]
+    assert [file["file"] for file in explained(DAY)["files"]] == ["landing/b.csv"]
     assert pipeline.query("SELECT count(*) FROM ledger.findings") == [(0,)]  # nothing was changed
 
 

@@ -48,7 +48,7 @@ def row(order_id: str, amount: str, source: str, number: int, day: date | None =
 
 def of_day_4(*rows: Any) -> tuple[list[Share], list[Replaced]]:
     frame = pl.LazyFrame(rows, schema=SCHEMA, orient="row")
-    return shares(outcomes(frame, DAY_4).collect().iter_rows(named=True))
+    return shares(outcomes(frame, DAY_4).collect().iter_rows(named=True), {"z": "s3://other/z"})
 
 
 def test_each_row_of_the_day_counts_or_is_replaced_by_the_latest_version_of_its_order() -> None:
