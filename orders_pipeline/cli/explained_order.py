@@ -25,6 +25,8 @@ def lines(found: Order) -> Iterator[str]:
     yield from labelled("searched", _searched(found))
     if found.damaged:
         yield from labelled("damaged", f"not searched, since their objects are: {examples(found.damaged)}")
+    if found.newer_unread:
+        yield from labelled("not read", f"a newer version of {examples(found.newer_unread)} is not loaded")
     if found.rows:
         yield ""
         yield "Rows with this id:"

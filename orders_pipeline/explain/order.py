@@ -55,7 +55,8 @@ class Order:
     `day`: of the latest version that has one; `tables`: how far that is built. `opened`: how many raw objects
     were read to find the rows, of `objects` that count. `damaged`: files whose objects cannot be read. `vacuumed`: how
     many earlier versions of files may have had it, and are no longer in the lake. `unread`: how many versions of files
-    have never been read, so that no one knows their ids."""
+    have never been read, so that no one knows their ids; `newer_unread`: those files among its own of which a newer
+    version is one of them."""
 
     order_id: str
     rows: Sequence[Row]
@@ -67,6 +68,7 @@ class Order:
     damaged: Sequence[str]
     vacuumed: int
     unread: int
+    newer_unread: Sequence[str] = ()
 
     @property
     def latest(self) -> Row | None:
@@ -91,7 +93,8 @@ class Order:
     def is_well(self) -> bool:
         """Whether the order is in the tables as it was last written, or was deleted."""
         is_built = all(table.state is State.CURRENT for table in self.tables)
-        return self.latest is not None and is_built and not self.damaged and not any(row.is_reject for row in self.rows)
+        is_open = self.damaged or self.newer_unread or any(row.is_reject for row in self.rows)
+        return self.latest is not None and is_built and not is_open
 
     @property
     def next(self) -> list[Step]:
@@ -102,6 +105,8 @@ class Order:
         if self.damaged:
             yield VERIFY
             yield SYNC
+        for name in self.newer_unread:
+            yield Step("See why the newer version of its file is not loaded.", on_key("explain --file", name))
         for row in self.rows:
             if row.is_reject:
                 yield Step("Correct the rejected row and upload its file again.", on_key("explain --file", row.file))

@@ -67,6 +67,10 @@ class _Found:
     damaged: Sequence[FileVersion]
     vacuumed: int
 
+    def versions_with(self, order_id: str) -> list[FileVersion]:
+        """The active versions of files that have such rows."""
+        return [row["searched"].file.version for row in self.rows[order_id] if row["searched"].gone is None]
+
 
 def read_orders(engine: Engine, s3: S3Resource, settings: Settings, text: str) -> list[Order]:
     """What is known of an order id, as it is in the tables or as its sender writes it: one order for each id that a
@@ -83,6 +87,7 @@ def read_orders(engine: Engine, s3: S3Resource, settings: Settings, text: str) -
         ids = _ids(text, sources)
         searched = _files(connection, ids, sources)
         found = _search(lake, searched, ids)
+        unloaded = {(file.version.bucket, file.version.key) for file in reports.unloaded(connection)[1]}
         objects, unread = reports.counts(connection).by_status["loaded"], history.unsearchable(connection)
         orders = []
         for order_id in [one for one in ids if found.rows[one]] or [text]:
@@ -91,7 +96,10 @@ def read_orders(engine: Engine, s3: S3Resource, settings: Settings, text: str) -
             when = None if day is None else when_is(day, calendar)
             tables = [] if day is None else _tables(connection, day, calendar)
             lost = sorted(shown(one.bucket, one.key, settings.landing_bucket) for one in found.damaged)
-            orders.append(Order(order_id, rows, day, when, tables, found.opened, objects, lost, found.vacuumed, unread))
+            own = {(one.bucket, one.key) for one in found.versions_with(order_id)} & unloaded
+            newer = sorted(shown(*one, settings.landing_bucket) for one in own)
+            sums = found.opened, objects, lost, found.vacuumed, unread
+            orders.append(Order(order_id, rows, day, when, tables, *sums, newer))
         return orders
 
 

@@ -206,6 +206,8 @@ def test_a_file_shows_its_rows_its_days_and_what_became_of_it(pipeline: Pipeline
         ["landing/b.csv"],
     )
     assert (found["days"], found["stale"]) == ([DAY], {})
+    winner = explained("b.csv")["rows"]
+    assert (winner["superseded"], winner["superseded_amount"], winner["replaces"]) == (0, "0.00", 1)
     assert [(one["reason"], one["rows"], one["row_number"]) for one in found["rejects"]] == [
         ("amount_not_decimal", 1, 4)
     ]

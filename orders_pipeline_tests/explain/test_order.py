@@ -1,6 +1,7 @@
 """Which version of an order counts, and why, in words."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -46,3 +47,11 @@ def test_without_a_row_that_can_be_used_nothing_counts() -> None:
 
     assert (found.latest, found.is_well) == (None, False)
     assert found.next[0].command == "orders-pipeline status"
+
+
+def test_an_order_whose_file_has_a_newer_version_that_is_not_loaded_is_not_well() -> None:
+    found = order([row("a b", 2, 1, is_latest=True)])
+
+    assert found.is_well
+    newer = replace(found, newer_unread=["a b"])
+    assert (newer.is_well, newer.next[0].command) == (False, "orders-pipeline explain --file 'a b'")
