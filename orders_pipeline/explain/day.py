@@ -20,7 +20,7 @@ from orders_pipeline.tables.revenue import Shown
 REPLACED: Final = "replaced"
 OTHER_DAYS: Final = "other days"
 _NOT_WANTED: Final = (REPLACED, OTHER_DAYS, RELOCATED, "retracted", "dismissed")
-_ODD: Final = "revenue_is_plausible"
+_ABOUT_NO_ORDERS: Final = ("revenue_is_plausible", "yesterday_is_built")  # what a person accepts of a holiday
 
 
 class When(StrEnum):
@@ -130,7 +130,9 @@ class Day:
     @property
     def is_well(self) -> bool:
         """Whether what the tables show is all that there should be, as far as can be known."""
-        is_closed = any(one.kind == _ODD and one.subject == str(self.day) for one in accepted(self.findings))
+        is_closed = any(
+            one.kind in _ABOUT_NO_ORDERS and one.subject == str(self.day) for one in accepted(self.findings)
+        )
         is_unbuilt = any(table.state in (State.STALE, State.BLOCKED) for table in self.tables)
         is_incomplete = any(file.is_wanted for file in self.lacking) or self.s3_error or self.table_error
         is_known = self.has_orders or is_closed or self.usual is Usual.YES or self.when in (When.TODAY, When.FUTURE)

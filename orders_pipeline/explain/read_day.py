@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -32,7 +33,7 @@ from orders_pipeline.ledger.findings import of_file
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import FileVersion
-from orders_pipeline.quality import anomalies
+from orders_pipeline.quality import anomalies, late_sources
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
@@ -116,7 +117,7 @@ def _recorded(
         senders=_senders(connection, sources, day, is_there=is_there) if when is When.OVER else [],
         newest_day=next((one.day for one in revenue.latest(connection, 1)), None),
         figures=published.histories(connection, [day]).get(day, []),
-        findings=_findings(connection, day, subjects),
+        findings=_findings(connection, day, subjects, settings.timezone),
     )
 
 
@@ -183,7 +184,14 @@ def _senders(connection: Connection, sources: Sources, day: date, *, is_there: b
     ]
 
 
-def _findings(connection: Connection, day: date, subjects: Collection[str]) -> list[Finding]:
-    """The findings about a day that are not settled, in whichever table, or about one of its files."""
+def _findings(connection: Connection, day: date, subjects: Collection[str], zone: str) -> list[Finding]:
+    """The findings that are not settled about a day, in whichever table, about one of its files, or about a sender that
+    was found late on the day or the day after."""
     names = {*subjects, *(f"rejects of {subject}" for subject in subjects), *(f"{table} {day}" for table in UPSTREAM)}
-    return [one for one in findings.unsettled(connection) if one.subject in {str(day), *names}]
+
+    def is_late(one: Finding) -> bool:
+        since = one.since.astimezone(ZoneInfo(zone)).date()
+        return one.kind == late_sources.KIND and day <= since <= day + timedelta(days=1)
+
+    every = findings.unsettled(connection)
+    return [one for one in every if one.subject in {str(day), *names} or is_late(one)]
