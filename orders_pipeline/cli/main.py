@@ -30,12 +30,9 @@ class _Commands(click.Group):
         except OrdersPipelineError as error:
             raise _Failure(str(error)) from error
         except Exception as error:
-            if (reason := _connection_failure(error)) is None:
+            if (reason := _lost_connection(error)) is None:
                 raise
-            raise _Failure(
-                f"Postgres did not answer: {reason}\n"
-                "Check ORDERS_DATABASE_URL and ORDERS_SOURCE_URL, and that the server is running."
-            ) from error
+            raise _Failure(f"Postgres ended the connection: {reason}. Try again once it answers.") from error
 
 
 class _Failure(click.ClickException):
@@ -79,10 +76,10 @@ for _command in (
     main.add_command(_command)
 
 
-def _connection_failure(error: Exception) -> str | None:
-    """Why no connection could be made. None for other errors: a failed statement is a bug and keeps its traceback."""
+def _lost_connection(error: Exception) -> str | None:
+    """Why a connection ended. None for other errors: a failed statement is a bug and keeps its traceback."""
     from sqlalchemy.exc import DBAPIError
 
     if not isinstance(error, DBAPIError) or (error.statement is not None and not error.connection_invalidated):
         return None
-    return str(error.orig).strip().splitlines()[0]
+    return str(error.orig).strip().splitlines()[0].rstrip(".")

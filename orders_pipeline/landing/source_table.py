@@ -24,13 +24,13 @@ from orders_pipeline.formats.columns import order_columns
 from orders_pipeline.formats.encodings import csv_reader
 from orders_pipeline.landing import source_columns
 from orders_pipeline.landing.source_columns import SourceColumn
-from orders_pipeline.landing.source_name import Table, find_table
+from orders_pipeline.landing.source_name import Table, find_table, parts_of
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.schema import REQUIRED_COLUMNS, TABLE_PREFIX
 from orders_pipeline.settings import Settings
 from orders_pipeline.sources import conditions
 from orders_pipeline.sources.declaration import PLAIN, Source
-from orders_pipeline.storage.postgres import source_engine
+from orders_pipeline.storage.postgres import quote, source_engine
 
 BUCKET: Final = TABLE
 _NO_DAY: Final = "none"
@@ -53,6 +53,8 @@ _SETTINGS: Final = {
 }
 _LOCK_SECONDS: Final = 5.0
 _LOCKED: Final = "55P03"  # SQLSTATE lock_not_available
+_FORBIDDEN: Final = "42501"  # SQLSTATE insufficient_privilege
+_ROW_SECURITY: Final = "check_enable_rls"
 
 _COLUMNS: Final = """
 WITH RECURSIVE typed AS (
@@ -82,7 +84,7 @@ class Snapshot:
     def versions(self) -> list[FileVersion]:
         """A version for each day of the table; its size is the number of its rows."""
         shape, fingerprint = source_columns.shape(self.columns), source_columns.fingerprint(self.columns)
-        with _answering(self.table.name), _cursor(self.connection) as cursor:
+        with _answering(self.table.quoted, self.connection), _cursor(self.connection) as cursor:
             cursor.execute(  # only the table, and positions: an alias could be the name of a column
                 f"SELECT {self._day}, count(*), sum({fingerprint}::numeric)::text"  # noqa: S608
                 f" FROM {self.table.quoted} GROUP BY 1 ORDER BY 1"
@@ -97,7 +99,7 @@ class Snapshot:
         """The rows of these days as CSV files, in an order that depends on the rows alone."""
         days = [key.removeprefix(TABLE_PREFIX) for key in keys]
         with (
-            _answering(self.table.name),
+            _answering(self.table.quoted, self.connection),
             _cursor(self.connection) as cursor,
             (folder / "table.csv").open("w+b") as spool,
         ):
@@ -139,16 +141,18 @@ def snapshot(settings: Settings, source: Source = PLAIN) -> Iterator[Snapshot | 
 
     Raises:
         SettingsError: the settings name something that does not exist or is no table.
-        ServiceUnavailableError: Postgres did not answer, or hides rows. This never means that the table is missing.
+        ServiceUnavailableError: Postgres did not answer, refused, or hides rows. This never means that the table is missing.
     """
     name = settings.source_table
-    with _answering(name):
+    try:
         connection = source_engine(settings).connect().execution_options(isolation_level="REPEATABLE READ")
+    except sa.exc.DBAPIError as error:
+        raise ServiceUnavailableError(f"The source table {name!r} could not be read. {_first_line(error)}") from error
     with connection:
-        with _answering(name), _cursor(connection) as cursor:
+        with _answering(_quoted(name), connection), _cursor(connection) as cursor:
             opened = _open(cursor, settings, source, connection)
         yield opened
-        with _answering(name):
+        with _answering(_quoted(name), connection):
             connection.rollback()
 
 
@@ -199,30 +203,46 @@ def _cursor(connection: Connection) -> Any:
 
 
 @contextmanager
-def _answering(table: str) -> Iterator[None]:
+def _answering(table: str, connection: Connection) -> Iterator[None]:
+    """`table`: its name as SQL takes it."""
     try:
         yield
     except (sa.exc.DBAPIError, psycopg2.Error) as error:
         reason = getattr(error, "orig", error)
-        raise ServiceUnavailableError(f"The source table {table!r} {_what_happened(reason)}") from error
+        what = _what_happened(reason, table, connection.engine.url.username)
+        raise ServiceUnavailableError(f"The source table {table} {what}") from error
 
 
-def _what_happened(error: Any) -> str:
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _quoted(name: str) -> str:
+    return ".".join(map(quote, parts_of(name)))
+
+
+def _what_happened(error: Any, table: str, user: str | None) -> str:
     """The error message, as the rest of a sentence about the table."""
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if error.pgcode == _LOCKED:
         return (
             f"did not answer: another session has locked it for more than {_LOCK_SECONDS:g} seconds (VACUUM FULL, ALTER"
             " TABLE and LOCK TABLE do that). Rows loaded earlier stay active, and the table is tried again."
         )
     # The name of the function in Postgres's source: the message itself is in the server's language.
-    if error.diag.source_function == "check_enable_rls":
+    if error.diag.source_function == _ROW_SECURITY:
         return (
-            f"was not read, because row level security hides rows of it: {first_line}. Rows loaded earlier stay"
+            f"was not read, because row level security hides rows of it: {_first_line(error)}. Rows loaded earlier stay"
             " active. Grant BYPASSRLS to the user that reads it, or let the table's owner provide a view"
             " that shows every row and set ORDERS_SOURCE_TABLE to it."
         )
-    return f"(ORDERS_SOURCE_URL, ORDERS_SOURCE_TABLE) could not be read: {first_line}"
+    if error.pgcode == _FORBIDDEN:
+        to = quote(user) if user else "its user"
+        schema = "".join(f"GRANT USAGE ON SCHEMA {quote(part)} TO {to}; " for part in parts_of(table)[-2:-1])
+        return (
+            f"may not be read by the Postgres user {user!r}: {_first_line(error)}. Rows loaded earlier stay active. Have"
+            f" its owner run: {schema}GRANT SELECT ON {table} TO {to};"
+        )
+    return f"(ORDERS_SOURCE_TABLE) could not be read: {_first_line(error).rstrip('.')}."
 
 
 def _split(spool: Path, header: str, folder: Path) -> Iterator[tuple[str, Path]]:

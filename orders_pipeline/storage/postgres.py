@@ -13,6 +13,7 @@ from orders_pipeline.errors import SettingsError
 from orders_pipeline.settings import Settings
 from orders_pipeline.storage import embedded
 from orders_pipeline.storage.poolers import backend_pid, keeps_sessions
+from orders_pipeline.storage.postgres_errors import PostgresConnectionError, connection_problem
 
 # SQLSTATE: connection, read-only server after a failover, idle session ended, rollback (deadlock),
 # resources, shutdown, system. https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -41,13 +42,14 @@ def source_engine(settings: Settings) -> Engine:
     """
     if settings.source_url is None:
         return engine_for(database_url(settings))
-    return engine_for(settings.source_url.get_secret_value(), needs_sessions=False)
+    return engine_for(settings.source_url.get_secret_value(), "ORDERS_SOURCE_URL", needs_sessions=False)
 
 
 @lru_cache(maxsize=8)
-def engine_for(url: str, *, needs_sessions: bool = True) -> Engine:
-    """The engine of this process for a URL.
+def engine_for(url: str, variable: str = "ORDERS_DATABASE_URL", *, needs_sessions: bool = True) -> Engine:
+    """The engine of this process for a URL. At each connection, it raises PostgresConnectionError if there is none.
 
+    `variable`: what is set to this URL, for messages.
     `needs_sessions`: whether callers rely on the session, as locks do. If not, sessions keep their default settings and
     are not pooled.
 
@@ -58,16 +60,12 @@ def engine_for(url: str, *, needs_sessions: bool = True) -> Engine:
     try:
         parsed = make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        raise SettingsError(
-            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL is not a URL like postgresql://user:password@host:5432/database."
-        ) from None
+        raise SettingsError(f"{variable} is not a URL like postgresql://user:password@host:5432/database.") from None
     # Otherwise the end of a password would be parsed as host or database, and shown in messages.
     if "@" in f"{parsed.host}{parsed.database}":
-        raise SettingsError(
-            "ORDERS_DATABASE_URL or ORDERS_SOURCE_URL has more than one @. In a user name or a password, write %40."
-        )
+        raise SettingsError(f"{variable} has more than one @. In a user name or a password, write %40.")
     engine = sa.create_engine(
-        _with_driver(parsed),
+        _with_driver(parsed, variable),
         pool_pre_ping=needs_sessions,
         poolclass=sa.QueuePool if needs_sessions else sa.NullPool,
         connect_args={
@@ -79,6 +77,7 @@ def engine_for(url: str, *, needs_sessions: bool = True) -> Engine:
             "connect_timeout": 20,
         },
     )
+    sa.event.listen(engine, "handle_error", lambda context: _explain(context, variable, parsed.username), retval=True)
     if needs_sessions:
         sa.event.listen(engine, "connect", lambda connection, _: _begin_session(connection, url))
     return engine
@@ -101,11 +100,23 @@ def _begin_session(connection: Any, url: str) -> None:
     connection.autocommit = False
 
 
-def _with_driver(url: URL) -> URL:
+def _explain(context: sa.engine.ExceptionContext, variable: str, user: str | None) -> Exception | None:
+    """Another exception for a failure to connect; None: any other error stays as it is."""
+    error = context.original_exception
+    if context.connection is not None or context.is_pre_ping or getattr(error, "pgcode", None) is not None:
+        return None
+    if isinstance(error, psycopg2.ProgrammingError):  # of libpq, for an option that it does not know
+        said = str(error).strip().removeprefix("invalid dsn: ")
+        return SettingsError(f"{variable} cannot be used: {said}. Correct or remove it.")
+    if isinstance(error, psycopg2.OperationalError):
+        return PostgresConnectionError(connection_problem(str(error), variable, user))
+    return None
+
+
+def _with_driver(url: URL, variable: str) -> URL:
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsError(
-            f"ORDERS_DATABASE_URL or ORDERS_SOURCE_URL begins with {url.drivername!r}: this pipeline needs Postgres"
-            " (postgresql://...)."
+            f"{variable} begins with {url.drivername!r}: this pipeline needs Postgres (postgresql://...)."
         )
     return url.set(drivername="postgresql+psycopg2")
 

@@ -13,7 +13,7 @@ from orders_pipeline_tests.support.driver import Pipeline
         ("ORDERS_TIMEZONE", "Mars/Base", "ORDERS_TIMEZONE"),
         ("ORDERS_VACUUM_AGE", "soon", "ORDERS_VACUUM_AGE"),
         ("ORDERS_DATABASE_URL", "mysql://u:hunter2@host/db", "needs Postgres"),
-        ("ORDERS_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/db", "Postgres did not answer"),
+        ("ORDERS_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/db", "No Postgres listens at 127.0.0.1:1"),
         ("ORDERS_DATABASE_URL", "hunter2", "is not a URL"),
         ("ORDERS_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1/db?foo=bar", "foo"),
         ("ORDERS_S3_ENDPOINT_URL", "127.0.0.1:1", "ORDERS_S3_ENDPOINT_URL"),

@@ -222,3 +222,26 @@ def test_a_status_does_not_ask_the_table(pipeline: Pipeline) -> None:
         assert not pipeline.status().source_table_pending
     assert pipeline.sync().runs > 0
     assert pipeline.revenue()[DAY] == ("7.00", 1)
+
+
+@pytest.mark.parametrize("forbidden", ["SELECT ON Web.orders", "USAGE ON SCHEMA Web"])
+def test_a_table_that_may_not_be_read_says_what_to_grant(
+    pipeline: Pipeline, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    pipeline.execute("CREATE SCHEMA web")
+    make_table(pipeline, "web.orders")
+    monkeypatch.setenv("ORDERS_SOURCE_TABLE", "web.orders")
+    with role(pipeline) as reader:
+        pipeline.execute(f"GRANT USAGE ON SCHEMA web TO {reader}; GRANT SELECT ON web.orders TO {reader}")
+        url = sa.make_url(environment["ORDERS_DATABASE_URL"]).set(username=reader).render_as_string(False)
+        monkeypatch.setenv("ORDERS_SOURCE_URL", url)
+        pipeline.sync()
+        pipeline.execute(f"REVOKE {forbidden} FROM {reader}")
+
+        grant = f'GRANT USAGE ON SCHEMA "web" TO "{reader}"; GRANT SELECT ON "web"."orders" TO "{reader}";'
+        assert_reported(
+            pipeline, f'The source table "web"."orders" may not be read by the Postgres user {reader!r}', grant
+        )
+
+        pipeline.execute(grant)
+        assert pipeline.sync().is_complete
