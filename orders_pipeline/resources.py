@@ -145,7 +145,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
             ServiceUnavailableError: S3 did not answer. The listing is incomplete, not empty.
         """
         client, bucket, prefix = landing_client(read_settings(), hurried=hurried), self.bucket, self.prefix
-        with outages(f"list s3://{bucket}/{prefix}"):
+        with outages(f"list s3://{bucket}/{prefix}", bucket):
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=prefix, StartAfter=start_after
             )
@@ -172,7 +172,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         """
         bucket = self.bucket
         try:
-            with outages(f"check s3://{bucket}/{key}"):
+            with outages(f"check s3://{bucket}/{key}", bucket):
                 head = self.client().head_object(Bucket=bucket, Key=key)
         except ObjectChangedError:
             return None
@@ -195,7 +195,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
             ServiceUnavailableError: S3 did not answer, or sent too few bytes.
         """
         client, address = self.client(), f"s3://{version.bucket}/{version.key}"
-        with outages(f"get {address}"):
+        with outages(f"get {address}", version.bucket):
             etag = f'"{version.etag}"'
             if version.may_be_archived and is_archived(
                 client.head_object(Bucket=version.bucket, Key=version.key, IfMatch=etag)
@@ -215,7 +215,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
             ObjectChangedError: the object is gone, or is another version now.
             ServiceUnavailableError: S3 did not answer.
         """
-        with outages(f"check s3://{version.bucket}/{version.key}"):
+        with outages(f"check s3://{version.bucket}/{version.key}", version.bucket):
             self.client().head_object(Bucket=version.bucket, Key=version.key, IfMatch=f'"{version.etag}"')
 
     def upload(self, source: Path, key: str) -> None:
@@ -224,7 +224,7 @@ class S3Resource(dg.ConfigurableResource):  # type: ignore[type-arg]  # dagster'
         Raises:
             ServiceUnavailableError: S3 did not accept it.
         """
-        with outages(f"put s3://{self.bucket}/{key}"):
+        with outages(f"put s3://{self.bucket}/{key}", self.bucket):
             self.client().upload_file(str(source), self.bucket, key)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://)?")  # a single letter is a drive of Windows
 _BUCKET_ARN: Final = re.compile(r"arn:aws[\w-]*:s3:::")
 _ACCESS_POINT: Final = re.compile(r"arn:aws[\w-]*:s3[\w-]*:[\w-]*:\d+:")  # is a bucket to S3
+_BUCKET_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")  # as AWS's client takes it: old names have capitals
 _QUOTES: Final = "\"'"
 _ADDRESS: Final = re.compile(r"s3://((?:arn:aws[\w-]*:s3[\w-]*:[\w-]*:\d+:accesspoint/)?[^/]+)/(.*)", re.DOTALL)
 
@@ -73,10 +74,13 @@ def bucket(value: str) -> str:
         return value
     address = _BUCKET_ARN.match(value) or _SCHEME.match(value)
     name, _, path = value[address.end() if address else 0 :].strip("/").partition("/")
+    if not _BUCKET_NAME.fullmatch(name):
+        raise ValueError(f"{value!r} is not a bucket name like 'my-bucket': lower-case letters, digits, dots, hyphens.")
     if name == value:
         return value
     where = f" here and {_folder(path)!r} in ORDERS_LANDING_PREFIX" if path else ""
-    raise ValueError(f"{value!r} is not a plain bucket name. Write {name or 'my-bucket'!r}{where}.")
+    without = f", without {address[0]}" if address else ", without slashes"
+    raise ValueError(f"{value!r} is not a plain bucket name. Write {name!r}{where or without}.")
 
 
 def endpoint(value: str) -> str:

@@ -94,11 +94,17 @@ def test_a_lake_on_s3_or_in_a_folder_is_taken(monkeypatch: pytest.MonkeyPatch, v
 @pytest.mark.parametrize(
     ("value", "write"),
     [
-        ("s3://shop", "Write 'shop'."),
-        ("shop/", "Write 'shop'."),
+        ("s3://shop", "Write 'shop', without s3://."),
+        ("S3://shop/", "Write 'shop', without S3://."),
+        ("s3a://shop", "Write 'shop', without s3a://."),
+        ("shop/", "Write 'shop', without slashes."),
         ("shop/incoming", "Write 'shop' here and 'incoming/' in ORDERS_LANDING_PREFIX"),
         ("s3://shop/incoming/eu/", "Write 'shop' here and 'incoming/eu/' in ORDERS_LANDING_PREFIX"),
-        ("arn:aws:s3:::shop", "Write 'shop'."),
+        ("arn:aws:s3:::shop", "Write 'shop', without arn:aws:s3:::."),
+        ("s3://", "is not a bucket name like 'my-bucket'"),
+        ("/", "is not a bucket name like 'my-bucket'"),
+        ("my shop", "is not a bucket name like 'my-bucket'"),
+        ("shop,other", "is not a bucket name like 'my-bucket'"),
         ("'shop'", "Write shop without"),
     ],
 )

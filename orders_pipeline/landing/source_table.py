@@ -141,7 +141,8 @@ def snapshot(settings: Settings, source: Source = PLAIN) -> Iterator[Snapshot | 
 
     Raises:
         SettingsError: the settings name something that does not exist or is no table.
-        ServiceUnavailableError: Postgres did not answer, refused, or hides rows. This never means that the table is missing.
+        ServiceUnavailableError: Postgres did not answer, refused, or hides rows. This never means that the table is
+            missing.
     """
     name = settings.source_table
     try:
@@ -239,8 +240,8 @@ def _what_happened(error: Any, table: str, user: str | None) -> str:
         to = quote(user) if user else "its user"
         schema = "".join(f"GRANT USAGE ON SCHEMA {quote(part)} TO {to}; " for part in parts_of(table)[-2:-1])
         return (
-            f"may not be read by the Postgres user {user!r}: {_first_line(error)}. Rows loaded earlier stay active. Have"
-            f" its owner run: {schema}GRANT SELECT ON {table} TO {to};"
+            f"may not be read by the Postgres user {user!r}: {_first_line(error)}. Rows loaded earlier stay active."
+            f" Have its owner run: {schema}GRANT SELECT ON {table} TO {to};"
         )
     return f"(ORDERS_SOURCE_TABLE) could not be read: {_first_line(error).rstrip('.')}."
 

@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -174,7 +174,7 @@ class S3Lake:
             checksum = Checksum.of_file(draft)
             name = _name(folder, checksum)
             verified = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": checksum.for_s3}  # by S3, which keeps it
-            with outages(f"put {self.uri}/{name}"):
+            with self._outages(f"put {self.uri}/{name}"):
                 self.client.upload_file(str(draft), self._bucket, self._key(name), ExtraArgs=verified)
         return name
 
@@ -194,7 +194,7 @@ class S3Lake:
     def objects(self, *folders: str) -> Iterator[str]:
         root, pages = self._key(""), self.client.get_paginator("list_objects_v2")
         for folder in folders or _FOLDERS:
-            with outages(f"list {self.uri}/{folder}"):
+            with self._outages(f"list {self.uri}/{folder}"):
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._key(f"{folder}/")):
                     for item in page.get("Contents", []):
                         yield item["Key"].removeprefix(root)
@@ -205,7 +205,7 @@ class S3Lake:
     def _is_damaged(self, name: str) -> bool:
         written, bucket, key = Checksum.in_name(name), self._bucket, self._key(name)
         try:
-            with outages(f"check {self.uri}/{name}"):
+            with self._outages(f"check {self.uri}/{name}"):
                 head = self.client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
                 if written is None:
                     return _lacks_footer(self, name)
@@ -221,8 +221,11 @@ class S3Lake:
         return True
 
     def delete(self, name: str) -> None:
-        with outages(f"delete {self.uri}/{name}"):
+        with self._outages(f"delete {self.uri}/{name}"):
             self.client.delete_object(Bucket=self._bucket, Key=self._key(name))
+
+    def _outages(self, action: str) -> AbstractContextManager[None]:
+        return outages(action, self._bucket, "ORDERS_LAKE_URI")
 
     @property
     def _bucket(self) -> str:
@@ -240,7 +243,7 @@ class S3Lake:
 
     def _credentials(self) -> tuple[dict[str, str], int | None]:
         """The client's credentials, for Polars. The client finds them in the usual AWS ways."""
-        with outages("find credentials for S3"):
+        with self._outages("find credentials for S3"):
             found = self.client._get_credentials()  # type: ignore[attr-defined]  # botocore has no public name for it
             if found is None:
                 raise NoCredentialsError

@@ -62,7 +62,7 @@ _CAUSES: Final = [
         ' administrator run: ALTER DATABASE "{database}" ALLOW_CONNECTIONS true.',
     ),
     (
-        f'(?s)\A(?!.*(?:SSL encryption|SSL on)).*pg_hba.conf.* host "(?P<client>[^"]*)", {_ROLE}, database'
+        rf'(?s)\A(?!.*(?:SSL encryption|SSL on)).*pg_hba.conf.* host "(?P<client>[^"]*)", {_ROLE}, database'
         ' "(?P<database>[^"]*)"',  # TLS was not tried
         "Postgres {at} does not let the user {user!r} into the database {database!r} from {client} without TLS. Add"
         " ?sslmode=require to {variable}; or have an administrator allow it in pg_hba.conf.",
@@ -83,7 +83,7 @@ _CAUSES: Final = [
     ),
     (
         "server does not support SSL",
-        "Postgres {at} offers no TLS, and {variable} requires it. Switch TLS on there, or change sslmode in {variable}.",
+        "Postgres {at} offers no TLS, and {variable} requires it. Switch TLS on there, or change sslmode.",
     ),
     (
         "(?i)(?:SSL|TLS)[^\\n]* (?:is )?required|try[^\\n]*sslmode=require",

@@ -17,12 +17,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from orders_pipeline.errors import ArchivedError, ObjectChangedError, ServiceUnavailableError, SettingsError
 from orders_pipeline.settings import Settings
-from orders_pipeline.storage import embedded
+from orders_pipeline.storage import embedded, s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_NOT_THAT_VERSION: Final = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 _ARCHIVES: Final = {"GLACIER", "DEEP_ARCHIVE"}  # GLACIER_IR is read like any other class
 MAY_BE_ARCHIVED: Final = _ARCHIVES | {"INTELLIGENT_TIERING"}
 
@@ -43,9 +42,9 @@ def landing_client(settings: Settings, *, hurried: bool = False) -> "S3Client":
         try:
             return client_for(settings.s3_endpoint_url, False, hurried)
         except (ValueError, BotoCoreError) as error:
-            raise SettingsError(
-                f"Could not create an S3 client from ORDERS_S3_ENDPOINT_URL and the AWS settings: {error}."
-            ) from error
+            known = s3_errors.problem(error, settings.s3_bucket, "ORDERS_S3_BUCKET")
+            places = "the AWS settings" if settings.s3_endpoint_url is None else "ORDERS_S3_ENDPOINT_URL"
+            raise SettingsError(known or f"There is no S3 client for {places}: {str(error).rstrip('.')}.") from error
     if settings.s3_endpoint_url is not None:
         raise SettingsError(
             "ORDERS_S3_ENDPOINT_URL is set without ORDERS_S3_BUCKET: set it to the bucket of the landing zone."
@@ -132,24 +131,29 @@ def is_archived(head: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def outages(action: str) -> Iterator[None]:
-    """Separate outages from errors that concern the object itself.
+def outages(action: str, bucket: str, variable: str = "ORDERS_S3_BUCKET") -> Iterator[None]:
+    """Separate outages from errors that concern the object itself. `variable`: what is set to the bucket.
 
     Raises:
         ObjectChangedError: the object is gone, or is another version.
         ArchivedError: the object must be restored first.
-        ServiceUnavailableError: anything else.
+        ServiceUnavailableError: anything else. A mistake in a setting is the same sentence for every object.
     """
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in _NOT_THAT_VERSION:
+        if s3_errors.is_not_found(error):
             raise ObjectChangedError(
                 f"Could not {action}: the object changed or disappeared in the meantime."
             ) from error
+        code = s3_errors.code_of(error)
         if code == "InvalidObjectState":
             raise ArchivedError(f"Could not {action}: the object is archived.") from error
-        raise ServiceUnavailableError(f"Could not {action}: S3 answered {code}: {error}") from error
+        said = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
+        raise ServiceUnavailableError(
+            s3_errors.problem(error, bucket, variable) or f"Could not {action}: S3 answered {code}: {said}."
+        ) from error
     except (BotoCoreError, Boto3Error, HTTPClientError) as error:
-        raise ServiceUnavailableError(f"Could not {action}: {error}") from error
+        raise ServiceUnavailableError(
+            s3_errors.problem(error, bucket, variable) or f"Could not {action}: {error}"
+        ) from error

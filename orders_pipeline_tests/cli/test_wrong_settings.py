@@ -17,8 +17,8 @@ from orders_pipeline_tests.support.driver import Pipeline
         ("ORDERS_DATABASE_URL", "hunter2", "is not a URL"),
         ("ORDERS_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1/db?foo=bar", "foo"),
         ("ORDERS_S3_ENDPOINT_URL", "127.0.0.1:1", "ORDERS_S3_ENDPOINT_URL"),
-        ("ORDERS_S3_ENDPOINT_URL", "http://127.0.0.1:1", "list s3://"),
-        ("ORDERS_S3_BUCKET", "no-such-bucket", "NoSuchBucket"),
+        ("ORDERS_S3_ENDPOINT_URL", "http://127.0.0.1:1", "No S3 server answers at http://127.0.0.1:1. Start it"),
+        ("ORDERS_S3_BUCKET", "no-such-bucket", "There is no bucket 'no-such-bucket'."),
     ],
 )
 def test_a_wrong_environment_is_named_in_a_sentence_without_its_secrets(
