@@ -6,6 +6,7 @@ They are read at first use, never at import.
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from difflib import SequenceMatcher
@@ -15,6 +16,7 @@ from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orders_pipeline import s3_settings
@@ -44,6 +46,22 @@ def _age(value: object) -> object:
     return timedelta(**{units[match[2]]: int(match[1])})
 
 
+def _date(value: object) -> object:
+    """Only the form that is shown: pydantic would take a number for seconds since 1970."""
+    if not isinstance(value, str):
+        return value
+    with suppress(ValueError):
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip()):
+            return date.fromisoformat(value.strip())
+    raise ValueError(f"{value!r} is not a date like '2026-01-31'")
+
+
+def _address(value: str) -> str:
+    if not re.match(r"https?://[^/\s]", value):
+        raise ValueError(f"{value!r} is not an address like 'https://dagster.example.com'")
+    return value
+
+
 def _webhook(value: SecretStr) -> SecretStr:
     if not re.match(r"https?://[^/\s]", value.get_secret_value()):
         raise ValueError("it does not begin with https:// and a host")  # no value: it is a secret
@@ -60,6 +78,12 @@ def _aliases(value: object) -> object:
 
 _READING: Final = Reading()
 _PREFIX: Final = "ORDERS_"
+_FORMS: Final = {
+    int: "a whole number like '{}'",
+    Decimal: "a share like '5%' or '0.05'",
+    timedelta: "an age like '7d', '12h' or '30m'",
+}
+_BOUNDS: Final = {"gt": "it must be more than", "ge": "it must be at least", "le": "it must be at most"}
 _TYPOS: Final = 2  # letters by which a misspelt name may differ from the right one
 
 
@@ -82,12 +106,12 @@ class Settings(BaseSettings):
     landing_prefix: Annotated[str, AfterValidator(s3_settings.landing_prefix)] = "landing/"
     lake_uri: Annotated[str, AfterValidator(s3_settings.lake)] | None = None
     home: Path = Path(".orders")
-    start_date: date = date(2026, 1, 1)
+    start_date: Annotated[date, BeforeValidator(_date)] = date(2026, 1, 1)
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     alert_webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
     alerts: Annotated[Alerts, NoDecode, BeforeValidator(_alerts)] = Alerts()
     heartbeat_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
-    dagster_url: str = "http://127.0.0.1:3000"
+    dagster_url: Annotated[str, AfterValidator(_address)] = "http://127.0.0.1:3000"
     vacuum_age: Annotated[timedelta, BeforeValidator(_age)] = timedelta(days=7)
     keep_runs: Annotated[timedelta, BeforeValidator(_age), Field(ge=timedelta(days=1))] = timedelta(days=90)
     max_file_bytes: PositiveInt = _READING.file_bytes
@@ -159,18 +183,30 @@ def read_settings() -> Settings:
 @lru_cache(maxsize=1)
 def _settings(environment: frozenset[tuple[str, str]]) -> Settings:
     """The settings of an environment. Cached, because pydantic takes milliseconds to read it."""
-    problems = list(_names_and_gaps({name.upper(): value for name, value in environment}))
+    written = {name.upper(): value for name, value in environment}
+    problems = list(_names_and_gaps(written))
     settings = None
     try:
         settings = Settings()
     except ValidationError as error:
         problems += [
-            f"{_PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_input=False, include_url=False)
+            f"{_PREFIX}{str(problem['loc'][0]).upper()}: {_told(problem)}"
+            for problem in error.errors(include_url=False)
         ]
     if problems or settings is None:
         raise SettingsError(f"The environment cannot be used: {'; '.join(problems).removesuffix('.')}.")
     return settings
+
+
+def _told(problem: ErrorDetails, written: str) -> str:
+    """What is wrong with a value: in the words of our validators, or else what would be right. Secrets have validators
+    of ours, which do not show them."""
+    if problem["type"] == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    default = Settings.model_fields[str(problem["loc"][0])].default
+    form = next((form for kind, form in _FORMS.items() if isinstance(default, kind)), "right")
+    bounds = [f": {words} {problem['ctx'][end]}" for end, words in _BOUNDS.items() if end in problem.get("ctx", {})]
+    return f"{written!r} is not {form.format(default)}{''.join(bounds)}"
 
 
 def _names_and_gaps(environment: Mapping[str, str]) -> Iterator[str]:

@@ -205,3 +205,41 @@ def test_files_that_left_their_landing_zone_leave_no_notice(pipeline: Pipeline) 
 
     assert pipeline.sync().notices == []
     assert "settled" in tick(pipeline, s3_arrival_sensor).skip_message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("MAX_FILE_BYTES", "2GB", "'2GB' is not a whole number like '2147483648'"),
+        ("MAX_ROWS", "1,000", "'1,000' is not a whole number like '100000000'"),
+        ("MAX_CELLS", "yes please", "'yes please' is not a whole number like '500000000'"),
+        ("MAX_CELLS", "-1", "'-1' is not a whole number like '500000000': it must be more than 0"),
+        ("MAX_FIELD_CHARS", "5", "'5' is not a whole number like '1000000': it must be at least 1000"),
+        ("MAX_REJECT_SHARE", "yes please", "'yes please' is not a share like '5%' or '0.05'"),
+        ("MAX_REJECT_SHARE", "0,05", "'0,05' is not a share like '5%' or '0.05'"),
+        ("MAX_REJECT_SHARE", "5", "is not a share like '5%' or '0.05': it must be at most 1"),
+        ("MAX_REJECT_SHARE", "150%", "'150%' is not a share like '5%' or '0.05': it must be at most 1"),
+        ("KEEP_RUNS", "0d", "'0d' is not an age like '7d', '12h' or '30m': it must be at least 1 day, 0:00:00"),
+        ("START_DATE", "01.01.2026", "'01.01.2026' is not a date like '2026-01-31'"),
+        ("START_DATE", "2026-02-30", "'2026-02-30' is not a date like '2026-01-31'"),
+        ("START_DATE", "20260101", "'20260101' is not a date like '2026-01-31'"),
+        ("START_DATE", "1767225600", "'1767225600' is not a date like '2026-01-31'"),
+        ("TIMEZONE", "7 am", "'7 am' is not a time zone name like 'UTC' or 'Europe/London'"),
+        ("VACUUM_AGE", "7 days", "'7 days' is not an age like '7d', '12h' or '30m'"),
+        ("COLUMN_ALIASES", "yes please", "'yes please' is not an alias like 'orderId=order_id'"),
+        ("DAGSTER_URL", "localhost:3000", "'localhost:3000' is not an address like 'https://dagster.example.com'"),
+    ],
+)
+def test_a_value_in_another_form_shows_a_right_one(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"ORDERS_{name}", value)
+
+    assert refusal().startswith(f"The environment cannot be used: ORDERS_{name}: ")
+    assert refusal().endswith(f"{told}.")
+
+
+def test_a_share_may_have_a_space_before_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_MAX_REJECT_SHARE", "10 %")
+
+    assert str(read_settings().max_reject_share) == "0.1"
