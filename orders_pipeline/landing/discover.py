@@ -14,10 +14,11 @@ from orders_pipeline.landing import notices, side_files, source_table
 from orders_pipeline.landing.ingest import Ingest, Report, due
 from orders_pipeline.landing.reprocess import discard_vanished
 from orders_pipeline.ledger import declarations, entries
-from orders_pipeline.ledger.keys import active_among
+from orders_pipeline.ledger.keys import active_among, known_among
 from orders_pipeline.ledger.versions import FileVersion
 from orders_pipeline.settings import Settings
 from orders_pipeline.sources.declaration import Source
+from orders_pipeline.text import printable, shortened
 
 if TYPE_CHECKING:
     from orders_pipeline.resources import S3Resource
@@ -30,7 +31,7 @@ def receive_files(ingest: Ingest, s3: "S3Resource", keys: Sequence[str], listed:
     keys from an earlier listing. Such a key is looked up on S3 only if its listed version is out of date.
 
     Raises:
-        SettingsError: a key is not in the landing zone.
+        SettingsError: a key is not in the landing zone, or never was. Nothing is loaded.
         ServiceUnavailableError: S3 did not answer.
     """
     report = _receive_named(ingest, s3, list(dict.fromkeys(keys)), listed) if keys else _receive_all(ingest, s3)
@@ -55,16 +56,36 @@ def _receive_named(ingest: Ingest, s3: "S3Resource", keys: list[str], listed: Se
             " (ORDERS_LANDING_PREFIX)."
         )
     seen = {version.key: version for version in listed}
+    unlisted = [key for key in keys if key not in seen]
+    found = _look_up(s3, unlisted)
+    if unknown := _never_there(ingest.connection, s3, [key for key in unlisted if found[key] is None]):
+        raise SettingsError(
+            f"s3_keys names {shortened(unknown)}: no such key is or was under s3://{s3.bucket}/{prefix}. Nothing was"
+            " loaded. Write each key in full, as `aws s3 ls --recursive` shows it: keys are case-sensitive."
+        )
     report = ingest.take([seen[key] for key in keys if key in seen], s3.download, s3.confirm)
     out_of_date = {version.key for version in report.changed}
-    to_look_up = [key for key in keys if key not in seen or key in out_of_date]
-    with ThreadPoolExecutor(_THREADS) as threads:
-        found = dict(zip(to_look_up, threads.map(s3.current, to_look_up), strict=True))
+    found |= _look_up(s3, [key for key in keys if key in out_of_date])
     there = [version for version in found.values() if version is not None]
     report.add(ingest.take(there, s3.download))
     report.remarks += _left_out(ingest, s3, there)
     report.remarks += [f"{key} is gone from S3." for key, version in found.items() if version is None]
     return report
+
+
+def _look_up(s3: "S3Resource", keys: list[str]) -> dict[str, FileVersion | None]:
+    """What S3 has of these keys now."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return dict(zip(keys, threads.map(s3.current, keys), strict=True))
+
+
+def _never_there(connection: Connection, s3: "S3Resource", gone: list[str]) -> list[str]:
+    """The keys among these that the ledger does not know either. It knows none with U+0000."""
+    if not gone:
+        return []
+    known = known_among(connection, s3.bucket, [key for key in gone if "\0" not in key])
+    connection.rollback()
+    return [printable(key) for key in gone if key not in known]
 
 
 def _left_out(ingest: Ingest, s3: "S3Resource", versions: list[FileVersion]) -> list[str]:

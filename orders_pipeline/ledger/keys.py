@@ -27,6 +27,12 @@ def beginning_with(connection: Connection, bucket: str, prefix: str) -> set[str]
     return set(connection.execute(query).scalars())
 
 
+def known_among(connection: Connection, bucket: str, keys: Iterable[str]) -> set[str]:
+    """The keys among these of which the ledger knows any version."""
+    query = sa.select(_t.key).where(sa.tuple_(_t.bucket, _t.key).in_(pairs((bucket, key) for key in keys)))
+    return set(connection.execute(query).scalars())
+
+
 def active_among(connection: Connection, bucket: str, keys: Iterable[str]) -> set[str]:
     """The keys among these that have an active version."""
     named = pairs((bucket, key) for key in keys)

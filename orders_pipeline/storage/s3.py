@@ -150,9 +150,8 @@ def outages(action: str, bucket: str, variable: str = "ORDERS_S3_BUCKET") -> Ite
         if code == "InvalidObjectState":
             raise ArchivedError(f"Could not {action}: the object is archived.") from error
         said = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
-        raise ServiceUnavailableError(
-            s3_errors.problem(error, bucket, variable) or f"Could not {action}: S3 answered {code}: {said}."
-        ) from error
+        answered = s3_errors.problem(error, bucket, variable) or f"Could not {action}: S3 answered {code}: {said}."
+        raise ServiceUnavailableError(answered) from error
     except (BotoCoreError, Boto3Error, HTTPClientError) as error:
         raise ServiceUnavailableError(
             s3_errors.problem(error, bucket, variable) or f"Could not {action}: {error}"

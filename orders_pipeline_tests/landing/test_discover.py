@@ -125,9 +125,12 @@ def test_a_timestamp_is_read_as_botocore_reads_it(value: object) -> None:
     assert read.utcoffset() is not None
 
 
-@pytest.mark.parametrize("code", ["SlowDown", "ExpiredToken"])
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("SlowDown", "Could not list s3://huge/landing/: S3 answered SlowDown"), ("ExpiredToken", "have expired")],
+)
 def test_a_listing_that_breaks_off_loses_nothing(
-    pipeline: Pipeline, huge: HugeBucket, monkeypatch: pytest.MonkeyPatch, code: str
+    pipeline: Pipeline, huge: HugeBucket, monkeypatch: pytest.MonkeyPatch, code: str, told: str
 ) -> None:
     settle(pipeline, 1_000, 5_999, 3_001)
     pipeline.execute(
@@ -138,7 +141,7 @@ def test_a_listing_that_breaks_off_loses_nothing(
     cursor = f"{sensors._AFTER}{key(999)}"
     huge.fail = lambda page: code if page == 2 else None
 
-    with pytest.raises(Exception, match=f"Could not list s3://huge/landing/: S3 answered {code}"):
+    with pytest.raises(Exception, match=told):
         tick(pipeline, s3_arrival_sensor, cursor)
     assert huge.asked == [1_000, 2_000]  # it broke off on the third page
 
@@ -172,7 +175,7 @@ def test_an_s3_that_hangs_ends_a_tick_in_time_with_its_name(
     monkeypatch.setattr("orders_pipeline.storage.s3._HURRIED", config.merge(Config(read_timeout=0.2)))
     huge.fail = lambda _: str(given_up.wait(30))
     try:
-        with pytest.raises(Exception, match="Could not list s3://huge/landing/: Read timeout"):
+        with pytest.raises(Exception, match=f"No S3 server answers at http://127.0.0.1:{huge.server_port}"):
             tick(pipeline, s3_arrival_sensor)
     finally:
         given_up.set()

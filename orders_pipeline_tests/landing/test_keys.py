@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from orders_pipeline import run_tags
@@ -41,10 +42,29 @@ def test_odd_keys_are_kept_exactly(pipeline: Pipeline, key: str) -> None:
 def test_only_the_keys_that_a_run_names_are_taken(pipeline: Pipeline) -> None:
     pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
     key = pipeline.land_rows("b.csv", "2,ann,2.00,2026-03-04")
-    config = {"ops": {"raw_orders": {"config": {"s3_keys": [key, "landing/never-was.csv"]}}}}
+    config = {"ops": {"raw_orders": {"config": {"s3_keys": [key]}}}}
 
     assert pipeline.run("s3_arrival", config=config).success
     assert statuses(pipeline) == {key: ("loaded", None)}
+
+
+def test_a_key_that_never_was_fails_the_run_and_one_that_is_gone_does_not(pipeline: Pipeline) -> None:
+    key, gone = (pipeline.land_rows(f"{name}.csv", f"{name},ann,1.00,2026-03-04") for name in "ab")
+    pipeline.sync()
+    pipeline.remove("b.csv")
+
+    def run(*keys: str) -> dg.ExecuteInProcessResult:
+        return pipeline.run("s3_arrival", config={"ops": {"raw_orders": {"config": {"s3_keys": list(keys)}}}})
+
+    new = pipeline.land_rows("c.csv", "c,ann,1.00,2026-03-04")
+    refused = run(new, "landing/A.csv", gone)
+
+    (failure,) = [event for event in refused.all_events if event.is_step_failure]
+    said = str(failure.step_failure_data.error)
+    assert "s3_keys names landing/A.csv: no such key is or was under s3://" in said
+    assert new not in statuses(pipeline)
+    assert run(key, gone, new).success
+    assert statuses(pipeline)[new] == ("loaded", None)
 
 
 def test_a_key_outside_the_landing_zone_is_refused_by_name(pipeline: Pipeline) -> None:
