@@ -25,7 +25,7 @@ from orders_pipeline.checks import overdue
 from orders_pipeline.errors import OrdersPipelineError
 from orders_pipeline.jobs import UNPARTITIONED, s3_arrival_job, stale_days_job
 from orders_pipeline.landing.discover import table_trouble
-from orders_pipeline.landing.notices import nothing_landed
+from orders_pipeline.landing.notices import nothing_landed, starts_later
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.findings import open_findings
 from orders_pipeline.ledger.locks import Lock, is_held
@@ -34,6 +34,7 @@ from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.runs.backoff import WORK_TAG, backoff_of, fingerprint
 from orders_pipeline.runs.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.settings import read_settings
+from orders_pipeline.text import counted
 
 MAX_KEYS_PER_RUN: Final = 1_000
 
@@ -80,7 +81,9 @@ def s3_arrival_sensor(
         loaded = _ask(context, take, found.versions, what, cursor, declared, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
             return loaded
-        nothing = None if found.cursor or found.versions else nothing_landed(connection, s3, settings)
+        nothing = starts_later(settings)
+        if not (nothing or found.cursor or found.versions):
+            nothing = nothing_landed(connection, s3, settings)
         trouble = table_trouble(connection)
     build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
     if answer := _ask(context, build, left.build, "Stale days", cursor, declared) or loaded:
@@ -236,7 +239,7 @@ def _ask(
 
 
 def _files(found: Sequence[object]) -> str:
-    return "1 file" if len(found) == 1 else f"{len(found)} files"
+    return counted(len(found), "file")
 
 
 def _fingerprint(context: dg.SensorEvaluationContext, work: Sequence[object]) -> str:

@@ -34,14 +34,14 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
     """No file is quarantined, failing or archived, and no empty file has replaced one whose rows still count."""
     engine = postgres.ledger()
     examination = findings.examine(engine, "landed_files_are_readable")
-    found = unloaded_files.find(engine)
+    found = unloaded_files.find(engine, read_settings().source_table)
     standing = recorded(engine, examination, found.findings())
     subjects = {one.subject for one in standing.open}
     archived = {subject: file for file in found.archived if (subject := of_file(file.bucket, file.key)) in subjects}
     sentences = []
     if set_aside := [one for one in standing.open if one.subject not in archived]:
         sentences.append(
-            f"{len(set_aside)} of {found.total} files are not loaded: {messages(set_aside)}. Their orders are missing,"
+            f"{len(set_aside)} of {found.counted} are not loaded: {messages(set_aside)}. Their orders are missing,"
             " or those of the last readable version still count. Failing files are retried automatically. For a"
             " quarantined file, upload a corrected version under the same key, or fix the cause and run"
             " `orders-pipeline retry KEY`."
@@ -51,7 +51,7 @@ def landed_files_are_readable(postgres: PostgresResource) -> dg.AssetCheckResult
     return result(
         standing,
         failing=" ".join(sentences),
-        passing=f"All {found.total} files that landed are loaded or ignored.",
+        passing=f"All {found.counted} that landed are loaded or ignored.",
         metadata=set_aside_files(found.set_aside),
     )
 
@@ -157,7 +157,7 @@ def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
     named = sorted(standing.open, key=lambda one: worst_first.get(one.subject, len(found)))
     return result(
         standing,
-        failing=f"Too many rows are rejected in {len(named)} of {compared} files: {messages(named, '; ')}."
+        failing=f"Too many rows are rejected in {len(named)} of {counted(compared, 'file')}: {messages(named, '; ')}."
         " See the rows in rejected_orders, correct the files and upload them again under the same keys.",
         passing=f"None of the {compared} files has too many rejects: more than {share:.2%}, or, with fewer than"
         f" {UNREADABLE_FILE_ROWS} rows, more than half.",
@@ -178,7 +178,7 @@ def no_order_is_lost(
     orders, stale = found.orders, found.stale
     if not (found.days or found.rejects or standing.open):
         return nothing_checked("cleaned_orders", stale.stale)
-    waiting = f" {len(stale.stale)} stale days were not compared." if stale.stale else ""
+    waiting = f" {counted(len(stale.stale), 'stale day')} not compared." if stale.stale else ""
     sentences = []
     missing = {of_file(file.version.bucket, file.version.key): file.version.key for file in found.missing}
     if wrong := [one for one in standing.open if one.subject not in missing]:
@@ -189,8 +189,9 @@ def no_order_is_lost(
         standing,
         severity=ERROR,
         failing=" ".join(sentences),
-        passing=f"All {orders.read} orders read for {list_days(found.days)} are accounted for: {orders.clean} clean,"
-        f" {orders.read - orders.clean} superseded. So are the rejects of {len(found.rejects)} files.{waiting}",
+        passing=f"All {orders.read} orders read for {list_days(found.days)} are accounted for:"
+        f" {orders.clean} clean, {orders.read - orders.clean} superseded. So are the rejects of"
+        f" {counted(len(found.rejects), 'file')}.{waiting}",
     )
 
 

@@ -70,7 +70,8 @@ def no_order_replaces_another(postgres: PostgresResource) -> dg.AssetCheckResult
         failing=f"{messages(standing.open, '; ')}. Only the latest version of an order counts, so this money does not."
         " If these are different orders with the same id, make the ids differ and upload the files again under the same"
         " keys. If they are corrections, accept them; folders of one sender are best declared as one source.",
-        passing=f"None of the {found.orders:,} superseded rows of {len(found.days)} days is of another customer or"
+        passing=f"None of the {counted(found.orders, 'superseded row')} of"
+        f" {counted(len(found.days), 'day')} is of another customer or"
         " sender than the order that replaced it.",
     )
 
@@ -91,7 +92,8 @@ def repeated_orders_agree(postgres: PostgresResource) -> dg.AssetCheckResult:
         ' rows are lines of the order, declare `lines = "sum"` for their source. If they are versions of it (a log of'
         ' changes), give them an `updated_at`, or declare `lines = "last"`. If their ids are damaged (a spreadsheet'
         " writes 1.23457E+12), correct the file and upload it again under the same key.",
-        passing=f"None of the {found.orders:,} superseded rows of {len(found.days)} days is in one file with a row of"
+        passing=f"None of the {counted(found.orders, 'superseded row')} of"
+        f" {counted(len(found.days), 'day')} is in one file with a row of"
         " the same order and another amount, unless `updated_at` says which is later.",
     )
 
@@ -109,7 +111,8 @@ def summed_orders_are_whole(postgres: PostgresResource) -> dg.AssetCheckResult:
         standing,
         failing=f"{messages(standing.open, '; ')}. A file with any line of an order replaces it as a whole. If it has"
         " changed lines only, ask its sender for whole orders. If lines were taken off these orders, accept it.",
-        passing=f"None of the {found.orders:,} superseded rows of {len(found.days)} days is a sum of lines that a later"
+        passing=f"None of the {counted(found.orders, 'superseded row')} of"
+        f" {counted(len(found.days), 'day')} is a sum of lines that a later"
         " file made smaller.",
     )
 
@@ -131,7 +134,7 @@ def orders_not_empty(context: dg.AssetCheckExecutionContext, postgres: PostgresR
             severity=WARN,
             description="No day was requested, and none is built. Materialize a partition of daily_orders.",
         )
-    summary = f"{found.orders} orders on {list_days(found.days)}."
+    summary = f"{counted(found.orders, 'order')} on {list_days(found.days)}."
     if found.emptied:
         summary = f"{list_days(found.emptied)} had orders before, and has none now: they moved or were replaced."
     return dg.AssetCheckResult(passed=True, description=summary)

@@ -14,7 +14,7 @@ from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.quality.scope import Scope
 from orders_pipeline.settings import read_settings
-from orders_pipeline.text import list_days
+from orders_pipeline.text import counted, list_days
 from orders_pipeline.ui.findings import apart_from, how_to_accept, open_findings
 
 ERROR: Final = dg.AssetCheckSeverity.ERROR
@@ -64,7 +64,8 @@ def nothing_checked(asset: str, stale: Sequence[date]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not stale,
         severity=WARN,
-        description=f"No day of {asset} is built, but {len(stale)} days are due: {list_days(stale)}."
+        description=f"No day of {asset} is built, but {counted(len(stale), 'day')}"
+        f" {'is' if len(stale) == 1 else 'are'} due: {list_days(stale)}."
         " Materialize it. If its last run failed, see why."
         if stale
         else f"No day of {asset} is built, and none is due.",

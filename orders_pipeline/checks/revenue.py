@@ -33,7 +33,8 @@ def revenue_reconciles(context: dg.AssetCheckExecutionContext, postgres: Postgre
     return result(
         standing,
         severity=ERROR,
-        failing=f"The chains differ on {len(standing.open)} of {found.comparable} days: {messages(standing.open)}."
+        failing=f"The chains differ on {len(standing.open)} of {counted(found.comparable, 'day')}:"
+        f" {messages(standing.open)}."
         " Rebuild these days with `orders-pipeline rebuild DAY`. If they still differ, report a bug.",
         passing=agreement if found.comparable else "No day is built by both chains yet: nothing to compare.",
         metadata={_COMPARED: len(found.compared)},
@@ -59,7 +60,8 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
     of_days = len({*map(str, found.compared), *(one.subject for one in newest_first)})
     return result(
         standing,
-        failing=f"Revenue is far from usual on {len(newest_first)} of {of_days} days: {messages(newest_first, '; ')}."
+        failing=f"Revenue is far from usual on {len(newest_first)} of {counted(of_days, 'day')}:"
+        f" {messages(newest_first, '; ')}."
         " A file may be missing, duplicated or in another unit: see the files of these days in raw_orders, and the"
         " checks of raw_orders and rejected_orders. Upload corrected files under the same keys. After a holiday or a"
         f" sale, accept the finding.{skipped}",
@@ -85,7 +87,7 @@ def no_revenue_vanishes(context: dg.AssetCheckExecutionContext, postgres: Postgr
         f" {messages(standing.open, '; ')}. A key was overwritten, or rows were deleted from the source table. Upload"
         " the file again under another key, or restore the rows. If the table keeps only recent orders, declare"
         " `frozen_after`.",
-        passing=f"No revenue has vanished on {len(found.compared)} days: {list_days(found.compared)}.",
+        passing=f"No revenue has vanished on {counted(len(found.compared), 'day')}: {list_days(found.compared)}.",
         metadata={_COMPARED: len(found.compared)},
     )
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from orders_pipeline import progress as reports
 from orders_pipeline.cli.commands.findings import money_at_stake
+from orders_pipeline.cli.file_lines import below, failing, named, standing
 from orders_pipeline.cli.status import FileStatus, PipelineStatus
 from orders_pipeline.cli.sync import Synced
 from orders_pipeline.cli.terminal import console, escape, progress, say
@@ -17,13 +18,12 @@ from orders_pipeline.landing.recovery import Recovered
 from orders_pipeline.landing.relocate import Relocated
 from orders_pipeline.landing.retention import Retention
 from orders_pipeline.landing.side_files import SIDE_FILE
+from orders_pipeline.landing.source_table import WHOLE
 from orders_pipeline.ledger.declarations import Declaration
-from orders_pipeline.ledger.files import MAX_ATTEMPTS
 from orders_pipeline.ledger.relocations import Outcome
-from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.versions import ARCHIVED
 from orders_pipeline.s3_settings import Place
-from orders_pipeline.schema import REASONS
+from orders_pipeline.schema import REASONS, TABLE_PREFIX
 from orders_pipeline.settings import read_settings
 from orders_pipeline.sources.declaration import parse
 from orders_pipeline.tables.missing_objects import blocked_reason
@@ -110,49 +110,39 @@ def synced(result: Synced) -> None:
         console.print("Nothing to do: every file is settled and no day is stale.")
     for table, days in result.rebuilt.items():
         if days:
-            console.print(f"  {table}: {len(days)} days rebuilt ({list_days(days)})")
+            console.print(f"  {table}: {counted(len(days), 'day')} rebuilt ({list_days(days)})")
     for check, message in sorted(result.failed_checks.items()):
         console.print(f"  [yellow]check {check}[/yellow] {escape(message)}")
     _rows_left_out(result)
     for step, error in result.errors.items():
         console.print(f"  [red]failed[/red] {step}: {escape(error)}")
-    for file in result.failing:
-        tried = f"tried {file.attempts} of {MAX_ATTEMPTS} times"
-        console.print(
-            f"  [red]failing[/red] {escape(file.version.key)}: {_below(file.message)}{_standing(file)} ({tried})"
-        )
+    for line in failing([(file.version.key, file) for file in result.failing]):
+        console.print(f"  [red]failing[/red] {line}")
     warned = "\n".join(result.failed_checks.values())
     _notices([notice for notice in result.notices if notice not in warned])  # once is enough
     if result.left:
         stale = {table: list_days(days) for table, days in result.left.stale.items() if days}
         if result.left.has_unpartitioned_work or stale:
-            console.print(f"  [red]left[/red] {len(result.left.load)} files pending; stale: {stale or 'nothing'}")
+            console.print(
+                f"  [red]left[/red] {counted(len(result.left.load), 'file')} pending; stale: {stale or 'nothing'}"
+            )
         if result.left.unrecoverable:
             console.print(f"  [red]left[/red] {escape(blocked_reason(result.left.unrecoverable))}")
     if result.runs and result.is_complete:
-        console.print(f"[green]Up to date[/green] after {result.runs} runs.")
+        console.print(f"[green]Up to date[/green] after {counted(result.runs, 'run')}.")
 
 
 def _rows_left_out(result: Synced) -> None:
     """Files that count in part or not at all, though nothing is left to do with them."""
     _first(
         [
-            f"[yellow]{file.status}[/yellow] {escape(file.version.key)}: {_below(file.message)}{_standing(file)}"
+            f"[yellow]{file.status}[/yellow] {named(file.version.key)}: {below(file.message)}{standing(file)}"
             for file in result.unloaded
         ]
     )
     if "few_rows_are_rejected" not in result.failed_checks:  # which has just named them
         _first([f"[yellow]rejected[/yellow] {escape(str(file))}" for file in result.high_reject_rate])
     _waiting(result.waiting)
-
-
-def _below(message: str) -> str:
-    """The message of a file, its further lines indented."""
-    return escape(message).replace("\n", "\n        ")
-
-
-def _standing(file: UnloadedFile | FileStatus) -> str:
-    return " Its last readable version still counts." if file.still_counts else ""
 
 
 def _first(lines: list[str]) -> None:
@@ -167,7 +157,7 @@ def _waiting(sides: list[Waiting]) -> None:
     for its in sides:
         orders = "an unknown number of orders"
         if not its.problem:
-            orders = f"{its.orders:,} order{'s' if its.orders != 1 else ''} worth {its.amount:,}"
+            orders = f"{counted(its.orders or 0, 'order')} worth {its.amount:,}"
         files = f" (in {', '.join(its.files[:_FEW])}{', ...' if len(its.files) > _FEW else ''})" if its.files else ""
         where = _SIDES[its.side].format(first=min(its.days))
         console.print(
@@ -192,7 +182,7 @@ def recovered(found: Recovered) -> None:
         console.print(f"  object missing or damaged, will be read again: {escape(key)}")
     for table, days in found.stale.items():
         console.print(
-            f"  {table}: {len(days)} days are stale, their objects are missing or damaged ({list_days(days)})"
+            f"  {table}: {counted(len(days), 'stale day')}, since objects are missing or damaged ({list_days(days)})"
         )
     if found.changed_days:
         console.print(f"  to be rebuilt: {list_days(found.changed_days)}")
@@ -229,7 +219,7 @@ def declared(change: Change, *, is_applied: bool) -> None:
     for what, keys in kinds.items():
         if keys:
             shown = ", ".join(keys[:_FEW]) + (", ..." if len(keys) > _FEW else "")
-            console.print(f"  {len(keys)} file{'s' if len(keys) > 1 else ''} {what}: {escape(shown)}")
+            console.print(f"  {counted(len(keys), 'file')} {what}: {escape(shown)}")
     if not any(kinds.values()):
         console.print("  No file that has landed is affected.")
     elif is_applied:
@@ -269,25 +259,28 @@ def _names(declared: Declaration) -> str:
 def status(found: PipelineStatus) -> None:
     """Files, days and totals for a person."""
     word = "[green]up to date[/green]" if found.is_current else "[yellow]work to do[/yellow]"
-    console.print(f"Orders pipeline: {word}")
-    console.print("  files     " + ", ".join(f"{count} {name}" for name, count in found.files.items()))
-    for name in ("quarantined", "failing", "ignored"):
-        for file in getattr(found, name):
-            tried = f", tried {file.attempts} of {MAX_ATTEMPTS} times" if name == "failing" else ""
-            if file.reason in _COUNTED_REASONS:
-                continue
-            console.print(
-                f"    {name}: {escape(file.key)} ({file.size} bytes{tried}): {_below(file.message)}{_standing(file)}"
-            )
+    yours = found.needs_you
+    console.print(f"Orders pipeline: {word}" + (f"; [yellow]needs you[/yellow]: {', '.join(yours)}" if yours else ""))
+    is_table_failing = any(file.key == WHOLE.key for file in found.failing)
+    days = Counter(found.table_days) + Counter(failing=int(is_table_failing))
+    files = {name: count - days[name] for name, count in found.files.items()}
+    console.print("  files     " + ", ".join(f"{count:,} {name}" for name, count in files.items()))
+    if found.table_days:
+        listed = ", ".join(f"{count:,} {name}" for name, count in found.table_days.items())
+        console.print(f"  table     {escape(read_settings().source_table)}: days {listed}")
+    _unloaded("quarantined", found.quarantined)
+    for line in failing([(file.key, file) for file in found.failing]):
+        console.print(f"    failing: {line}")
+    _unloaded("ignored", found.ignored)
     for rejected in found.high_reject_rate:
         console.print(f"    rejected: {escape(str(rejected))}")
     if found.side_files:
-        files = "1 side file" if found.side_files == 1 else f"{found.side_files} side files"
-        console.print(f"    left out: {files} of other tools (a part of the key begins with _ or a dot)")
+        left_out = counted(found.side_files, "side file")
+        console.print(f"    left out: {left_out} of other tools (a part of the key begins with _ or a dot)")
     for key in found.pending[:10]:
         console.print(f"    pending: {escape(key)}")
     if found.outdated_files:
-        console.print(f"    pending: {found.outdated_files} files to reprocess or revalidate")
+        console.print(f"    pending: {counted(found.outdated_files, 'file')} to reprocess or revalidate")
     stale = [f"{table} {list_days(days)}" for table, days in found.stale_days.items() if days]
     console.print("  stale     " + ("; ".join(stale) or "no day"))
     _waiting(found.waiting)
@@ -299,7 +292,7 @@ def status(found: PipelineStatus) -> None:
     )
     for reason, count in totals["rejected_by_reason"].items():
         console.print(f"    {count:,} {reason}: {REASONS.get(reason, reason)}")
-    console.print(f"  revenue   {totals['revenue']:,} on {totals['days']:,} days")
+    console.print(f"  revenue   {totals['revenue']:,} on {counted(totals['days'], 'day')}")
     replaced = totals["clean_amount"] - totals["revenue"]
     elsewhere = {
         "superseded or out of range": replaced,
@@ -315,6 +308,13 @@ def status(found: PipelineStatus) -> None:
         for kind, count in Counter(one.kind for one in found.findings).most_common():
             console.print(f"    {count} {kind}")
     _notices(found.notices)
+
+
+def _unloaded(status: str, files: Sequence[FileStatus]) -> None:
+    for file in files:
+        if file.reason not in _COUNTED_REASONS:
+            size = "" if file.key.startswith(TABLE_PREFIX) else f" ({counted(file.size, 'byte')})"
+            console.print(f"    {status}: {named(file.key)}{size}: {below(file.message)}{standing(file)}")
 
 
 def _notices(sentences: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.landing.source_table import WHOLE
 from orders_pipeline.ledger import reports
 from orders_pipeline.ledger.findings import Recorded, open_findings
 from orders_pipeline.ledger.staleness import Calendar
@@ -15,8 +16,9 @@ from orders_pipeline.quality.reject_rate import Rejected
 from orders_pipeline.resources import S3Resource
 from orders_pipeline.settings import Settings
 from orders_pipeline.survey import survey
-from orders_pipeline.tables.out_of_range import Waiting, waiting_orders
+from orders_pipeline.tables.out_of_range import Side, Waiting, waiting_orders
 from orders_pipeline.tables.totals import totals
+from orders_pipeline.text import counted
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class FileStatus:
 class PipelineStatus:
     """Files by status, stale days by table, totals."""
 
-    files: dict[str, int]
+    files: dict[str, int]  # by status; days of the source table are counted with them
+    table_days: dict[str, int]  # of the source table, by status
     pending: list[str]
     quarantined: list[FileStatus]
     failing: list[FileStatus]
@@ -53,6 +56,20 @@ class PipelineStatus:
     waiting: list[Waiting]
     totals: dict[str, Any]
     is_current: bool  # nothing is pending, failing or stale: `sync` would end with success
+
+    @property
+    def needs_you(self) -> list[str]:
+        """What no run settles: a person has to act, or to say that it is as it should be. Each thing is counted once:
+        the findings about files that are not loaded are left out."""
+        before = sum(its.orders or 0 for its in self.waiting if its.side is Side.BEFORE_START)
+        counts = {
+            "quarantined file": len(self.quarantined),
+            "failing file": sum(file.key != WHOLE.key for file in self.failing),
+            "open finding": sum(one.kind != "landed_files_are_readable" for one in self.findings),
+        }
+        told = [counted(count, what) for what, count in counts.items() if count]
+        told += ["the source table"] if self.source_table_error else []
+        return told + ([f"{counted(before, 'order')} before ORDERS_START_DATE"] if before else [])
 
 
 def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> PipelineStatus:
@@ -74,6 +91,7 @@ def read_status(connection: Connection, s3: S3Resource, settings: Settings) -> P
 
     return PipelineStatus(
         files={"pending": len(left.load), **held.files},
+        table_days=reports.table_days(connection),
         pending=[version.key for version in left.load],
         quarantined=those(Status.QUARANTINED),
         failing=those(Status.FAILING),

@@ -25,6 +25,7 @@ from orders_pipeline.sensors import MAX_KEYS_PER_RUN
 from orders_pipeline.settings import read_settings
 from orders_pipeline.survey import LandingZone, Survey, survey
 from orders_pipeline.tables.out_of_range import Waiting, waiting_orders
+from orders_pipeline.text import counted
 
 _QUIET: Final = {"console": {"config": {"log_level": "CRITICAL"}}}  # loggers
 _DAYS_PER_RUN: Final = 366  # no one waits for a worker here, and each run has a fixed cost
@@ -123,12 +124,12 @@ def _outline(left: Backlog) -> tuple[object, ...]:
 
 
 def _announce(left: Backlog, table: bool) -> str:
-    work = [f"{len(left.load)} files"] if left.load else []
+    work = [counted(len(left.load), "file")] if left.load else []
     work += ["the source table"] if table else []
     stale = len({day for table in UNPARTITIONED_DAYS for day in left.stale[table]})
     if not work and not stale:
         return "Updating the list of files and rejects"
-    return f"Loading {' and '.join(work)}" if work else f"Building {stale} stale days"
+    return f"Loading {' and '.join(work)}" if work else f"Building {counted(stale, 'stale day')}"
 
 
 def _run(

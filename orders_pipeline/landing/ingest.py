@@ -35,6 +35,7 @@ from orders_pipeline.ledger.records import ActiveFile, ranked_at
 from orders_pipeline.ledger.versions import TABLE, FileVersion, Status, pending
 from orders_pipeline.sources.declaration import Source, Sources
 from orders_pipeline.storage.lake import Lake
+from orders_pipeline.text import shortened
 
 Fetch = Callable[[FileVersion, Path], None]
 Confirm = Callable[[FileVersion], None]  # raises ObjectChangedError if the source holds another version now
@@ -257,6 +258,7 @@ class Ingest:
     ) -> Report:
         """Settle a batch in one transaction of the session that holds the lock."""
         remarks = schema_drift.new_columns(self.connection, loaded, partial(raw_objects.unused_columns, self.lake))
+        self._log_postponed(failed)
         impact = on_activate(self.connection, self.lake, loaded, self.log, asked_for=asked_for)
         report = Report(loaded=list(loaded), changed_days=impact.changed_days, remarks=remarks)
         with self.transaction():
@@ -266,9 +268,17 @@ class Ingest:
             impact.record(self.connection)
         return report
 
+    def _log_postponed(self, failed: Mapping[FileVersion, Exception]) -> None:
+        """One line for all files that met the same outage."""
+        keys = dict[str, list[str]]()
+        for version, error in failed.items():
+            if isinstance(error, ServiceUnavailableError):
+                keys.setdefault(error_message(error), []).append(version.key)
+        for message, postponed in keys.items():
+            self.log.warning("Postponed: %s. %s", shortened(postponed), message)
+
     def _settle(self, version: FileVersion, error: Exception, is_last_attempt: bool, report: Report) -> None:
         if isinstance(error, ServiceUnavailableError):
-            self.log.warning("%s is postponed: %s", version.key, error_message(error))
             files.refund_attempt(self.connection, version, str(error))
             return
         if isinstance(error, ObjectChangedError):

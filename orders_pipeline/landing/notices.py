@@ -20,11 +20,21 @@ _NAMED_BY: Final = {"s3_bucket", "landing_prefix"}
 
 def of_landing_zone(connection: Connection, s3: "S3Resource", settings: Settings, *, is_settled: bool) -> list[str]:
     """The notices about the landing zone. `is_settled`: a complete listing showed nothing pending."""
-    found = [nothing_landed(connection, s3, settings) if is_settled else None]
+    found = [starts_later(settings), nothing_landed(connection, s3, settings) if is_settled else None]
     waiting = archive.archived(connection)
     found.append(archived(waiting) if waiting else None)
     found.append(_active_side_files(side_files.active_keys(connection, s3)))
     return [sentence for sentence in found if sentence]
+
+
+def starts_later(settings: Settings) -> str | None:
+    """The notice for a first day that is yet to come: no day is due, so every table stays empty without an error."""
+    if settings.start_date <= settings.today():
+        return None
+    return (
+        f"ORDERS_START_DATE is {settings.start_date}, after today: no day is built before then, and no order counts."
+        " Set it to the first day that you want to see."
+    )
 
 
 def nothing_landed(connection: Connection, s3: "S3Resource", settings: Settings) -> str | None:

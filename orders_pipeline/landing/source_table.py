@@ -157,6 +157,19 @@ def snapshot(settings: Settings, source: Source = PLAIN) -> Iterator[Snapshot | 
             connection.rollback()
 
 
+def called(key: str, table: str) -> str:
+    """A key as people read it. A day of the source table is no file: it is called by the table's name, with the key
+    that commands take.
+
+    `table`: ORDERS_SOURCE_TABLE."""
+    if key == WHOLE.key:
+        return f"the source table {table}"
+    if not key.startswith(TABLE_PREFIX):
+        return key
+    day = key.removeprefix(TABLE_PREFIX)
+    return f"{'rows without a day' if day == _NO_DAY else day} of the source table {table} ({key})"
+
+
 def fetch_from(files: Mapping[str, Path], version: FileVersion, target: Path) -> None:
     """Fetch a day of the table that was copied already, as `Fetch` does with a file on S3."""
     shutil.copyfile(files[version.key], target)

@@ -13,7 +13,7 @@ from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.models import landed_files
 from orders_pipeline.ledger.records import Amounts, latest_of_keys, rejects_in, version_of
 from orders_pipeline.ledger.versions import ARCHIVED, RELOCATED, TABLE, FileVersion, Status
-from orders_pipeline.schema import BLANK, COUNTS, MERGED, REJECTED, VOID
+from orders_pipeline.schema import BLANK, COUNTS, MERGED, REJECTED, TABLE_PREFIX, VOID
 from orders_pipeline.sources.declaration import Sources
 from orders_pipeline.sources.senders import sender_of
 
@@ -92,6 +92,14 @@ def counts(connection: Connection) -> Counts:
         int(blank_rows),
         Amounts(*map(Decimal, amounts)),
     )
+
+
+def table_days(connection: Connection) -> dict[str, int]:
+    """The number of days of the source table by status, of those that are counted with the files."""
+    latest = latest_of_keys(_t.bucket, _t.key, _t.status, without=RELOCATED)
+    is_day = latest.c.bucket == TABLE, latest.c.key != f"{TABLE_PREFIX}all"
+    query = sa.select(latest.c.status, sa.func.count()).where(*is_day).group_by(latest.c.status)
+    return dict(connection.execute(query).all())
 
 
 @dataclass

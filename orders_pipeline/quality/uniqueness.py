@@ -14,7 +14,7 @@ from orders_pipeline.ledger import builds
 from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.quality.scope import Built
 from orders_pipeline.storage.lake import Lake
-from orders_pipeline.text import examples
+from orders_pipeline.text import counted, examples
 
 _HASHES_AT_ONCE: Final = 10_000_000
 
@@ -31,7 +31,8 @@ class Repeated:
     def finding(self) -> Finding:
         """The day has these rows."""
         ids = sorted(set(self.order_ids))
-        message = f"{len(ids)} orders occur more than once, on {self.day}, for example {examples(ids)}"
+        orders = f"{counted(len(ids), 'order')} occur{'s' if len(ids) == 1 else ''}"
+        message = f"{orders} more than once, on {self.day}, for example {examples(ids)}"
         return Finding(str(self.day), f"{len(self.order_ids)} {self.amount}", message, self.amount)
 
 

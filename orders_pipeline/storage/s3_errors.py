@@ -133,7 +133,7 @@ def _of_client(error: Exception, bucket: str, variable: str) -> str | None:
 
 def _unreachable(error: botocore.BotoCoreError) -> str:
     place = _host(error)
-    if place.endswith(".amazonaws.com"):
+    if ".amazonaws.com" in place:
         return f"AWS cannot be reached at {place}. Check the network, its proxy, and AWS_DEFAULT_REGION."
     if re.search("resolve|Name or service not known|nodename", str(error.kwargs.get("error", ""))):
         return f"There is no host {urlsplit(place).hostname!r}. Correct {_ENDPOINT}."

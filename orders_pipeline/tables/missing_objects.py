@@ -10,7 +10,7 @@ from orders_pipeline.errors import MissingInputError
 from orders_pipeline.ledger.damage import intact_days
 from orders_pipeline.ledger.staleness import Blocked, Blocker
 from orders_pipeline.storage.lake import Lake
-from orders_pipeline.text import list_days, printable
+from orders_pipeline.text import counted, list_days, printable
 
 _EXAMPLES: Final = 5
 
@@ -44,15 +44,17 @@ def blocked_reason(blocked: Mapping[date, Blocked]) -> str:
     if missing := {day: found.names for day, found in blocked.items() if found.by is Blocker.MISSING_OBJECT}:
         keys = sorted({key for names in missing.values() for key in names})
         reasons.append(
-            f"{list_days(missing)} cannot be built and keep their last published values: the objects of {len(keys)}"
-            f" files are missing from the lake ({', '.join(printable(key) for key in keys[:_EXAMPLES])}). Upload the"
+            f"{list_days(missing)} cannot be built and keep their last published values: the objects of"
+            f" {counted(len(keys), 'file')} are missing from the lake"
+            f" ({', '.join(printable(key) for key in keys[:_EXAMPLES])}). Upload the"
             " files again, or run `orders-pipeline retract KEY`. If you have restored the lake, materialize raw_orders"
             " without config."
         )
     if outdated := {day: found.names for day, found in blocked.items() if found.by is Blocker.OUTDATED_FILE}:
         keys = sorted({key for names in outdated.values() for key in names})
         reasons.append(
-            f"{list_days(outdated)} keep their last published values until {len(keys)} files are reprocessed"
+            f"{list_days(outdated)} keep their last published values until {counted(len(keys), 'file')}"
+            f" {'is' if len(keys) == 1 else 'are'} reprocessed"
             f" ({', '.join(printable(key) for key in keys[:_EXAMPLES])}): they were validated by older rules, by"
             " another declaration or for another time zone, or are to be read again. Materialize raw_orders without"
             " config."

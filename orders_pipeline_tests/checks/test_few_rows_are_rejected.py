@@ -46,7 +46,7 @@ def test_a_file_hardly_any_of_whose_rows_count_is_named_at_any_size(
 
     found = pipeline.sync().failed_checks["few_rows_are_rejected"]
 
-    assert found.startswith("WARN: Too many rows are rejected in 1 of 1 files: landing/small.csv: ")
+    assert found.startswith("WARN: Too many rows are rejected in 1 of 1 file: landing/small.csv: ")
     assert told in found
 
 

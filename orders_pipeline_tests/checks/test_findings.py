@@ -464,7 +464,7 @@ def test_everything_that_is_lost_is_named_at_once(pipeline: Pipeline, monkeypatc
 
     assert "1 rows worth 9.00 on 2026-03-06 are neither clean nor superseded (orders 9)" in told
     assert "0 of the 1 rejects of landing/c.csv are listed" in told
-    assert f"{DAY} cannot be built and keep their last published values: the objects of 1 files are missing" in told
+    assert f"{DAY} cannot be built and keep their last published values: the objects of 1 file are missing" in told
 
 
 def test_a_finding_outlives_the_time_in_which_its_day_cannot_be_compared(pipeline: Pipeline) -> None:

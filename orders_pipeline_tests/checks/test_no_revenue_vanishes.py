@@ -375,5 +375,5 @@ def test_nothing_built_passes_only_if_nothing_is_due(pipeline: Pipeline) -> None
 
     assert not found.passed
     assert found.description == (
-        f"No day of daily_revenue is built, but 1 days are due: {DAY}. Materialize it. If its last run failed, see why."
+        f"No day of daily_revenue is built, but 1 day is due: {DAY}. Materialize it. If its last run failed, see why."
     )

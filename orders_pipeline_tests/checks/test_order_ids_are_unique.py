@@ -20,7 +20,7 @@ def test_an_id_that_is_there_twice_is_an_error_and_keeps_the_day_from_being_read
     found = evaluate(pipeline, "cleaned_orders", "order_ids_are_unique")
 
     assert (found.passed, found.severity) == (False, ERROR)
-    assert "1 orders occur more than once, on 2026-03-04, for example 1." in (found.description or "")
+    assert "1 order occurs more than once, on 2026-03-04, for example 1." in (found.description or "")
     assert pipeline.stale("daily_revenue") == []
     assert pipeline.revenue() == {"2026-03-04": ("1.00", 1)}
 

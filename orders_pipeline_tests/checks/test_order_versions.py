@@ -363,7 +363,7 @@ def test_nothing_is_denied_of_days_that_are_not_built_yet(kind: str, pipeline: P
     found = evaluate(pipeline, "cleaned_orders", kind)
 
     assert not found.passed
-    assert f"1 days are due: {D}. Materialize it" in (found.description or "")
+    assert f"1 day is due: {D}. Materialize it" in (found.description or "")
 
 
 def test_what_was_superseded_on_days_that_are_out_of_range_since_is_named_no_longer(

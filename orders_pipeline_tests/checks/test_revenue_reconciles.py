@@ -55,7 +55,7 @@ def test_a_day_that_differs_is_reported_by_every_run_until_it_agrees(pipeline: P
     pipeline.land_rows("b.csv", "3,ann,1.00,2026-03-05")
 
     of_another_day = check_results(pipeline.run("s3_arrival"))["revenue_reconciles"]
-    assert "1 of 1 days: 2026-03-04: 7.00" in (of_another_day.description or "")
+    assert "1 of 1 day: 2026-03-04: 7.00" in (of_another_day.description or "")
 
     pipeline.execute("UPDATE analytics.daily_revenue SET revenue = 1 WHERE order_date = '2026-03-04'")
     assert check_results(day_run(pipeline, "2026-03-05"))["revenue_reconciles"].passed

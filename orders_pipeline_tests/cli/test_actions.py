@@ -62,7 +62,7 @@ def test_a_rebuild_makes_days_with_orders_stale_and_no_others(pipeline: Pipeline
     ("days", "told"),
     [
         (("2026-03-05", "2026-03-04"), "FIRST_DAY (2026-03-05) is after LAST_DAY (2026-03-04)"),
-        (("2026-03-04",), "nothing to build from 2026-03-04 to 2026-03-04"),
+        (("2026-03-04",), "nothing to build for 2026-03-04: no orders"),
         (("1999-01-01", "1999-12-31"), "before ORDERS_START_DATE (2026-01-01)"),
     ],
 )

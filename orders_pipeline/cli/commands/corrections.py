@@ -1,13 +1,24 @@
 """Commands that correct what was loaded: retry, retract, relocate, rebuild."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import click
 
 from orders_pipeline.errors import OrdersPipelineError
 
-_DAY: Final = click.DateTime(["%Y-%m-%d"])
+
+class _Day(click.ParamType[date]):
+    name = "day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+        except ValueError:
+            self.fail(f"{value!r} is not a day like '2026-03-05'.", param, ctx)
+
+
+_DAY: Final = _Day()
 
 
 @click.command()
@@ -85,9 +96,9 @@ def relocate(source: str, target: str, dry_run: bool) -> None:
 
 
 @click.command()
-@click.argument("first_day", type=_DAY)
-@click.argument("last_day", type=_DAY, required=False)
-def rebuild(first_day: datetime, last_day: datetime | None) -> None:
+@click.argument("first_day", type=_DAY, metavar="FIRST_DAY")
+@click.argument("last_day", type=_DAY, required=False, metavar="[LAST_DAY]")
+def rebuild(first_day: date, last_day: date | None) -> None:
     """Rebuild the days from FIRST_DAY to LAST_DAY, in every table that is kept by day. Without LAST_DAY: one day.
 
     The next sync or the sensors build them. No other day changes, and no file is read from S3 again: for that, use
@@ -99,8 +110,7 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
     from orders_pipeline.text import list_days
 
     calendar = Calendar.of(read_settings())
-    first = first_day.date()
-    last = last_day.date() if last_day else first
+    first, last = first_day, last_day or first_day
     if first > last:
         raise OrdersPipelineError(f"FIRST_DAY ({first}) is after LAST_DAY ({last}). Swap them.")
     begin, end = max(first, calendar.start), min(last, calendar.today)
@@ -109,8 +119,9 @@ def rebuild(first_day: datetime, last_day: datetime | None) -> None:
         delivered = staleness.delivered_days(transaction, requested)
         staleness.bump_versions(transaction, delivered)
     if not delivered:
+        days = first if first == last else f"{first} to {last}"
         raise OrdersPipelineError(
-            f"There is nothing to build from {first} to {last}: no orders were ever delivered for these days, or the"
-            f" days are before ORDERS_START_DATE ({calendar.start}) or after today."
+            f"There is nothing to build for {days}: no orders were ever delivered for it, or it is before"
+            f" ORDERS_START_DATE ({calendar.start}) or after today."
         )
     click.echo(f"{list_days(delivered)} will be rebuilt by `orders-pipeline sync` or the sensors.")
