@@ -14,6 +14,7 @@ from orders_pipeline.partitions import ARRIVALS, DAILY_PIPELINE, STALE_DAYS
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.runs.housekeeping import forget_runs, forget_ticks
 from orders_pipeline.settings import read_settings
+from orders_pipeline.text import counted
 
 UNPARTITIONED: Final = (raw_orders, cleaned_orders, rejected_orders, daily_revenue)
 PARTITIONED: Final = (daily_orders, daily_revenue_partitioned)
@@ -62,8 +63,8 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
     forgotten = forget_runs(context.instance, before, is_ours)
     forget_ticks(context.instance, before, location)
     context.log.info(
-        f"{forgotten.deleted} runs that began before {before:%Y-%m-%d} deleted; {forgotten.kept} stay, since they last"
-        " materialized a day or evaluated a check. Ticks from before that are deleted too."
+        f"{counted(forgotten.deleted, 'run')} that began before {before:%Y-%m-%d} deleted; {forgotten.kept} stay, since they"
+        " last materialized a day or evaluated a check. Ticks from before that are deleted too."
     )
 
 

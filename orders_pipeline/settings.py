@@ -190,8 +190,9 @@ def _settings(environment: frozenset[tuple[str, str]]) -> Settings:
         settings = Settings()
     except ValidationError as error:
         problems += [
-            f"{_PREFIX}{str(problem['loc'][0]).upper()}: {_told(problem)}"
+            f"{name}: {_told(problem, written.get(name, ''))}"
             for problem in error.errors(include_url=False)
+            for name in [f"{_PREFIX}{str(problem['loc'][0]).upper()}"]
         ]
     if problems or settings is None:
         raise SettingsError(f"The environment cannot be used: {'; '.join(problems).removesuffix('.')}.")

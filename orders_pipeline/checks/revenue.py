@@ -29,7 +29,7 @@ def revenue_reconciles(context: dg.AssetCheckExecutionContext, postgres: Postgre
     examination = findings.examine(engine, "revenue_reconciles")
     found = reconciliation.compare_and_record(engine, scope_of(context))
     standing = recorded(engine, examination, [day.finding() for day in found.differing], found.examined)
-    agreement = f"Both chains agree to the cent on {found.comparable} days, {len(found.compared)} of them compared now."
+    agreement = f"Both chains agree to the cent on {counted(found.comparable, 'day')}, {len(found.compared)} of them compared now."
     return result(
         standing,
         severity=ERROR,
@@ -52,10 +52,10 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
     compared, skipped = len(found.compared), ""
     if found.skipped:
         skipped = (
-            f" {found.skipped} days were not compared: their weekday had revenue in fewer than {anomalies.LEAST_WEEKS}"
+            f" {counted(found.skipped, 'day')} not compared: their weekday had revenue in fewer than {anomalies.LEAST_WEEKS}"
             f" of the {anomalies.WEEKS} weeks before, or they are not built yet."
         )
-    usual = f"Revenue is as usual for the weekday on {compared} days: {list_days(found.compared)}."
+    usual = f"Revenue is as usual for the weekday on {counted(compared, 'day')}: {list_days(found.compared)}."
     newest_first = sorted(standing.open, key=lambda one: one.subject, reverse=True)
     of_days = len({*map(str, found.compared), *(one.subject for one in newest_first)})
     return result(

@@ -5,6 +5,7 @@ import sys
 import click
 
 from orders_pipeline.cli.exit_status import INCOMPLETE
+from orders_pipeline.text import counted
 
 
 @click.command()
@@ -16,7 +17,7 @@ def vacuum() -> None:
 
     done = run_vacuum(postgres.ledger(), s3.lake(), read_settings().vacuum_age)
     click.echo(
-        f"{done.deleted} objects deleted; {done.named} are in use; {done.waiting} are unused but not old enough to"
+        f"{counted(done.deleted, 'object')} deleted; {done.named} are in use; {done.waiting} are unused but not old enough to"
         f" delete, {done.marked} of them newly marked."
     )
 
