@@ -5,6 +5,7 @@ import dagster as dg
 from orders_pipeline.assets.daily import daily_orders, daily_revenue_partitioned
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.assets.orders import cleaned_orders, daily_revenue, rejected_orders
+from orders_pipeline.assets.upstream import UPSTREAM_OF_RAW_ORDERS
 from orders_pipeline.checks import files, orders, revenue
 from orders_pipeline.io_managers.lake import LakeIOManager
 from orders_pipeline.io_managers.marts import MartsIOManager
@@ -20,6 +21,7 @@ s3 = S3Resource()
 defs = dg.Definitions(
     assets=linked_to_code(
         [
+            *UPSTREAM_OF_RAW_ORDERS,
             raw_orders,
             cleaned_orders,
             rejected_orders,

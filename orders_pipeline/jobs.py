@@ -19,7 +19,10 @@ from orders_pipeline.text import counted
 UNPARTITIONED: Final = (raw_orders, cleaned_orders, rejected_orders, daily_revenue)
 PARTITIONED: Final = (daily_orders, daily_revenue_partitioned)
 _AHEAD: Final = {"dagster/priority": "1"}  # of other queued runs, such as a backfill's
-_RECONCILES: Final = dg.AssetCheckKey(daily_revenue.key, "revenue_reconciles")  # each chain's job compares them
+# Each chain's job compares both, and both tables show the result.
+_RECONCILES: Final = dg.AssetSelection.checks(
+    *(dg.AssetCheckKey(table.key, "revenue_reconciles") for table in (daily_revenue, daily_revenue_partitioned))
+)
 
 daily_pipeline_job = dg.define_asset_job(
     DAILY_PIPELINE,
@@ -29,13 +32,13 @@ daily_pipeline_job = dg.define_asset_job(
 )
 s3_arrival_job = dg.define_asset_job(
     ARRIVALS,
-    selection=dg.AssetSelection.assets(*UNPARTITIONED),
+    selection=dg.AssetSelection.assets(*UNPARTITIONED) | _RECONCILES,
     tags=_AHEAD,
     description="Load new files and build the days that they change. Without config: everything that is pending.",
 )
 stale_days_job = dg.define_asset_job(
     STALE_DAYS,
-    selection=dg.AssetSelection.assets(*PARTITIONED) | dg.AssetSelection.checks(_RECONCILES),
+    selection=dg.AssetSelection.assets(*PARTITIONED) | _RECONCILES,
     description="Build stale days of the partitioned chain; skip days that are current.",
 )
 

@@ -15,6 +15,8 @@ from orders_pipeline.settings import read_settings
     cron_schedule=f"0 {MORNING.hour} * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every morning: loads all that is pending, the source table too, builds the day before in both chains,"
+    " and lets the checks compare all days.",
 )
 def daily_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Run `daily_pipeline` for the business day before the tick, in ORDERS_TIMEZONE."""

@@ -58,7 +58,13 @@ class Listing:
         return [version.key for version in self.versions]
 
 
-@dg.sensor(job=s3_arrival_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=s3_arrival_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Lists the landing zone, and requests a run when files are pending or days of the unpartitioned chain"
+    " are stale. Turned off, new files wait.",
+)
 def s3_arrival_sensor(
     context: dg.SensorEvaluationContext, postgres: PostgresResource, s3: S3Resource
 ) -> dg.SensorResult | dg.SkipReason:
@@ -97,7 +103,13 @@ def s3_arrival_sensor(
     return dg.SensorResult(skip_reason="\n".join(filter(None, [settled, trouble])), cursor=cursor)
 
 
-@dg.sensor(job=stale_days_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=stale_days_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Requests runs for the stale days of the partitioned chain. Turned off, daily_orders and"
+    " daily_revenue_partitioned are built each morning only, for the day before.",
+)
 def stale_days_sensor(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
@@ -122,7 +134,11 @@ def stale_days_sensor(
     return requests or dg.SkipReason("\n".join(waiting) or "No day is stale.")
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Fails runs whose process is gone, so that they are retried. Requests nothing.",
+)
 def lost_runs_sensor(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult:
     """Fail orphaned runs, so that they free their places in the queue and are retried.
 
@@ -147,7 +163,12 @@ def lost_runs_sensor(context: dg.SensorEvaluationContext, postgres: PostgresReso
     )
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Posts what is wrong to ORDERS_ALERT_WEBHOOK_URL, once for each cause, and that it is resolved. Does"
+    " nothing while that is not set. Requests nothing.",
+)
 def run_failure_sensor(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SkipReason:
     """Post what is wrong to ORDERS_ALERT_WEBHOOK_URL, once for each cause, and that it is resolved: failed runs, failed
     checks of severity ERROR, findings, and sensors or schedules that fail or do not tick. Where these tick as they

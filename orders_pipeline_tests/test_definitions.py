@@ -6,17 +6,23 @@ import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from orders_pipeline.assets.ingestion import raw_orders
 from orders_pipeline.definitions import defs
 from orders_pipeline.ledger.models import MARTS
 from orders_pipeline.schema import FINDING_KINDS, KEYS, TABLES
 from orders_pipeline.ui.metadata import linked_to_code
+
+LOCATION = "orders_pipeline"
+WORKSPACES = ("workspace.yaml", "orders_pipeline/cli/workspace.yaml", "deploy/workspace.yaml")
+EXTERNAL = {"landing_zone", "source_table"}
 
 _LOAD = """
 import json, socket, sys
@@ -36,7 +42,8 @@ def test_the_inventory() -> None:
         for key in repository.asset_graph.asset_check_keys
     }
 
-    assert {key.to_user_string() for key in repository.assets_defs_by_key} == set(TABLES)
+    assert {key.to_user_string() for key in repository.asset_graph.materializable_asset_keys} == set(TABLES)
+    assert {key.to_user_string() for key in repository.assets_defs_by_key} == {*TABLES, *EXTERNAL}
     assert set(checks) == {
         ("raw_orders", "landed_files_are_readable"),
         ("raw_orders", "files_are_in_the_landing_zone"),
@@ -52,6 +59,7 @@ def test_the_inventory() -> None:
         ("rejected_orders", "few_rows_are_rejected"),
         ("daily_revenue", "yesterday_is_built"),
         ("daily_revenue", "revenue_reconciles"),
+        ("daily_revenue_partitioned", "revenue_reconciles"),
         ("daily_revenue", "revenue_is_plausible"),
         ("daily_revenue", "no_revenue_vanishes"),
         ("daily_orders", "orders_not_empty"),
@@ -76,6 +84,7 @@ def test_the_inventory() -> None:
         ("lost_runs_sensor", dg.DefaultSensorStatus.RUNNING),
         ("run_failure_sensor", dg.DefaultSensorStatus.RUNNING),
     }
+    assert all(described.description for described in (*repository.schedule_defs, *repository.sensor_defs))
     assert set(repository.get_top_level_resources()) == {"postgres", "s3", "lake", "marts"}
 
 
@@ -86,7 +95,9 @@ def test_the_lineage_and_where_each_asset_is_kept() -> None:
         key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
         for key in graph.get_all_asset_keys()
     } == {
-        "raw_orders": [],
+        "landing_zone": [],
+        "source_table": [],
+        "raw_orders": ["landing_zone", "source_table"],
         "cleaned_orders": ["raw_orders"],
         "rejected_orders": ["raw_orders"],
         "daily_revenue": ["cleaned_orders"],
@@ -97,15 +108,15 @@ def test_the_lineage_and_where_each_asset_is_kept() -> None:
     assert partitioned == {"daily_orders", "daily_revenue_partitioned"}
     for key in graph.get_all_asset_keys():
         assert graph.get(key).description
-        assert "dagster/column_schema" in graph.get(key).metadata
+        assert ("dagster/column_schema" in graph.get(key).metadata) == (key.to_user_string() in TABLES)
 
 
 def test_every_asset_says_who_owns_it_what_it_holds_and_where_its_code_is() -> None:
     graph = defs.get_repository_def().asset_graph
-    for key in graph.get_all_asset_keys():
+    for key in graph.materializable_asset_keys:
         node, name = graph.get(key), key.to_user_string()
         assert node.owners == ["team:orders"]
-        assert node.group_name in ("orders", "orders_by_day", "revenue")
+        assert node.group_name == ("orders_by_day" if node.is_partitioned else "orders")
         assert node.tags.keys() >= {"domain", "layer"}
         assert any(tag.startswith("dagster/kind/") for tag in node.tags)
         (reference,) = node.metadata["dagster/code_references"].code_references
@@ -125,7 +136,7 @@ def test_every_asset_says_who_owns_it_what_it_holds_and_where_its_code_is() -> N
 def test_the_lineage_of_columns_names_columns_that_exist_and_leaves_out_only_what_has_no_origin() -> None:
     graph = defs.get_repository_def().asset_graph
     without = {}
-    for key in graph.get_all_asset_keys() - {dg.AssetKey("raw_orders")}:
+    for key in graph.materializable_asset_keys - {dg.AssetKey("raw_orders")}:
         node, name = graph.get(key), key.to_user_string()
         deps = node.metadata["dagster/column_lineage"].deps_by_column
         without[name] = {column.name for column in TABLES[name]} - set(deps)
@@ -157,6 +168,16 @@ def test_the_jobs_hold_what_they_say() -> None:
         "s3_arrival": {"raw_orders", "cleaned_orders", "rejected_orders", "daily_revenue"},
         "stale_days": {"daily_orders", "daily_revenue_partitioned"},
     }
+
+
+def test_the_code_location_has_one_name_however_it_is_started() -> None:
+    root = Path(__file__).parents[1]
+    by_file = {path: yaml.safe_load((root / path).read_text())["load_from"] for path in WORKSPACES}
+
+    assert {location["location_name"] for (one,) in by_file.values() for location in one.values()} == {LOCATION}
+    assert by_file["workspace.yaml"] == by_file["orders_pipeline/cli/workspace.yaml"]
+    tools = tomllib.loads((root / "pyproject.toml").read_text())["tool"]
+    assert tools["dagster"]["code_location_name"] == tools["dg"]["project"]["code_location_name"] == LOCATION
 
 
 def test_partitions_reach_from_the_start_date_to_today() -> None:

@@ -8,6 +8,7 @@ from typing import Self
 import dagster as dg
 from pydantic import Field
 
+from orders_pipeline.assets.upstream import UPSTREAM_OF_RAW_ORDERS
 from orders_pipeline.landing.discover import receive_files, receive_table
 from orders_pipeline.landing.ingest import ingesting
 from orders_pipeline.landing.reprocess import reprocess_outdated
@@ -17,6 +18,7 @@ from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
 from orders_pipeline.ui import metadata
+from orders_pipeline.ui.arrivals import observed
 
 
 class ListedObject(dg.Config):
@@ -72,6 +74,7 @@ class RawOrdersConfig(dg.Config):
 
 @dg.asset(
     io_manager_key="lake",
+    deps=UPSTREAM_OF_RAW_ORDERS,
     group_name="orders",
     kinds={"s3", "postgres", "parquet"},
     pool=UNPARTITIONED_POOL,
@@ -91,6 +94,9 @@ def raw_orders(
         else:
             report = receive_table(ingest, settings)  # first: an outage of S3 must not block it
             report.add(receive_files(ingest, s3, []))
+        for observation in observed(report, settings):
+            context.log_event(observation)
+        if not config.s3_keys:
             report.add(reprocess_outdated(ingest))
     for remark in report.remarks:
         context.log.info(remark)

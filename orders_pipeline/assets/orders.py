@@ -49,7 +49,7 @@ def rejected_orders(raw_orders: Any) -> Any:
     io_manager_key="marts",
     ins={"cleaned_orders": dg.AssetIn(dagster_type=OrderFrame)},
     dagster_type=OrderFrame,
-    group_name="revenue",
+    group_name="orders",
     kinds={"postgres"},
     pool=UNPARTITIONED_POOL,
     owners=["team:orders"],

@@ -16,6 +16,8 @@ from orders_pipeline.cli.terminal import warn
 from orders_pipeline.errors import SettingsError
 from orders_pipeline.settings import Settings
 
+_WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")  # `-m` would name the code location after the module
+
 # Warnings that Dagster repeats at each start of each process. You cannot act on them.
 _KNOWN: Final = "ignore:Parameter `backfill_policy`,ignore:Function `dev_command`"
 
@@ -70,7 +72,7 @@ def warn_of_gaps(instance: dg.DagsterInstance) -> None:
 
 def run_dagster_dev(settings: Settings, port: int) -> int:
     """Run `dagster dev` on this machine's own address until it ends or Ctrl-C; its exit status."""
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "orders_pipeline.definitions", "-h", "127.0.0.1"]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(_WORKSPACE), "-h", "127.0.0.1"]
     with local_instance(settings) as instance:
         warn_of_gaps(instance)
         environment = {"PYTHONWARNINGS": _KNOWN, **os.environ}

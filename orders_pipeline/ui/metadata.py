@@ -93,8 +93,9 @@ def of_table(asset: str) -> dict[str, Any]:
     return described
 
 
-def linked_to_code(assets: Iterable[dg.AssetsDefinition]) -> list[Any]:
-    """The same assets, each with a link to the lines that make it: the UI of `dagster dev` opens them in an editor.
+def linked_to_code(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[Any]:
+    """The same assets, each with a link to the lines that make it, if any do: the UI of `dagster dev` opens them in an
+    editor.
 
     Where there is no source to read (only compiled code is installed), there is no link."""
     listed = list(assets)

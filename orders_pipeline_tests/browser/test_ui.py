@@ -32,17 +32,18 @@ TICK = 30  # seconds from one tick of a sensor to the next
 def test_the_graph_shows_every_asset_without_error(page: "Page", picture: Callable[[str, int], None]) -> None:
     page.goto("/asset-groups")
     expect(page.get_by_text("orders_by_day").last).to_be_visible()
+    page.get_by_placeholder("Jump to").locator("xpath=following::button[1]").click()  # hide the list of groups
     page.keyboard.press("Alt+e")  # expand all groups
 
     graph = page.locator("foreignObject")
-    for asset in TABLES:
+    for asset in (*TABLES, "landing_zone", "source_table"):
         expect(graph.get_by_text(asset, exact=True).first).to_be_visible()
     expect(graph.get_by_text("Materialized", exact=True)).to_have_count(4)
     expect(graph.get_by_text(re.compile("Failed"))).to_have_count(0)
     picture("graph", 780)
 
     page.goto("/locations")
-    expect(page.get_by_text("orders_pipeline.definitions").first).to_be_visible()
+    expect(page.get_by_text("orders_pipeline", exact=True).first).to_be_visible()
     expect(page.get_by_text("Loaded", exact=True)).to_have_count(1)
 
 
@@ -156,7 +157,7 @@ def test_a_check_that_fails_says_what_it_found(
 
 
 def test_the_launchpad_knows_the_config_and_says_what_is_wrong_with_it(page: "Page") -> None:
-    page.goto("/locations/orders_pipeline.definitions/jobs/s3_arrival/playground")
+    page.goto("/locations/orders_pipeline/jobs/s3_arrival/playground")
     expect(page.get_by_text("No errors")).to_be_visible()
     editor = page.locator(".CodeMirror").first
     expect(editor).to_contain_text("s3_keys: []")

@@ -653,12 +653,12 @@ MUTANTS = [
     ),
     Mutant(
         "12 no vacuous check",
-        "the chains are compared before the second one is built",
-        of="checks.revenue:revenue_reconciles",
-        old=", additional_deps=[daily_revenue_partitioned]",
-        new="",
+        "an arrival leaves what it showed of the other chain's table as it was",
+        of="jobs",
+        old="selection=dg.AssetSelection.assets(*UNPARTITIONED) | _RECONCILES",
+        new="selection=dg.AssetSelection.assets(*UNPARTITIONED)",
         tests="checks/test_revenue_reconciles.py",
-        chosen="since_they_agreed",
+        chosen="whichever_chain",
     ),
     Mutant(
         "12 no vacuous check",

@@ -1,6 +1,8 @@
 """The check revenue_reconciles: both chains agree to the cent."""
 
-from orders_pipeline_tests.support.checks import ERROR, day_run, evaluate
+import pytest
+
+from orders_pipeline_tests.support.checks import ERROR, WARN, day_run, evaluate
 from orders_pipeline_tests.support.driver import Pipeline, check_results
 
 
@@ -30,6 +32,24 @@ def test_both_chains_agree_or_the_day_is_named(pipeline: Pipeline) -> None:
 
     pipeline.execute("DELETE FROM analytics.daily_revenue WHERE order_date = '2026-03-05'")
     assert not evaluate(pipeline, "daily_revenue", "revenue_reconciles").passed
+
+
+@pytest.mark.parametrize("job", ["s3_arrival", "stale_days", "daily_pipeline"])
+def test_whichever_chain_runs_both_tables_show_the_result_and_only_one_of_them_as_an_error(
+    pipeline: Pipeline, job: str
+) -> None:
+    pipeline.land_rows("a.csv", "1,ann,1.00,2026-03-04")
+    pipeline.sync()
+    pipeline.execute("UPDATE analytics.daily_revenue SET revenue = 7")
+
+    run = pipeline.run(job, partition=None if job == "s3_arrival" else "2026-03-04")
+
+    found = [one for one in run.get_asset_check_evaluations() if one.check_name == "revenue_reconciles"]
+    assert [(one.asset_key.to_user_string(), one.passed, one.severity) for one in found] == [
+        ("daily_revenue_partitioned", False, WARN),
+        ("daily_revenue", False, ERROR),
+    ]
+    assert len({one.description for one in found}) == 1
 
 
 def test_a_run_compares_the_days_that_were_built_since_they_agreed(pipeline: Pipeline) -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
 
 _SENSORS = """{ sensorsOrError(repositorySelector: {repositoryName: "__repository__",
-    repositoryLocationName: "orders_pipeline.definitions"}) { ... on Sensors { results { name sensorState { id
+    repositoryLocationName: "orders_pipeline"}) { ... on Sensors { results { name sensorState { id
     ticks(limit: 20) { status timestamp } } } } } }"""
 
 
