@@ -229,8 +229,9 @@ def _is_time_to_look(context: dg.SensorEvaluationContext, now: datetime) -> bool
 
 def _page_of_check(ours: dg.RepositoryDefinition | None, name: str, dagster_url: str) -> str:
     page = f"{dagster_url.rstrip('/')}/assets"
-    keys = (key for key in ours.asset_graph.asset_check_keys if key.name == name) if ours else ()
-    return next((f"{page}/{key.asset_key.to_user_string()}?view=checks&checkDetail={name}" for key in keys), page)
+    keys = ours.asset_graph.asset_check_keys if ours else ()
+    assets = sorted(key.asset_key.to_user_string() for key in keys if key.name == name)
+    return f"{page}/{assets[0]}?view=checks&checkDetail={name}" if assets else page
 
 
 def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog, declared: int) -> dg.SensorResult | None:

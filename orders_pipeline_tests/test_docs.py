@@ -12,6 +12,8 @@ from orders_pipeline.formats.options import LIMITS
 from orders_pipeline.ledger.models import metadata
 from orders_pipeline.schema import QUARANTINES, REASONS, TABLES, UNREADABLE_REASONS
 from orders_pipeline.settings import Settings
+from orders_pipeline.ui.runbook import FOR_ALL, SECTIONS
+from orders_pipeline.ui.runbook import PAGE as RUNBOOK
 from orders_pipeline_tests.support.recipes import TITLES, apply, copy_package, recipe
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +99,19 @@ def test_every_check_is_in_the_runbook_with_its_asset_and_no_other_is_named() ->
     rows = re.findall(r"^\| `(\w+)` \| (`.+?`) \| (?:WARN|ERROR)", DOCUMENTS["operations.md"], re.MULTILINE)
 
     assert sorted((name, asset) for name, assets in rows for asset in re.findall(r"`(\w+)`", assets)) == checks
+
+
+def test_each_check_names_the_sections_that_the_runbook_links_to() -> None:
+    runbook = DOCUMENTS["operations.md"]
+    titles = {title.lower().replace(" ", "-"): title for title in re.findall(r"^## (.+)$", runbook, re.MULTILINE)}
+    rows = re.findall(r"^\| `(\w+)` \| `.+?` \| (?:WARN|ERROR).*\|(.+?)\|$", runbook, re.MULTILINE)
+    linked = {check: [titles[anchor] for anchor in re.findall(r"\(#(.+?)\)", to_do)] for check, to_do in rows}
+
+    assert {check: list(sections) for check, sections in SECTIONS.items()} == {
+        check: found for check, found in linked.items() if found
+    }
+    assert FOR_ALL in titles.values()
+    assert (ROOT / RUNBOOK).exists()
 
 
 def test_every_variable_and_table_that_documents_name_exists_and_the_other_way_round() -> None:

@@ -28,7 +28,13 @@ from orders_pipeline.ui import metadata
     metadata=metadata.of_table("daily_orders"),
 )
 def daily_orders(raw_orders: Any) -> Any:
-    """The latest clean row of each order of one day. Rows are validated when their file lands."""
+    """One row for each order of a day: the latest clean one. A partition is a business day in `ORDERS_TIMEZONE`.
+
+    The orders are those of `cleaned_orders`, picked again by runs of their own. A run skips days that are current; with
+    the tag `orders/full_refresh` = `true` it rebuilds them. A day without orders stays missing.
+
+    `stale_days_sensor` requests a run within a minute when the orders of a day change.
+    """
     return transforms.clean(raw_orders, read_settings().timezone)
 
 
@@ -47,5 +53,9 @@ def daily_orders(raw_orders: Any) -> Any:
     freshness_policy=PARTITIONED_FRESHNESS,
 )
 def daily_revenue_partitioned(daily_orders: Any) -> Any:
-    """What each customer spent that day (`daily_spend`)."""
+    """What each customer spent on a day (`daily_spend`), exact to the cent. A partition is a business day.
+
+    The sum of a day is its revenue in `daily_revenue`: `revenue_reconciles` compares both, day by day. Returns are
+    taken off, so a customer's spend may be negative. Each build of a day replaces its rows as a whole.
+    """
     return transforms.spend_by_customer(daily_orders)

@@ -19,6 +19,7 @@ from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
 from orders_pipeline.ui import metadata
 from orders_pipeline.ui.arrivals import observed
+from orders_pipeline.ui.materialization import open_findings
 
 
 class ListedObject(dg.Config):
@@ -85,7 +86,15 @@ class RawOrdersConfig(dg.Config):
 def raw_orders(
     context: dg.AssetExecutionContext, config: RawOrdersConfig, postgres: PostgresResource, s3: S3Resource
 ) -> dg.MaterializeResult[None]:
-    """Every row from landed files and the source table, as text, exactly as received, with its validation."""
+    """Every row from landed files and the source table, as text, exactly as received, with its validation.
+
+    A file becomes one object of the lake, and so does a day of the source table. A newer version of a file replaces the
+    older one as a whole. A file that cannot be read is quarantined, with what to do; a row that cannot be used is
+    rejected, with a reason. Both are kept.
+
+    Without config, a run loads everything that is pending, and the source table too. Runs of `s3_arrival_sensor` name
+    the files that landed.
+    """
     started, settings, lake = time.monotonic(), read_settings(), s3.lake()
     with ingesting(postgres.ledger(), lake, settings.timezone, context.run.run_id, context.log) as ingest:
         if config.s3_keys:
@@ -104,10 +113,10 @@ def raw_orders(
         senders = reports.by_sender(connection, ingest.sources)
     return dg.MaterializeResult(
         metadata={
+            **open_findings(context.op_execution_context, postgres.ledger(), "raw_orders"),
             **metadata.of_ingest(report, ingest.sources),
             **metadata.of_senders(senders),
             "dagster/row_count": sum(sender.rows.total() for sender in senders.values()),
-            "dagster/uri": f"{lake.uri}/raw_orders",
-            metadata.DURATION: round(time.monotonic() - started, 3),
+            **metadata.of_duration(time.monotonic() - started),
         }
     )

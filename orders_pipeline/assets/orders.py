@@ -25,7 +25,13 @@ from orders_pipeline.ui import metadata
     metadata=metadata.of_table("cleaned_orders"),
 )
 def cleaned_orders(raw_orders: Any) -> Any:
-    """The latest clean row of each order. Rows are validated when their file lands."""
+    """One row for each order: the latest clean one, whichever file it is from.
+
+    Rows are validated when their file lands, so this table only picks the winners: by `updated_at`, else by when the
+    file landed. An order that a later file deletes or moves to another day is gone from its day.
+
+    It is stored by day, as immutable objects. A run rebuilds only days whose orders changed, and says which and why.
+    """
     return transforms.clean(raw_orders, read_settings().timezone)
 
 
@@ -41,7 +47,12 @@ def cleaned_orders(raw_orders: Any) -> Any:
     metadata=metadata.of_table("rejected_orders"),
 )
 def rejected_orders(raw_orders: Any) -> Any:
-    """Every row that validation refused, with its file, row number, original text and the reason."""
+    """Every row that validation refused, with its file, row number, original text and the reason.
+
+    No amount in here is part of any revenue. To let a row count, correct the file and upload it again under the same
+    key: its rejects are then replaced. If a sender writes differently than others, declare it as a source instead
+    (`orders-pipeline sources apply`); loaded files are then validated again.
+    """
     return validation.rejects(raw_orders, read_settings().timezone)
 
 
@@ -58,5 +69,11 @@ def rejected_orders(raw_orders: Any) -> Any:
     freshness_policy=REVENUE_FRESHNESS,
 )
 def daily_revenue(cleaned_orders: Any) -> Any:
-    """Revenue and order count of each day."""
+    """Revenue and order count of each business day, exact to the cent.
+
+    Amounts are added up as they are, in the currency of the orders; returns are taken off. A day without orders has no
+    row. Late files and corrections change past days: *Changed figures* shows which, from what to what.
+
+    `daily_revenue_partitioned` has the same money by customer; `revenue_reconciles` compares both.
+    """
     return transforms.revenue_by_day(cleaned_orders)

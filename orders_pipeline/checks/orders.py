@@ -15,6 +15,7 @@ from orders_pipeline.checks.results import (
     recorded,
     result,
     scope_of,
+    what_to_do,
 )
 from orders_pipeline.ledger import findings
 from orders_pipeline.quality import deliveries, negative_amounts, order_versions, uniqueness
@@ -44,6 +45,7 @@ def order_ids_are_unique(
             description=f"Orders occur more than once on {list_days(of_this_run)}. The findings are accepted, but"
             " revenue would still count these orders twice: daily_revenue keeps its last published values."
             f" {FULL_REFRESH}",
+            metadata=what_to_do("order_ids_are_unique"),
         )
     return result(
         standing,
@@ -127,6 +129,7 @@ def orders_not_empty(context: dg.AssetCheckExecutionContext, postgres: PostgresR
             severity=ERROR if len(found.days) == 1 else WARN,
             description=f"No clean order was ever delivered for {list_days(found.missing)}. If the shop was open, a"
             " file is late, quarantined or rejected: see the checks of raw_orders and rejected_orders.",
+            metadata=what_to_do("orders_not_empty"),
         )
     if not found.days:
         return dg.AssetCheckResult(

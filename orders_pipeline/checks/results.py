@@ -15,6 +15,7 @@ from orders_pipeline.partitions import DAILY_PIPELINE, days_of
 from orders_pipeline.quality.scope import Scope
 from orders_pipeline.settings import read_settings
 from orders_pipeline.text import counted, list_days
+from orders_pipeline.ui import runbook
 from orders_pipeline.ui.findings import apart_from, how_to_accept, open_findings
 
 ERROR: Final = dg.AssetCheckSeverity.ERROR
@@ -45,8 +46,17 @@ def result(
         passed=not standing.open,
         severity=severity,
         description=f"{failing} {how_to_accept(standing)}" if standing.open else f"{apart_from(standing)}{passing}",
-        metadata={**(metadata or {}), **open_findings(standing.open)},
+        metadata={
+            **(what_to_do(standing.kind) if standing.open else {}),
+            **(metadata or {}),
+            **open_findings(standing.open),
+        },
     )
+
+
+def what_to_do(check: str) -> dict[str, str]:
+    """Where the runbook says so."""
+    return {"What to do": runbook.sections([check])}
 
 
 def scope_of(context: dg.AssetCheckExecutionContext) -> Scope:

@@ -50,7 +50,7 @@ def revenue_reconciles(
         f" {messages(standing.open)}."
         " Rebuild these days with `orders-pipeline rebuild DAY`. If they still differ, report a bug.",
         passing=agreement if found.comparable else "No day is built by both chains yet: nothing to compare.",
-        metadata={_COMPARED: len(found.compared)},
+        metadata={_COMPARED: f"{len(found.compared):,}"},
     )
     for spec in _RECONCILES:
         if spec.key in context.selected_asset_check_keys:
@@ -83,7 +83,7 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
         " checks of raw_orders and rejected_orders. Upload corrected files under the same keys. After a holiday or a"
         f" sale, accept the finding.{skipped}",
         passing=f"{usual if compared else 'Nothing to compare yet.'}{skipped}",
-        metadata={**odd_days(found.odd[::-1]), _COMPARED: compared},
+        metadata={**odd_days(found.odd[::-1]), _COMPARED: f"{compared:,}"},
     )
 
 
@@ -105,7 +105,7 @@ def no_revenue_vanishes(context: dg.AssetCheckExecutionContext, postgres: Postgr
         " the file again under another key, or restore the rows. If the table keeps only recent orders, declare"
         " `frozen_after`.",
         passing=f"No revenue has vanished on {counted(len(found.compared), 'day')}: {list_days(found.compared)}.",
-        metadata={_COMPARED: len(found.compared)},
+        metadata={_COMPARED: f"{len(found.compared):,}"},
     )
 
 

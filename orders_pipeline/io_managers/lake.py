@@ -115,10 +115,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
                     recorded += superseded.replace(transaction, current, found)
             accepted += len(current)
             handoff.remember(build, batch)
+        describe_days(context, engine, build, loaded.made, accepted, handoff.reasons(build))
         if asset == _RECORDED:
             describe_superseded(context, recorded)
-        describe_days(context, engine, build, loaded.made, accepted)
-        context.add_output_metadata({"dagster/uri": f"{lake.uri}/{asset}", metadata.DURATION: loaded.seconds})
+        context.add_output_metadata(metadata.of_duration(loaded.seconds))
         if context.has_asset_partitions:
             require_built(build.blocked)
 

@@ -62,13 +62,13 @@ class MartsIOManager(dg.ConfigurableIOManager):
             describe_rejects(context, engine, made, replaced)
         else:
             self._replace_days(context, loaded, loaded.build, obj)
-        context.add_output_metadata({metadata.DURATION: loaded.seconds})
+        context.add_output_metadata(metadata.of_duration(loaded.seconds))
         if isinstance(loaded.build, Build) and context.has_asset_partitions:
             require_built(loaded.build.blocked)
 
     def _replace_days(self, context: dg.OutputContext, loaded: Handoff, build: Build, output: Any) -> None:
         engine, table = self.postgres.ledger(), MARTS[build.asset]
-        changes: list[Change] = []
+        changes, plotted = list[Change](), dict[str, float]()
 
         def replace_days(by_day: Mapping[date, pl.DataFrame]) -> int:
             built = [BuiltDay(day, build.inputs[day], rows.height) for day, rows in by_day.items()]
@@ -96,9 +96,10 @@ class MartsIOManager(dg.ConfigurableIOManager):
                     whole |= by_day
         accepted += replace_days(whole)
         if build.asset == "daily_revenue":
-            draw_revenue(context, engine, build.calendar.today)
-            describe_changes(context, changes)
-        describe_days(context, engine, build, loaded.made, accepted)
+            plotted = draw_revenue(context, engine, build.calendar.today)
+        describe_days(context, engine, build, loaded.made, accepted, handoff.reasons(build))
+        describe_changes(context, changes)
+        context.add_output_metadata(plotted)
 
 
 def _figure(rows: pl.DataFrame) -> Figure:

@@ -50,9 +50,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Standing:
-    """The findings of a kind, whichever run found them: those that are open, the newest first, and the number of those
-    that are accepted."""
+    """The findings of a kind (the name of their check), whichever run found them: those that are open, the newest
+    first, and the number of those that are accepted."""
 
+    kind: str
     open: Sequence[Recorded]
     accepted: int
 
@@ -124,7 +125,7 @@ def standing(connection: Connection, kind: str) -> Standing:
     """The findings of a kind that are not settled."""
     found = unsettled(connection, kind)
     newest_first = [one for one in reversed(found) if one.accepted_at is None]
-    return Standing(newest_first, len(found) - len(newest_first))
+    return Standing(kind, newest_first, len(found) - len(newest_first))
 
 
 def open_findings(connection: Connection) -> list[Recorded]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -48,6 +48,20 @@ def listed(connection: Connection) -> int:
     total = sa.func.coalesce(sa.func.sum(rejects_in(file)), 0)
     query = sa.select(total).select_from(joined).where(built.asset == "rejected_orders")
     return int(connection.execute(query).scalar_one())
+
+
+def newest(connection: Connection, count: int) -> list[dict[str, Any]]:
+    """A few listed rejects, by file, row number and reason: the first ones of the files that landed last."""
+    file, reject = landed_files.c, rejected_orders.c
+    with_rejects = sa.select(file.id, file.bucket, file.key).where(file.active, rejects_in(file) > 0)
+    last = with_rejects.order_by(file.id.desc()).limit(count).subquery()
+    query = (
+        sa.select(reject.source.label("file"), reject.row_number.label("row"), reject.reason)
+        .join(last, sa.and_(reject.bucket == last.c.bucket, reject.source == last.c.key))
+        .order_by(last.c.id.desc(), reject.row_number)
+        .limit(count)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def above(connection: Connection, share: Decimal) -> tuple[int, list[Rejected]]:

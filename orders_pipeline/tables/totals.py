@@ -40,8 +40,6 @@ def totals(connection: Connection, settings: Settings) -> Totals:
     """The totals at this moment."""
     calendar = Calendar.of(settings)
     counts = reports.counts(connection)
-    rejects = sa.cast(sa.func.sum(rejected_orders.c.rows), sa.BigInteger)
-    reasons = sa.select(rejected_orders.c.reason, rejects).group_by(rejected_orders.c.reason)
     revenue = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue.c.revenue), 0))
     spend = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(daily_revenue_partitioned.c.daily_spend), 0))
     revenue_days, revenue_sum = connection.execute(revenue).one()
@@ -51,7 +49,7 @@ def totals(connection: Connection, settings: Settings) -> Totals:
         files=counts.by_status,
         rows=counts.rows,
         clean_orders=clean,
-        rejected_rows=dict(connection.execute(reasons.order_by(rejects.desc())).all()),
+        rejected_rows=rejects_by_reason(connection),
         superseded_rows=counts.clean_rows - clean,
         void_rows=counts.void_rows,
         merged_rows=counts.merged_rows,
@@ -64,3 +62,10 @@ def totals(connection: Connection, settings: Settings) -> Totals:
         customer_days=customer_days,
         spend=Decimal(spend_sum),
     )
+
+
+def rejects_by_reason(connection: Connection) -> dict[str, int]:
+    """How many rows are in `rejected_orders` for which reason, the most first."""
+    rejects = sa.cast(sa.func.sum(rejected_orders.c.rows), sa.BigInteger)
+    query = sa.select(rejected_orders.c.reason, rejects).group_by(rejected_orders.c.reason)
+    return dict(connection.execute(query.order_by(rejects.desc(), rejected_orders.c.reason)).all())

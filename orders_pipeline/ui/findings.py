@@ -1,7 +1,7 @@
 """How the findings of checks are shown: examples in a sentence, tables in the metadata."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
@@ -10,11 +10,12 @@ from orders_pipeline.ledger.findings import Recorded, Standing
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.quality.anomalies import Odd
 from orders_pipeline.quality.reject_rate import Rejected
-from orders_pipeline.ui import metadata
+from orders_pipeline.ui import metadata, runbook
 
 _LISTED_FILES: Final = 500
 _LISTED_DAYS: Final = 100
 _LISTED_FINDINGS: Final = 100
+_LISTED_OF_ASSET: Final = 10  # each partition of a run keeps them
 
 Table = dict[str, dg.TableMetadataValue]
 
@@ -59,6 +60,27 @@ def open_findings(found: Sequence[Recorded]) -> Table:
         for one in found[:_LISTED_FINDINGS]
     ]
     return metadata.table("Findings", rows)
+
+
+def of_asset(found: Sequence[Recorded]) -> dict[str, Any]:
+    """The open findings of an asset's checks, and what to do about them. Nothing, if there are none."""
+    if not found:
+        return {}
+    rows = [
+        {
+            "id": one.id,
+            "since": f"{one.since:%Y-%m-%d}",
+            "money": "" if one.amount is None else f"{one.amount:,}",
+            "finding": f"{one.kind}: {one.message}",
+        }
+        for one in found[: -_LISTED_OF_ASSET - 1 : -1]
+    ]
+    ids = " ".join(str(row["id"]) for row in rows[: text.EXAMPLES])
+    return {
+        **metadata.table("Open findings", rows),
+        "What to do": f"{runbook.sections(one.kind for one in found)}. To accept what is as it should be:"
+        f" orders-pipeline accept {ids}",
+    }
 
 
 def set_aside_files(found: Sequence[UnloadedFile]) -> Table:

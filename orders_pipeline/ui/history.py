@@ -14,10 +14,8 @@ from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.schema import PARTITIONED
 from orders_pipeline.tables import revenue
-from orders_pipeline.ui.materialization import revenue_views
-
-_ROWS: Final = {"daily_orders": "Orders", "daily_revenue_partitioned": "Customers"}  # what a row of a day is
-
+from orders_pipeline.ui import charts
+from orders_pipeline.ui.materialization import ROWS_OF, revenue_views
 
 @dataclass
 class Reported:
@@ -57,13 +55,14 @@ def materializations(connection: Connection, calendar: Calendar) -> Iterator[dg.
     if files := active.files_read(connection, "rejected_orders"):
         yield _event("rejected_orders", {"Files read": files, "dagster/row_count": reject_rate.listed(connection)})
     if shown := builds.recorded(connection, "daily_revenue", calendar):
-        yield _event("daily_revenue", {**revenue_views(connection, calendar.today), **_of_table(shown)})
+        latest = revenue.latest(connection, charts.CHARTED_DAYS)
+        yield _event("daily_revenue", {**revenue_views(latest, calendar.today), **_of_table(shown)})
     spent = revenue.spent(connection)
     for asset in PARTITIONED:
         for day in builds.recorded(connection, asset, calendar):
             shown_of_day = {
                 "dagster/partition_row_count": day.rows,
-                _ROWS[asset]: day.rows,
+                ROWS_OF[asset]: day.rows,
                 **({"Revenue": f"{spent.get(day.day, 0):,.2f}"} if asset == "daily_revenue_partitioned" else {}),
                 **({} if day.version is None else {"Day version": str(day.version)}),
                 "Built": dg.MetadataValue.timestamp(day.built_at),

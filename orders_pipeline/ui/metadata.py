@@ -10,26 +10,24 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 
 from orders_pipeline.ledger.models import MARTS
-from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, OUTCOMES, REASONS, TABLES
+from orders_pipeline.ledger.versions import TABLE
+from orders_pipeline.schema import CLEAN_COLUMNS, KEYS, OUTCOMES, REASONS, TABLE_PREFIX, TABLES
 from orders_pipeline.sources.senders import sender_of
-from orders_pipeline.text import cut, list_days
+from orders_pipeline.text import counted, cut, list_days
 
 if TYPE_CHECKING:
     from orders_pipeline.landing.ingest import Report
     from orders_pipeline.ledger.published import Change
     from orders_pipeline.ledger.reports import Delivered
-    from orders_pipeline.ledger.staleness import Why
     from orders_pipeline.ledger.superseded import Superseded
     from orders_pipeline.sources.declaration import Sources
+    from orders_pipeline.tables.revenue import DayRevenue
 
-DURATION: Final = "Duration (seconds)"
 PREVIEW_ROWS: Final = 5
-# Of raw rows, and of the text of rejected ones, nothing is shown: they may hold anything, also about people.
+# Of raw rows nothing is shown: they may hold anything, also about people.
 PREVIEWED: Final = {
     "cleaned_orders": ("order_id", "customer_id", "amount", "order_date"),
     "daily_orders": ("order_id", "customer_id", "amount", "order_date"),
-    "rejected_orders": ("source", "row_number", "reason"),
-    "daily_revenue": ("order_date", "revenue", "order_count"),
     "daily_revenue_partitioned": ("order_date", "customer_id", "daily_spend"),
 }
 
@@ -39,6 +37,9 @@ _LONGEST_REMARK: Final = 500
 _LISTED_CHANGES: Final = 100
 _LISTED_WINNERS: Final = 50
 
+_TEXT_OF_REJECTS: Final = (
+    "SELECT row_number, raw FROM analytics.rejected_orders WHERE source = '{}'"  # to be read, not run
+)
 _OF_AN_ORDER: Final = {column.name: [("raw_orders", column.name)] for column in CLEAN_COLUMNS}
 _LINEAGE: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {
     "cleaned_orders": _OF_AN_ORDER,
@@ -109,50 +110,74 @@ def linked_to_code(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list
 
 def of_ingest(report: "Report", sources: "Sources") -> dict[str, Any]:
     """What an ingest loaded by which source, what it could not load, and which days changed."""
+    loaded = report.loaded[:_LISTED_FILES]
     files = [
         {
             "file": file.version.key,
-            "landed": file.version.last_modified.isoformat(),
-            "bytes": file.version.size,
             "rows": file.raw.rows,
             "rejected": file.raw.rejects,
+            "landed": f"{file.version.last_modified:%Y-%m-%d %H:%M:%S}",
             "source": sender_of(sources, file.version.bucket, file.version.key),
+            "bytes": file.version.size,
         }
-        for file in report.loaded[:_LISTED_FILES]
+        for file in loaded
+        if file.version.bucket != TABLE
     ]
+    days = [
+        {"day": file.version.key.removeprefix(TABLE_PREFIX), "rows": file.raw.rows, "rejected": file.raw.rejects}
+        for file in loaded
+        if file.version.bucket == TABLE
+    ]
+    of_table = sum(file.version.bucket == TABLE for file in report.loaded)
     remarks = [cut(remark, _LONGEST_REMARK) for remark in report.remarks[:_LISTED_FILES]]
     more = [f"... and {len(report.remarks) - _LISTED_FILES} more"] if len(report.remarks) > _LISTED_FILES else []
     return {
-        "Files loaded": len(report.loaded),
-        "Files not loaded": len(report.settled),
+        "Files loaded": len(report.loaded) - of_table,
+        **({"Days of the source table loaded": of_table} if of_table else {}),
         "Rows received": sum(file.raw.rows for file in report.loaded),
+        "Rows rejected": sum(file.raw.rejects for file in report.loaded),
         "Days changed": list_days(report.changed_days),
+        **({"Not loaded": counted(len(report.settled), "file")} if report.settled else {}),
         **({"Remarks": "\n".join([*remarks, *more])} if remarks else {}),
         **table("Files", files),
+        **table("Days of the source table", days),
     }
 
 
+def of_duration(seconds: float) -> dict[str, str]:
+    """How long a step took."""
+    return {"Duration": f"{seconds:,.3f} seconds"}
+
+
 def of_senders(senders: Mapping[str, "Delivered"]) -> dict[str, Any]:
-    """What counts of each sender, when its last file landed, and what is declared of how it writes."""
+    """What counts of each sender, when its last file landed (UTC), and what is declared of how it writes. Outcomes that
+    no row has are left out."""
+    outcomes = [outcome for outcome in OUTCOMES if any(sender.rows[outcome] for sender in senders.values())]
+    declares = any(sender.declares for sender in senders.values())
     rows = [
         {
             "source": name,
-            "files": sender.files,
-            "last landed": sender.last_landed.isoformat(timespec="seconds") if sender.last_landed else "",
-            **{outcome: sender.rows[outcome] for outcome in OUTCOMES},
-            "declared": ", ".join(sender.declares),
+            "files": f"{sender.files:,}" if sender.last_landed else counted(sender.files, "day"),
+            **{outcome: f"{sender.rows[outcome]:,}" for outcome in outcomes},
+            "last landed": f"{sender.last_landed:%Y-%m-%d %H:%M:%S}" if sender.last_landed else "",
+            **({"declared": ", ".join(sender.declares)} if declares else {}),
         }
         for name, sender in senders.items()
     ]
     return table("Sources", rows[:_LISTED_SOURCES])
 
 
-def of_reasons(days: Mapping[date, "Why"]) -> str:
+def of_reasons(days: Mapping[date, str]) -> str:
     """How many days were rebuilt for which reason, and which."""
-    counted = Counter(days.values()).most_common()
-    named = ((why, count, list_days(day for day, its in days.items() if its == why)) for why, count in counted)
-    texts = (f"{count} day{'s' if count > 1 else ''}: {why} ({which})" for why, count, which in named)
-    return "; ".join(texts) or "no day was stale"
+    by_reason = Counter(days.values()).most_common()
+    named = ((why, count, list_days(day for day, its in days.items() if its == why)) for why, count in by_reason)
+    texts = (f"{counted(count, 'day')}: {why} ({which})" for why, count, which in named)
+    return "; ".join(texts) or "none: no day was stale"
+
+
+def in_words(found: "DayRevenue") -> str:
+    """The figures of a day."""
+    return f"{found.day:%a} {found.day}: {found.revenue:,.2f} in {counted(found.orders, 'order')}"
 
 
 def of_changes(changes: Sequence["Change"]) -> dict[str, Any]:
@@ -194,20 +219,24 @@ def of_superseded(found: Iterable["Superseded"]) -> dict[str, Any]:
         }
         for keys in largest[:_LISTED_WINNERS]
     ]
-    return {
-        "Superseded rows": rows.total(),
-        "Superseded amount": f"{sum(amounts.values(), Decimal('0.00')):,}",
-        **table("Superseded by", records),
-    }
+    if not records:
+        return {}
+    worth = sum(amounts.values(), Decimal("0.00"))
+    return {"Superseded rows": f"{rows.total():,}, worth {worth:,}", **table("Superseded by", records)}
 
 
-def of_rejects(reasons: Mapping[str, int]) -> dict[str, Any]:
-    """How many rows were rejected for which reason, in words too."""
+def of_rejects(reasons: Mapping[str, int], sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many rows are rejected for which reason, in words too, and a few of them. Their text is not shown: it may
+    hold anything, also about people."""
     records = [
         {"reason": code, "rows": count, "meaning": REASONS.get(code, "")}
         for code, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     ]
-    return table("Rejects by reason", records)
+    return {
+        **table("Rejects by reason", records),
+        **table("Newest rejects", sample),
+        **({"Their text": _TEXT_OF_REJECTS.format(str(sample[0]["file"]).replace("'", "''"))} if sample else {}),
+    }
 
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

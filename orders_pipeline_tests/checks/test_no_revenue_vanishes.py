@@ -352,7 +352,7 @@ def test_a_run_compares_what_it_built_and_the_findings_and_the_daily_job_everyth
     shop.land_rows("c.csv", "61,ann,1.00,2026-03-09")
     found = check_results(shop.run("s3_arrival"))[CHECK]
     assert list(vanished()) == [DAY]
-    assert found.metadata["Days compared"].value == 2
+    assert found.metadata["Days compared"].value == "2"
 
     shop.run("daily_pipeline", partition=DAY)
     assert list(vanished()) == [DAY, NEXT]

@@ -37,7 +37,7 @@ def test_revenue_like_that_of_the_weekday_is_plausible(shop: Pipeline) -> None:
 
     assert (found.passed, found.severity) == (True, WARN)
     assert "Revenue is as usual for the weekday on " in (found.description or "")
-    assert found.metadata["Days compared"].value == 30  # of 10 weeks those that have 5 before, six days each
+    assert found.metadata["Days compared"].value == "30"  # of 10 weeks those that have 5 before, six days each
 
 
 def test_a_day_far_above_its_weekday_warns_with_the_day_and_how_far(shop: Pipeline) -> None:
