@@ -63,6 +63,10 @@ class Backlog:
         found = self._days_of(PARTITIONED_DAYS)
         return {day: items for day, items in found.items() if day not in self.blocked}
 
+    def due(self, tables: Iterable[str]) -> list[date]:
+        """The days to build of some tables, in order."""
+        return sorted(self._days_of(tables))
+
     @property
     def blocked(self) -> Mapping[date, Blocked]:
         """The days that no run of the partitioned chain can build."""

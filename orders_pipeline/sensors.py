@@ -31,9 +31,10 @@ from orders_pipeline.ledger.findings import open_findings
 from orders_pipeline.ledger.locks import Lock, is_held
 from orders_pipeline.ledger.versions import TABLE, FileVersion
 from orders_pipeline.resources import PostgresResource, S3Resource
-from orders_pipeline.runs.backoff import WORK_TAG, backoff_of, fingerprint
+from orders_pipeline.runs.backoff import backoff_of, fingerprint
 from orders_pipeline.runs.in_flight import is_of_here, is_on_its_way, without_process
 from orders_pipeline.settings import read_settings
+from orders_pipeline.sources.declaration import Sources
 from orders_pipeline.text import counted
 
 MAX_KEYS_PER_RUN: Final = 1_000
@@ -75,14 +76,15 @@ def s3_arrival_sensor(
         if _is_busy(context, connection, Lock.UNPARTITIONED_RUN, s3_arrival_job.name):
             return dg.SkipReason("A run of the unpartitioned chain is in progress.")
         left = backlog(survey.of_ledger(connection, settings, UNPARTITIONED_DAYS, TABLE))
-        declared = declarations.number(connection)
-        everything = _ask_for_everything(context, left, declared)
+        declared, sources = declarations.number(connection), declarations.current(connection)
+        everything = _ask_for_everything(context, left, declared, sources)
         if everything and everything.run_requests:
             return everything
         pages = s3.list_pages(start_after=_listed_up_to(context.cursor), hurried=True)
         found = read_listing(pages, lambda page: backlog(survey.of_page(connection, page)).load, deadline)
         cursor = f"{_AFTER}{found.cursor or ''}"
-        take = dg.RunRequest(run_config=dg.RunConfig({"raw_orders": RawOrdersConfig.of(found.versions)}))
+        config = dg.RunConfig({"raw_orders": RawOrdersConfig.of(found.versions)})
+        take = dg.RunRequest(run_config=config, tags=tags_of_files(found.versions, sources))
         what = _files(found.versions)
         loaded = _ask(context, take, found.versions, what, cursor, declared, _LONGEST_PAUSE_OF_FILES)
         if loaded and loaded.run_requests:
@@ -91,7 +93,10 @@ def s3_arrival_sensor(
         if not (nothing or found.cursor or found.versions):
             nothing = nothing_landed(connection, s3, settings)
         trouble = table_trouble(connection)
-    build = dg.RunRequest(asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders])
+    build = dg.RunRequest(
+        asset_selection=[asset.key for asset in UNPARTITIONED if asset is not raw_orders],
+        tags=run_tags.of_days(left.due(UNPARTITIONED_DAYS)),
+    )
     if answer := _ask(context, build, left.build, "Stale days", cursor, declared) or loaded:
         return answer
     if everything and everything.skip_reason:
@@ -124,11 +129,12 @@ def stale_days_sensor(
             f"{_files(left.reprocess)} to reprocess first, which s3_arrival_sensor requests. Their days wait."
         )
     for first, last in left.ranges():
-        items = [item for day, items in left.build_partitioned.items() if first <= day <= last for item in items]
-        work = _fingerprint(context, items)
+        due = {day: items for day, items in left.build_partitioned.items() if first <= day <= last}
+        work = _fingerprint(context, [item for items in due.values() for item in items])
         pause = backoff_of(context.instance, stale_days_job.name, work, _LONGEST_PAUSE)
         if pause is None:
-            requests.append(dg.RunRequest(tags={**run_tags.of_range(first, last), WORK_TAG: work}))
+            tags = {**run_tags.of_range(first, last), **run_tags.of_days(due), run_tags.WORK_TAG: work}
+            requests.append(dg.RunRequest(tags=tags))
         else:
             waiting.append(f"{first} to {last}: {pause}.")
     return requests or dg.SkipReason("\n".join(waiting) or "No day is stale.")
@@ -234,11 +240,19 @@ def _page_of_check(ours: dg.RepositoryDefinition | None, name: str, dagster_url:
     return f"{page}/{assets[0]}?view=checks&checkDetail={name}" if assets else page
 
 
-def _ask_for_everything(context: dg.SensorEvaluationContext, left: Backlog, declared: int) -> dg.SensorResult | None:
+def tags_of_files(versions: Iterable[FileVersion], sources: Sources) -> dict[str, str]:
+    """What people read of a run that loads these versions."""
+    return run_tags.of_files([(version.bucket, version.key) for version in versions], sources)
+
+
+def _ask_for_everything(
+    context: dg.SensorEvaluationContext, left: Backlog, declared: int, sources: Sources
+) -> dg.SensorResult | None:
     """Request a run without a list of files, for the work that only such a run does."""
     what = "Files to reprocess" if left.reprocess else "The source table"
     longest = _LONGEST_PAUSE if left.reprocess else _LONGEST_PAUSE_OF_FILES
-    return _ask(context, dg.RunRequest(), left.everything, what, _AFTER, declared, longest)
+    request = dg.RunRequest(tags=tags_of_files([*left.reprocess, *left.retry_table], sources))
+    return _ask(context, request, left.everything, what, _AFTER, declared, longest)
 
 
 def _ask(
@@ -257,7 +271,7 @@ def _ask(
     name = _fingerprint(context, [*work, ("declared", declared)])
     if pause := backoff_of(context.instance, s3_arrival_job.name, name, longest):
         return dg.SensorResult(skip_reason=f"{what}: {pause}.", cursor=cursor)
-    return dg.SensorResult([request.with_replaced_attrs(tags={**request.tags, WORK_TAG: name})], cursor=cursor)
+    return dg.SensorResult([request.with_replaced_attrs(tags={**request.tags, run_tags.WORK_TAG: name})], cursor=cursor)
 
 
 def _files(found: Sequence[object]) -> str:

@@ -7,8 +7,9 @@ from typing import Final, Self
 
 import dagster as dg
 
+from orders_pipeline import run_tags
 from orders_pipeline.alert_selection import CHECKS, RUNS
-from orders_pipeline.runs.backoff import WORK_TAG, fingerprint
+from orders_pipeline.runs.backoff import fingerprint
 from orders_pipeline.text import printable
 
 _BACKFILL_TAG: Final = "dagster/backfill"
@@ -100,7 +101,7 @@ def _work(run: dg.DagsterRun) -> str:
     """What ends when the work of this run is done; nothing for a backfill, of which each run does another part."""
     if _BACKFILL_TAG in run.tags:
         return _NEVER
-    return f"work {run.tags.get(WORK_TAG) or run.tags.get(_ROOT_RUN_TAG) or run.run_id}"
+    return f"work {run_tags.work_of(run.tags) or run.tags.get(_ROOT_RUN_TAG) or run.run_id}"
 
 
 def _name(run: dg.DagsterRun) -> str:

@@ -17,7 +17,7 @@ from orders_pipeline.ledger.versions import FileVersion, is_side_file
 from orders_pipeline.pools import UNPARTITIONED_POOL
 from orders_pipeline.resources import PostgresResource, S3Resource
 from orders_pipeline.settings import read_settings
-from orders_pipeline.ui import metadata
+from orders_pipeline.ui import log_lines, metadata
 from orders_pipeline.ui.arrivals import observed
 from orders_pipeline.ui.materialization import open_findings
 
@@ -107,8 +107,8 @@ def raw_orders(
             context.log_event(observation)
         if not config.s3_keys:
             report.add(reprocess_outdated(ingest))
-    for remark in report.remarks:
-        context.log.info(remark)
+    for line in [*report.remarks, *log_lines.of_ingest(report)]:
+        context.log.info(line)
     with postgres.ledger().connect() as connection:
         senders = reports.by_sender(connection, ingest.sources)
     return dg.MaterializeResult(

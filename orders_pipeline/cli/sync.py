@@ -12,16 +12,18 @@ from orders_pipeline.assets.ingestion import RawOrdersConfig, raw_orders
 from orders_pipeline.backlog import PARTITIONED_DAYS, UNPARTITIONED_DAYS, Backlog, Known, backlog
 from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.jobs import s3_arrival_job, stale_days_job
+from orders_pipeline.landing import source_table
 from orders_pipeline.landing.discover import table_is_pending
-from orders_pipeline.ledger import builds, files, reports, staleness
+from orders_pipeline.ledger import builds, declarations, files, reports, staleness
 from orders_pipeline.ledger.records import ActiveFile
 from orders_pipeline.ledger.reports import UnloadedFile
 from orders_pipeline.ledger.staleness import Calendar
 from orders_pipeline.ledger.versions import FileVersion, Status
 from orders_pipeline.quality import reject_rate
 from orders_pipeline.quality.reject_rate import Rejected
+from orders_pipeline.runs.in_process import execute
 from orders_pipeline.schema import UPSTREAM
-from orders_pipeline.sensors import MAX_KEYS_PER_RUN
+from orders_pipeline.sensors import MAX_KEYS_PER_RUN, tags_of_files
 from orders_pipeline.settings import read_settings
 from orders_pipeline.survey import LandingZone, Survey, survey
 from orders_pipeline.tables.out_of_range import Waiting, waiting_orders
@@ -77,12 +79,13 @@ def sync(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Synced:
         if table or left.has_unpartitioned_work:
             say(_announce(left, table))
             needs_listing = table or not _is_named(left)
-            _run(instance, s3_arrival_job.name, {}, result, () if needs_listing else left.load)
+            _run(instance, s3_arrival_job.name, _tags(left, table), result, () if needs_listing else left.load)
             table = False
         # New files make days stale in the other chain too.
-        for first, last in _stale_ranges():
+        for first, last, days in _stale_ranges():
             say(f"Building {first if first == last else f'{first} to {last}'} of the partitioned chain")
-            _run(instance, stale_days_job.name, run_tags.of_range(first, last), result)
+            tags = {**run_tags.of_range(first, last), **run_tags.of_days(days)}
+            _run(instance, stale_days_job.name, tags, result)
         found = _survey(None if needs_listing else found.listed)
         if found.backlog and not needs_listing:
             found = _survey()  # a file may have changed since it was listed
@@ -104,11 +107,22 @@ def _survey(listed: LandingZone | None = None) -> Survey:
         return survey(connection, s3, read_settings(), listed)
 
 
-def _stale_ranges() -> list[tuple[date, date]]:
+def _stale_ranges() -> list[tuple[date, date, list[date]]]:
+    """The ranges of the partitioned chain to run, each with the days that are stale in it."""
     calendar = Calendar.of(read_settings())
     with postgres.ledger().connect() as connection:
         stale = {table: staleness.due_days(connection, table, calendar) for table in PARTITIONED_DAYS}
-    return backlog(Known(days=stale)).ranges(_DAYS_PER_RUN)
+    left = backlog(Known(days=stale))
+    ranges, days = left.ranges(_DAYS_PER_RUN), left.build_partitioned
+    return [(first, last, [day for day in days if first <= day <= last]) for first, last in ranges]
+
+
+def _tags(left: Backlog, table: bool) -> dict[str, str]:
+    """What people read of a run of the unpartitioned chain."""
+    files = [*left.load, *left.reprocess, *left.retry_table, *([source_table.WHOLE] if table else [])]
+    with postgres.ledger().connect() as connection:
+        sources = declarations.current(connection)
+    return tags_of_files(files, sources) or run_tags.of_days(left.due(UNPARTITIONED_DAYS))
 
 
 def _is_named(left: Backlog) -> bool:
@@ -137,15 +151,13 @@ def _run(
 ) -> None:
     """`named`: the files to load. None of them: whatever the run finds due."""
     ops: dict[str, Any] = {raw_orders.key.to_user_string(): RawOrdersConfig.of(named)} if named else {}
-    run = defs.resolve_job_def(job).execute_in_process(
-        instance=instance, run_config=dg.RunConfig(ops, loggers=_QUIET), tags=tags, raise_on_error=False
-    )
+    run_id, events = execute(instance, defs.resolve_job_def(job), dg.RunConfig(ops, loggers=_QUIET), tags)
     result.runs += 1
     with postgres.ledger().connect() as connection:
         for asset in UPSTREAM:
-            built = builds.days_of_run(connection, asset, run.run_id)
+            built = builds.days_of_run(connection, asset, run_id)
             result.rebuilt[asset] = sorted({*result.rebuilt.get(asset, []), *built})
-    for event in run.all_events:
+    for event in events:
         if event.is_step_success and event.step_key is not None:
             result.errors.pop(event.step_key, None)
         evaluation: Any = event.event_specific_data

@@ -9,7 +9,7 @@ from typing import Final
 
 import dagster as dg
 
-WORK_TAG: Final = "orders/work"  # of a run: the fingerprint of the work that it was requested for
+from orders_pipeline import run_tags
 
 _FIRST_PAUSE: Final = timedelta(seconds=30)
 _COUNTED: Final = 8
@@ -39,8 +39,10 @@ def backoff_of(instance: dg.DagsterInstance, job: str, work: str, longest: timed
     A run that succeeded counts too: its work is still due."""
     now = datetime.now(UTC)
     lately = now - _COUNTED * longest  # the same work may have been done, and be due again
-    of_this_work = dg.RunsFilter(job_name=job, statuses=_ENDED, tags={WORK_TAG: work}, updated_after=lately)
-    runs = instance.get_run_records(of_this_work, limit=_COUNTED)
+    runs: list[dg.RunRecord] = []
+    for tag in (run_tags.WORK_TAG, run_tags.FORMER_WORK_TAG):
+        of_this_work = dg.RunsFilter(job_name=job, statuses=_ENDED, tags={tag: work}, updated_after=lately)
+        runs += instance.get_run_records(of_this_work, limit=_COUNTED)[: _COUNTED - len(runs)]
     if not runs:
         return None
     ended = max(datetime.fromtimestamp(run.end_time, UTC) if run.end_time else run.update_timestamp for run in runs)

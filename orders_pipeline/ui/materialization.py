@@ -25,7 +25,7 @@ from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.revenue import DayRevenue
 from orders_pipeline.tables.totals import rejects_by_reason
 from orders_pipeline.text import counted, list_days
-from orders_pipeline.ui import charts, metadata
+from orders_pipeline.ui import charts, log_lines, metadata
 from orders_pipeline.ui.findings import of_asset
 
 _LISTED_REJECTS: Final = 10
@@ -76,6 +76,9 @@ def describe_days(
     """Show what a build did, and why: for the whole table, or for each partition its own part.
 
     `accepted`: how many days became current; others had something newer. `reasons`: why each day was built."""
+    money = sum((its.money for its in made.values()), Decimal("0.00"))
+    for line in log_lines.of_build(build, sum(its.rows for its in made.values()), money):
+        context.log.info(line)
     with engine.connect() as connection:
         rows = builds.total_rows(connection, build.asset)
     context.add_output_metadata(
@@ -129,6 +132,7 @@ def _describe_partitions(
 
 def describe_rejects(context: dg.OutputContext, engine: Engine, made: RejectsOutput, files: int) -> None:
     """Show how many rows of the files that were read are rejected, and what is rejected in all."""
+    context.log.info(f"Listed {counted(made.reasons.total(), 'rejected row')} of {counted(files, 'file')}.")
     with engine.connect() as connection:
         by_reason = rejects_by_reason(connection)
         newest = reject_rate.newest(connection, _LISTED_REJECTS)
@@ -145,6 +149,8 @@ def describe_rejects(context: dg.OutputContext, engine: Engine, made: RejectsOut
 
 def describe_changes(context: dg.OutputContext, changes: Sequence[Change]) -> None:
     """Show which published figures a build changed."""
+    for line in log_lines.of_changes(changes):
+        context.log.info(line)
     context.add_output_metadata(metadata.of_changes(changes))
 
 

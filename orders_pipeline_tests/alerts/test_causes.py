@@ -8,7 +8,7 @@ import pytest
 from orders_pipeline.alerts import causes
 from orders_pipeline.errors import ServiceUnavailableError
 from orders_pipeline.resources import S3Resource
-from orders_pipeline.runs.backoff import WORK_TAG
+from orders_pipeline.run_tags import WORK_TAG
 from orders_pipeline_tests.support.alerts import NO_POSTGRES, UI, fail, run, succeed, why
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.receiver import Receiver

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from orders_pipeline.alerts import delivery, memory, webhook
-from orders_pipeline.runs.backoff import WORK_TAG
+from orders_pipeline.run_tags import WORK_TAG
 from orders_pipeline_tests.support.alerts import fail, why
 from orders_pipeline_tests.support.receiver import Receiver, closed, receiving
 from orders_pipeline_tests.support.ticks import tick_alerts

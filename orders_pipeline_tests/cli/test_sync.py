@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 
 from orders_pipeline.resources import S3Resource
+from orders_pipeline.run_tags import DAYS, FILES, SOURCE
 from orders_pipeline_tests.support.driver import Pipeline
 
 
@@ -27,6 +29,21 @@ def test_files_and_the_source_table_end_up_in_all_tables(pipeline: Pipeline) -> 
     assert pipeline.rejected() == [("landing/a.csv", 3, "customer_id_missing", "11,,2.00,2026-03-04")]
     assert pipeline.orders() == pipeline.orders("daily_orders")
     assert pipeline.orders()["1"] == ("tom", "5.25", "2026-03-04 12:00:00")
+
+
+def test_its_runs_are_listed_under_their_job_and_say_what_they_are_for(pipeline: Pipeline) -> None:
+    pipeline.land_rows("shop/a.csv", "10,ann,1.10,2026-03-04", "11,bob,3.00,2026-03-06")
+    pipeline.sync()
+
+    runs = {run.job_name: run for run in pipeline.instance.get_runs()}
+    origins = {run.remote_job_origin.get_id() for run in runs.values() if run.remote_job_origin}
+    labels = {run.tags_for_storage()[REPOSITORY_LABEL_TAG] for run in runs.values()}
+    assert (len(origins), labels) == (2, {"__repository__@orders_pipeline"})  # Timeline and Jobs ask for these
+    said = {job: {tag: run.tags.get(tag) for tag in (SOURCE, FILES, DAYS)} for job, run in runs.items()}
+    assert said == {
+        "s3_arrival": {SOURCE: "landing/shop/", FILES: "a.csv", DAYS: None},
+        "stale_days": {SOURCE: None, FILES: None, DAYS: "2026-03-04, 2026-03-06"},
+    }
 
 
 def test_a_second_sync_runs_nothing(pipeline: Pipeline) -> None:

@@ -9,7 +9,8 @@ from dagster._core.storage.runs.schema import RunsTable
 
 from orders_pipeline import sensors, transforms
 from orders_pipeline.definitions import defs
-from orders_pipeline.runs.backoff import WORK_TAG, backoff_of, fingerprint
+from orders_pipeline.run_tags import FORMER_WORK_TAG, WORK_TAG
+from orders_pipeline.runs.backoff import backoff_of, fingerprint
 from orders_pipeline.sensors import s3_arrival_sensor, stale_days_sensor
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.ticks import tick
@@ -40,9 +41,11 @@ def long_ago(instance: dg.DagsterInstance, time: timedelta) -> None:
         )
 
 
-def end_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, job: str = JOB, work: str = WORK) -> None:
+def end_run(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus, job: str = JOB, work: str = WORK, tag: str = WORK_TAG
+) -> None:
     """A run for this work that has just ended."""
-    run = instance.create_run_for_job(defs.resolve_job_def(job), status=status, tags={WORK_TAG: work})
+    run = instance.create_run_for_job(defs.resolve_job_def(job), status=status, tags={tag: work})
     storage: Any = instance.run_storage
     with storage.connect() as connection:
         this = RunsTable.update().where(RunsTable.c.run_id == run.run_id)
@@ -83,6 +86,17 @@ def test_the_same_work_that_returns_later_has_the_first_pause() -> None:
 
     assert pause is not None
     assert pause.runs == 1
+
+
+def test_runs_that_the_former_release_requested_count_after_an_upgrade() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        end_run(instance, dg.DagsterRunStatus.FAILURE, tag=FORMER_WORK_TAG)
+        end_run(instance, dg.DagsterRunStatus.FAILURE)
+
+        pause = backoff_of(instance, JOB, WORK, HOUR)
+
+    assert pause is not None
+    assert pause.runs == 2
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED])
