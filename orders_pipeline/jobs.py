@@ -66,8 +66,8 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
     forgotten = forget_runs(context.instance, before, is_ours)
     forget_ticks(context.instance, before, location)
     context.log.info(
-        f"{counted(forgotten.deleted, 'run')} that began before {before:%Y-%m-%d} deleted; {forgotten.kept} stay, since they"
-        " last materialized a day or evaluated a check. Ticks from before that are deleted too."
+        f"{counted(forgotten.deleted, 'run')} that began before {before:%Y-%m-%d} deleted; {forgotten.kept} stay, since"
+        " they last materialized a day or evaluated a check. Ticks from before that are deleted too."
     )
 
 

@@ -10,6 +10,8 @@ from orders_pipeline.text import cut, list_days, printable, shortened
 
 FULL_REFRESH: Final = "orders/full_refresh"  # "true": everything counts as stale
 
+BACKFILL: Final = "dagster/backfill"  # Dagster's own: the backfill that a run is a part of
+
 # For people: what a run was requested for.
 DAYS: Final = "orders/days"
 FILES: Final = "orders/files"

@@ -12,7 +12,6 @@ from orders_pipeline.alert_selection import CHECKS, RUNS
 from orders_pipeline.runs.backoff import fingerprint
 from orders_pipeline.text import printable
 
-_BACKFILL_TAG: Final = "dagster/backfill"
 _ROOT_RUN_TAG: Final = "dagster/root_run_id"
 _LONGEST_WHY: Final = 700  # characters, of what may be a file's name or a page of SQL
 _NEVER: Final = ""
@@ -67,7 +66,7 @@ def run_failed(run: dg.DagsterRun, step: str | None, error: str, dagster_url: st
 
     `error`: the error of the step, or of the run itself."""
     error = re.sub(r"\A(?:\w+\.)+(?=\w+(?::|\s*\Z))", "", error)  # the class without its module
-    attempt = fingerprint([_work(run) or run.tags[_BACKFILL_TAG]])
+    attempt = fingerprint([_work(run) or run.tags[run_tags.BACKFILL]])
     what = f"Run failed: {_name(run)}" + (f", step {step}" if step else "")
     causes = {attempt: _work(run), fingerprint([lasting(error)]): _job(run)}
     return Event(RUNS, causes=causes, alert=_alert(what, error, run, dagster_url, causes))
@@ -99,7 +98,7 @@ def _job(run: dg.DagsterRun) -> str:
 
 def _work(run: dg.DagsterRun) -> str:
     """What ends when the work of this run is done; nothing for a backfill, of which each run does another part."""
-    if _BACKFILL_TAG in run.tags:
+    if run_tags.BACKFILL in run.tags:
         return _NEVER
     return f"work {run_tags.work_of(run.tags) or run.tags.get(_ROOT_RUN_TAG) or run.run_id}"
 

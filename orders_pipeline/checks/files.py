@@ -159,8 +159,8 @@ def few_rows_are_rejected(postgres: PostgresResource) -> dg.AssetCheckResult:
         standing,
         failing=f"Too many rows are rejected in {len(named)} of {counted(compared, 'file')}: {messages(named, '; ')}."
         " See the rows in rejected_orders, correct the files and upload them again under the same keys.",
-        passing=f"None of the {counted(compared, 'file')} has too many rejects: more than {share:.2%}, or, with fewer than"
-        f" {UNREADABLE_FILE_ROWS} rows, more than half.",
+        passing=f"None of the {counted(compared, 'file')} has too many rejects: more than {share:.2%}, or, with fewer"
+        f" than {UNREADABLE_FILE_ROWS} rows, more than half.",
         metadata=rejects_by_file(found),
     )
 

@@ -69,8 +69,8 @@ def revenue_is_plausible(context: dg.AssetCheckExecutionContext, postgres: Postg
     compared, skipped = len(found.compared), ""
     if found.skipped:
         skipped = (
-            f" {counted(found.skipped, 'day')} not compared: their weekday had revenue in fewer than {anomalies.LEAST_WEEKS}"
-            f" of the {anomalies.WEEKS} weeks before, or they are not built yet."
+            f" {counted(found.skipped, 'day')} not compared: their weekday had revenue in fewer than"
+            f" {anomalies.LEAST_WEEKS} of the {anomalies.WEEKS} weeks before, or they are not built yet."
         )
     usual = f"Revenue is as usual for the weekday on {counted(compared, 'day')}: {list_days(found.compared)}."
     newest_first = sorted(standing.open, key=lambda one: one.subject, reverse=True)

@@ -16,6 +16,7 @@ from orders_pipeline.column_types import polars_schema
 from orders_pipeline.io_managers import handoff, losers, plan
 from orders_pipeline.io_managers.annotated import as_annotated
 from orders_pipeline.io_managers.intact import days_to_read, files_to_read
+from orders_pipeline.io_managers.kept import orders
 from orders_pipeline.landing import raw_objects
 from orders_pipeline.ledger import builds, identity, locks, staleness, superseded
 from orders_pipeline.ledger.builds import Build, BuiltDay
@@ -115,7 +116,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
                     recorded += superseded.replace(transaction, current, found)
             accepted += len(current)
             handoff.remember(build, batch)
-        describe_days(context, engine, build, loaded.made, accepted, handoff.reasons(build))
+        kept = orders(engine, lake, build.current) if build.current else {}
+        describe_days(context, engine, build, loaded.made, accepted, handoff.reasons(build), kept)
         if asset == _RECORDED:
             describe_superseded(context, recorded)
         context.add_output_metadata(metadata.of_duration(loaded.seconds))

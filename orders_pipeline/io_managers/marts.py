@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.io_managers import handoff
 from orders_pipeline.io_managers.annotated import as_annotated
 from orders_pipeline.io_managers.handoff import Handoff
+from orders_pipeline.io_managers.kept import spend
 from orders_pipeline.io_managers.plan import FilesBuild
 from orders_pipeline.ledger import active, builds, staleness
 from orders_pipeline.ledger.builds import Build, BuiltDay
@@ -97,7 +98,8 @@ class MartsIOManager(dg.ConfigurableIOManager):
         accepted += replace_days(whole)
         if build.asset == "daily_revenue":
             plotted = draw_revenue(context, engine, build.calendar.today)
-        describe_days(context, engine, build, loaded.made, accepted, handoff.reasons(build))
+        kept = spend(engine, build.current) if build.current else {}
+        describe_days(context, engine, build, loaded.made, accepted, handoff.reasons(build), kept)
         describe_changes(context, changes)
         context.add_output_metadata(plotted)
 

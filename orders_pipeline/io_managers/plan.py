@@ -45,7 +45,7 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str], damaged: 
     """
     calendar = Calendar.of(read_settings())
     stale = staleness.due_days(snapshot, asset, calendar, everything=_is_full_refresh(tags))
-    current: set[date] = set()
+    current, empty = set[date](), set[date]()
     blocked = dict[date, Blocked]()
     if requested := days_of(dict(tags)) if asset in PARTITIONED else []:
         delivered = staleness.delivered_days(snapshot, requested)
@@ -56,8 +56,10 @@ def of_days(snapshot: Connection, asset: str, tags: Mapping[str, str], damaged: 
         stale = stale.among(requested)
         blocked = {day: Blocked(Blocker.DAMAGED_DAY, (damaged[day],)) for day in requested if day in damaged}
         current = delivered - {*stale.due, *stale.blocked, *blocked}
+        empty = set(requested) - delivered
     blocked |= stale.blocked
-    return Build(asset, stale.due, calendar, current=tuple(sorted(current)), blocked=blocked)
+    kept = tuple(sorted(current)), tuple(sorted(empty))
+    return Build(asset, stale.due, calendar, *kept, blocked=blocked)
 
 
 def parts_of_days(snapshot: Connection, build: Build) -> Iterator[Build]:

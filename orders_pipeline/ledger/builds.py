@@ -42,6 +42,7 @@ class Build:
     due: Mapping[date, Due]
     calendar: Calendar
     current: tuple[date, ...] = field(default=())  # requested, and not stale
+    empty: tuple[date, ...] = field(default=())  # requested, and without orders at any time
     blocked: Mapping[date, Blocked] = field(default_factory=dict)  # stale, and not built
 
     @cached_property
@@ -155,6 +156,14 @@ def is_behind(connection: Connection, asset: str, day: date, known_before: datet
         )
     )
     return connection.execute(query).first() is not None
+
+
+def built_at(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, datetime]:
+    """When each of these days of a table was built."""
+    query = sa.select(built_days.c.day, built_days.c.built_at).where(
+        built_days.c.asset == asset, built_days.c.day.in_(list(days))
+    )
+    return {row.day: row.built_at for row in connection.execute(query)}
 
 
 def versions(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, int]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 from sqlalchemy.engine import Connection
@@ -16,6 +16,7 @@ from orders_pipeline.schema import PARTITIONED
 from orders_pipeline.tables import revenue
 from orders_pipeline.ui import charts
 from orders_pipeline.ui.materialization import ROWS_OF, revenue_views
+
 
 @dataclass
 class Reported:

@@ -42,6 +42,8 @@ def of_build(build: Build, rows: int, money: Decimal) -> list[str]:
         lines = [f"Rebuilt no day of {build.asset}: none of them was stale."]
     if build.current:
         lines.append(f"Already current: {list_days(build.current)}.")
+    if build.empty:
+        lines.append(f"No orders on {list_days(build.empty)}.")
     return lines
 
 

@@ -25,7 +25,7 @@ from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.revenue import DayRevenue
 from orders_pipeline.tables.totals import rejects_by_reason
 from orders_pipeline.text import counted, list_days
-from orders_pipeline.ui import charts, log_lines, metadata
+from orders_pipeline.ui import charts, log_lines, metadata, partitions
 from orders_pipeline.ui.findings import of_asset
 
 _LISTED_REJECTS: Final = 10
@@ -72,26 +72,33 @@ def describe_days(
     made: Mapping[date, Output],
     accepted: int,
     reasons: Mapping[date, str],
+    kept: Mapping[date, Output],
 ) -> None:
     """Show what a build did, and why: for the whole table, or for each partition its own part.
 
-    `accepted`: how many days became current; others had something newer. `reasons`: why each day was built."""
+    `accepted`: how many days became current; others had something newer. `reasons`: why each day was built. `kept`:
+    what the requested days hold that were current."""
     money = sum((its.money for its in made.values()), Decimal("0.00"))
     for line in log_lines.of_build(build, sum(its.rows for its in made.values()), money):
         context.log.info(line)
     with engine.connect() as connection:
-        rows = builds.total_rows(connection, build.asset)
+        rows = {"dagster/row_count": builds.total_rows(connection, build.asset)}
+        built_at = builds.built_at(connection, build.asset, kept)
     context.add_output_metadata(
         {
             **open_findings(context.step_context, engine, build.asset),
             **({"Blocked": blocked_reason(build.blocked)} if build.blocked else {}),
-            "dagster/row_count": rows,
         }
     )
-    if context.has_asset_partitions:
-        _describe_partitions(context, build, made, reasons)
-    else:
+    if not context.has_asset_partitions:
         _describe_table(context, build, made, accepted, reasons)
+        context.add_output_metadata(rows)
+        return
+    states = {day: f"rebuilt: {reasons[day]}" for day in made} | partitions.current(build, built_at)
+    shown = {day: _of_partition(build.asset, {**made, **kept}.get(day), state) | rows for day, state in states.items()}
+    step: Any = context.step_context
+    for day, its in {**shown, **partitions.empty(build)}.items():
+        step.add_asset_metadata(its, partition_key=day.isoformat())
 
 
 def _describe_table(
@@ -113,21 +120,17 @@ def _describe_table(
     )
 
 
-def _describe_partitions(
-    context: dg.OutputContext, build: Build, made: Mapping[date, Output], reasons: Mapping[date, str]
-) -> None:
-    step: Any = context.step_context
-    for day in build.current:
-        step.add_asset_metadata({"State": "already current"}, partition_key=day.isoformat())
-    for day, its in made.items():
-        shown = {
-            "State": f"rebuilt: {reasons[day]}",
-            ROWS_OF[build.asset]: its.rows,
-            "Revenue": float(its.money),  # a plot takes no exact number
-            **metadata.preview(its.sample),
-            "dagster/partition_row_count": its.rows,
-        }
-        step.add_asset_metadata(shown, partition_key=day.isoformat())
+def _of_partition(asset: str, its: Output | None, state: str) -> dict[str, Any]:
+    """What is shown of a day that has been built. None: its rows cannot be read."""
+    if its is None:
+        return {"State": state}
+    return {
+        "State": state,
+        ROWS_OF[asset]: its.rows,
+        "Revenue": float(its.money),  # a plot takes no exact number
+        **metadata.preview(its.sample),
+        "dagster/partition_row_count": its.rows,
+    }
 
 
 def describe_rejects(context: dg.OutputContext, engine: Engine, made: RejectsOutput, files: int) -> None:

@@ -17,8 +17,8 @@ def vacuum() -> None:
 
     done = run_vacuum(postgres.ledger(), s3.lake(), read_settings().vacuum_age)
     click.echo(
-        f"{counted(done.deleted, 'object')} deleted; {done.named} are in use; {done.waiting} are unused but not old enough to"
-        f" delete, {done.marked} of them newly marked."
+        f"{counted(done.deleted, 'object')} deleted; {done.named} are in use; {done.waiting} are unused but not old"
+        f" enough to delete, {done.marked} of them newly marked."
     )
 
 
