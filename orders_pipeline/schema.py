@@ -156,7 +156,7 @@ QUARANTINES: Final = {
     "date_not_in_key": "its key has no date, or several, where its source declares one",
     "delimiter_unclear": "the header can be read with more than one delimiter",
     "encoding_not_utf8": "the header is not UTF-8, or the file is UTF-16 or UTF-32",
-    "encoding_other": "its header or its byte order mark is of another encoding than its source declares",
+    "encoding_other": "its header, its byte order mark or its text is of another encoding than its source declares",
     "expands_too_far": "it expands beyond ORDERS_MAX_EXPANDED_BYTES or ORDERS_MAX_EXPANSION_RATIO",
     "field_too_long": "a value is longer than ORDERS_MAX_FIELD_CHARS",
     "file_too_large": "it is larger than ORDERS_MAX_FILE_BYTES; it was not downloaded",

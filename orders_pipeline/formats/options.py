@@ -37,6 +37,7 @@ class Reading:
     `needed`: other columns that a file must have, since its source declares what their values mean.
     `source`: the name of the source, for messages.
     `format`: csv, json or parquet; None: the bytes decide. `encoding`: of text, by Python's name.
+    `may_look_like_utf8`: text in another encoding is read by it even if its bytes are UTF-8 too.
     `delimiter`: of a CSV file; None: the header shows it. `skip_lines`: lines of such a file before its header.
     `json_records`: the keys above the array of orders in a JSON file, with dots between them.
     """
@@ -54,6 +55,7 @@ class Reading:
     source: str = ""
     format: str | None = None
     encoding: str = "utf-8"
+    may_look_like_utf8: bool = False
     delimiter: str | None = None
     skip_lines: int = 0
     json_records: str | None = None
@@ -71,6 +73,7 @@ class Reading:
             source=source.name,
             format=source.declared_format,
             encoding=source.encoding,
+            may_look_like_utf8=source.may_look_like_utf8,
             delimiter=source.delimiter,
             skip_lines=source.skip_lines,
             json_records=source.json_records,

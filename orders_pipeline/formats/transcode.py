@@ -12,6 +12,9 @@ from orders_pipeline.formats.options import Reading
 
 _BLOCK: Final = 1 << 20
 _ERRORS: Final = "orders_pipeline.not_text"
+_ASCII: Final = bytes(range(0x80))
+_HEADER: Final = "order_id,"
+_MOST: Final = 0.9  # of the bytes beyond ASCII
 _MARKS: Final[Mapping[bytes, str]] = {  # a longer mark before one that it begins with
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -27,7 +30,7 @@ def to_utf8(path: Path, reading: Reading) -> None:
     rejected.
 
     Raises:
-        QuarantineError: its byte order mark names another encoding, or it is too large as UTF-8.
+        QuarantineError: its byte order mark names another encoding, it is UTF-8 already, or it is too large as UTF-8.
     """
     with path.open("rb") as file:
         start = file.read(64)
@@ -38,11 +41,14 @@ def to_utf8(path: Path, reading: Reading) -> None:
         return
     codecs.register_error(_ERRORS, _not_text)
     decoder = codecs.getincrementaldecoder(mark or _ordered(reading.encoding, start))(_ERRORS)
-    written = 0
+    written, likeness = 0, _LikenessToUtf8()
+    is_checked = not reading.may_look_like_utf8 and _may_be_mistaken(reading.encoding)
     utf8 = path.with_name(f"{path.name}.utf8")
     with path.open("rb") as old, utf8.open("wb") as new:
         new.write(codecs.BOM_UTF8)
         for block in chain(iter(partial(old.read, _BLOCK), b""), [b""]):
+            if is_checked:
+                likeness.add(block)
             text = decoder.decode(block, final=not block)
             content = (text if written else text.removeprefix("\ufeff")).encode("utf-8", _ERRORS)
             written += len(content)
@@ -51,6 +57,8 @@ def to_utf8(path: Path, reading: Reading) -> None:
                     "expanded_bytes", f"As UTF-8, the file has more than {reading.expanded_bytes:,} bytes"
                 )
             new.write(content)
+    if likeness.is_strong:
+        raise _seems_to_be_utf8(reading)
     utf8.replace(path)
 
 
@@ -77,6 +85,43 @@ def refusal(found: str, reading: Reading) -> QuarantineError:
         )
     return QuarantineError(
         "encoding_other", f"{found}, and the source {reading.source!r} declares `encoding = {reading.encoding!r}`."
+    )
+
+
+class _LikenessToUtf8:
+    """How many of the bytes beyond ASCII form characters of UTF-8. In another encoding, few do, and by chance."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._beyond = self._in_utf8 = 0
+
+    def add(self, block: bytes) -> None:
+        """The next bytes of the file."""
+        if block.isascii() and not self._decoder.getstate()[0]:
+            return
+        beyond = len(block.translate(None, _ASCII))
+        self._beyond += beyond
+        self._in_utf8 += len(self._decoder.decode(block).encode()) - (len(block) - beyond)
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether there are such bytes, and nearly all of them are UTF-8."""
+        return self._in_utf8 > _MOST * self._beyond
+
+
+def _may_be_mistaken(encoding: str) -> bool:
+    """Whether UTF-8 can be read by an encoding without a sign of it. By others, its header is read as something else,
+    or its letters beyond ASCII as none."""
+    text = f"{_HEADER}äöü東".encode().decode(encoding, "ignore")
+    return text.startswith(_HEADER) and text != _HEADER
+
+
+def _seems_to_be_utf8(reading: Reading) -> QuarantineError:
+    return QuarantineError(
+        "encoding_other",
+        f"The file seems to be UTF-8, and the source {reading.source!r} declares `encoding = {reading.encoding!r}`, by"
+        " which its letters with accents would be read as others. Have it saved as declared, or declare"
+        ' `encoding = "utf-8"` (docs/sources.md). If it is right as it is, declare `may_look_like_utf8 = true`.',
     )
 
 

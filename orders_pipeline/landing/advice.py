@@ -122,17 +122,19 @@ def _advice(reason: str, texts: Sequence[str], source: Source) -> str:
     if reason == "nested_value" and all(map(_EXTENDED_JSON.search, texts)):
         return f"{MONGO[0].upper()}{MONGO[1:]}"
     if reason == "not_utf8":
-        return _NOT_UTF8
+        return _NOT_UTF8 if source.encoding == PLAIN.encoding else _declared(source, ["encoding"])
     column = _SHOWN.get(reason)
     if column and (declared := [name for name in _DECLARED_BY[column] if name in source.reading]):
-        return (
-            f"Its source {source.name!r} declares {' and '.join(f'`{name}`' for name in declared)}: correct that"
-            " (`orders-pipeline sources apply`), or the file."
-        )
+        return _declared(source, declared)
     values = [text.strip() for text in texts]
     if column and (kind := _kind(reason, values)):
         return kind
     return "Correct the file and upload it again."
+
+
+def _declared(source: Source, fields: Sequence[str]) -> str:
+    named = " and ".join(f"`{name}`" for name in fields)
+    return f"Its source {source.name!r} declares {named}: correct that (`orders-pipeline sources apply`), or the file."
 
 
 def _kind(reason: str, values: Sequence[str]) -> str | None:

@@ -30,7 +30,7 @@ from orders_pipeline.ledger.records import RawObject
 from orders_pipeline.ledger.versions import ARCHIVED, FileVersion, Status
 from orders_pipeline.schema import ORDER_COLUMNS, UNREADABLE_REASONS
 from orders_pipeline.settings import Settings
-from orders_pipeline.sources.declaration import Source, Sources
+from orders_pipeline.sources.declaration import PLAIN, Source, Sources
 from orders_pipeline.sources.draft import Draft, draft
 from orders_pipeline.storage.lake import FolderLake
 
@@ -194,8 +194,9 @@ def _would_help(seen: Inspection, drafted: Draft, source: Source, delimiter: str
     has_lines = seen.rows is not None and seen.rows.superseded_amount and not source.declares_lines
     if seen.loads and not has_unreadable and not has_lines:
         return {}
-    known = {**source.reading, "delimiter": delimiter}
-    fields = {name: value for name, value in drafted.fields.items() if known.get(name) != value}
+    known = {"encoding": PLAIN.encoding, **source.reading, "delimiter": delimiter}
+    guessed = {"encoding": PLAIN.encoding} if seen.reason == "encoding_other" else {}  # a draft leaves UTF-8 out
+    fields = {name: value for name, value in {**guessed, **drafted.fields}.items() if known.get(name) != value}
     return {"lines": fields["lines"]} if seen.loads and not has_unreadable and "lines" in fields else fields
 
 

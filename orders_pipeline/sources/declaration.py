@@ -21,7 +21,7 @@ from orders_pipeline.sources import field_types, patterns
 # What each group of fields takes to apply to files that were loaded before: the file's bytes again, from S3; its rows
 # again, from the raw object; nothing, since no row reads differently.
 _BYTES: Final = (
-    *("columns", "format", "encoding", "delimiter", "skip_lines", "json_records"),
+    *("columns", "format", "encoding", "may_look_like_utf8", "delimiter", "skip_lines", "json_records"),
     *("date_from_key", "order_id_prefix", "customer_id_prefix", "customer_default"),
 )
 _ROWS: Final = (
@@ -29,9 +29,13 @@ _ROWS: Final = (
     *("keep", "drop", "deletes", "currency", "currency_column", "lines"),
 )
 # Nothing but the files of a source with keys has to do with these.
-_OF_FILES: Final = ("format", "encoding", "delimiter", "skip_lines", "json_records", "date_from_key")
+_OF_FILES: Final = (
+    *("format", "encoding", "may_look_like_utf8", "delimiter", "skip_lines", "json_records"),
+    "date_from_key",
+)
 _OF_FORMATS: Final = {
     "encoding": ("csv", "json"),
+    "may_look_like_utf8": ("csv", "json"),
     "delimiter": ("csv",),
     "skip_lines": ("csv",),
     "json_records": ("json",),
@@ -55,6 +59,7 @@ class Source(BaseModel):
     columns: field_types.Columns = {}
     format: Literal["csv", "json", "parquet"] | None = None  # None: the bytes decide
     encoding: field_types.Encoding = "utf-8"
+    may_look_like_utf8: bool = False  # text in another encoding whose bytes are UTF-8 too, by chance
     delimiter: field_types.Delimiter | None = None  # of CSV; None: the header shows it
     skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0  # lines of a CSV file before the header
     json_records: field_types.KeyPath | None = None  # the keys above the array of orders in JSON
@@ -82,6 +87,8 @@ class Source(BaseModel):
     def _fits_together(self) -> Self:
         if self.thousands == self.decimal:
             raise ValueError(f"decimal and thousands: both are {self.decimal!r}; say both, like ',' and '.'")
+        if self.may_look_like_utf8 and self.encoding == "utf-8":
+            raise ValueError("may_look_like_utf8: declare the other encoding too, like encoding = 'cp1252'")
         if self.date_from_key and "order_date" in self.columns:
             raise ValueError("date_from_key: columns names a column for the same date; one says it all")
         return self

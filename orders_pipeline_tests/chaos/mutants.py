@@ -1112,6 +1112,15 @@ MUTANTS = [
     ),
     Mutant(
         "13 no silent wrong number",
+        "a file in UTF-8 is read by another encoding that its source declares",
+        of="formats.transcode:_LikenessToUtf8.is_strong",
+        old="return self._in_utf8 > _MOST * self._beyond",
+        new="return False",
+        tests="formats/test_transcode.py",
+        chosen="never_read_by_another",
+    ),
+    Mutant(
+        "13 no silent wrong number",
         "a page of JSON without the declared array is a page without orders",
         of="formats.json_elements:Elements.records",
         old="if found != 1:",

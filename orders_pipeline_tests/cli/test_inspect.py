@@ -133,6 +133,17 @@ def test_a_file_that_would_not_be_loaded_exits_with_one_and_shows_what_may_help(
     assert max(map(len, done.output.splitlines())) <= 80
 
 
+def test_a_file_in_another_encoding_than_declared_shows_the_declaration_that_helps(file: str) -> None:
+    Path(file).write_text(f"{HEADER}\n1,J\u00f6rg,1.00,2026-03-04\n", encoding="utf-8")
+    Path("trial.toml").write_text('[[source]]\nname = "acme"\nkeys = "landing/*"\nencoding = "cp1252"\n')
+
+    done = call("inspect", file, "--sources", "trial.toml")
+
+    assert done.exit_code == 1
+    assert "would be quarantined: encoding_other" in done.output
+    assert '  encoding = "utf-8"' in done.output
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\x1f\x8b\x08broken", b"PK\x03\x04\x00\x00" * 9, b"\xff\xfeo\x00r\x00", b"a", b"{", b"[1]", b"\n"]
 )

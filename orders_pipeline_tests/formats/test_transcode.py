@@ -164,6 +164,53 @@ def test_a_file_of_another_encoding_is_set_aside_with_both_names(
     assert says in refusal(tmp_path, content, encoding=encoding)
 
 
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", "latin-1", "koi8-r", "shift_jis", "gb18030", "utf-16", "cp037", "ascii"]
+)
+@pytest.mark.parametrize("block", [1, 1 << 20])
+@pytest.mark.parametrize("odd", [b"", b"9,\xff,1,2026-03-04\n"])
+def test_utf_8_is_never_read_by_another_encoding(
+    tmp_path: Path, encoding: str, block: int, odd: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcode, "_BLOCK", block)
+    content = f"{HEADER}\n1,Jörg Müller,1,2026-03-04\n2,東京,1,2026-03-05\n".encode() + odd
+    if encoding == "ascii":  # by which each such letter rejects its row
+        assert [row[PROBLEM] for row in read(tmp_path, content, encoding=encoding)][:2] == ["not_utf8", "not_utf8"]
+        return
+
+    message = refusal(tmp_path, content, encoding=encoding)
+
+    if encoding in ("utf-16", "cp037"):  # its header is noticed
+        assert message.startswith(("column_missing", "encoding_other: The header"))
+    else:
+        assert message.startswith("encoding_other: The file seems to be UTF-8, and the source 'acme' declares")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "né à Paris, Spaß…"),
+        ("cp866", "мама мыла раму"),
+        ("tis-620", "สมชาย ใจดี กรุงเทพมหานคร"),
+        ("gbk", "王小明 韩梅梅 联通"),
+        ("shift_jis", "ｱｲｳ 東京"),
+        ("euc-kr", "김철수 이영희"),
+    ],
+)
+def test_text_in_which_some_letters_are_utf_8_by_chance_is_read(tmp_path: Path, encoding: str, text: str) -> None:
+    content = f"{HEADER}\n1,{text.replace(',', '')},1,2026-03-04\n".encode(encoding)
+
+    assert [row["customer_id"] for row in read(tmp_path, content, encoding=encoding)] == [text.replace(",", "")]
+
+
+def test_a_file_that_is_utf_8_by_chance_is_read_if_its_source_says_so(tmp_path: Path) -> None:
+    content = f"{HEADER}\n1,Spaß…,1,2026-03-04\n".encode("cp1252")
+
+    assert "declare `may_look_like_utf8 = true`" in refusal(tmp_path, content, encoding="cp1252")
+    (row,) = read(tmp_path, content, encoding="cp1252", may_look_like_utf8=True)
+    assert row["customer_id"] == "Spaß…"
+
+
 def test_text_is_bounded_in_bytes_as_utf_8_too(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(f"{HEADER}\n".encode() + b"\x80" * 1_000)
 
@@ -209,8 +256,9 @@ def test_what_was_written_in_an_encoding_reads_back_and_noise_breaks_nothing(
         patched.setattr(transcode, "_BLOCK", block)
 
         def again(content: bytes) -> list[list[str | None]]:
+            by_chance = encoding != "utf-8"
             declared = {"encoding": encoding, "delimiter": delimiter, "skip_lines": before}
-            return fields(read(Path(folder), content, **declared))
+            return fields(read(Path(folder), content, may_look_like_utf8=by_chance, **declared))
 
         content = text.getvalue().encode(encoding)
         assert again(content) == [row for row in rows if "".join(row).strip()]
