@@ -25,6 +25,7 @@ from orders_pipeline.ledger.records import ActiveFile, ranked_at
 from orders_pipeline.ledger.versions import TABLE, Entry, FileVersion, Status, pending
 from orders_pipeline.schema import UPSTREAM
 from orders_pipeline.settings import Settings
+from orders_pipeline.sources.declaration import PLAIN, Source
 from orders_pipeline.storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Copy:
     def is_current_for(self, zone: str) -> bool:
         """Whether its rows were validated by the present rules, for this time zone."""
         return self.origin.is_current_for(zone)
+
+    def is_read_as(self, source: Source) -> bool:
+        """Whether its bytes were read as this source declares, so that its rows serve."""
+        return self.origin.source.bytes_hash == source.bytes_hash
 
     def is_of(self, file: ActiveFile) -> bool:
         """Whether it was made of the bytes of this file, or of a version with equal bytes."""
@@ -107,10 +112,11 @@ def to_adopt(
     active_file: ActiveFile | None = None,
     *,
     has_object: bool = False,
+    source: Source = PLAIN,
 ) -> list[Copy]:
     """The copies of one key that should become active, the best first. None, if the ledger is right as it is, or if the
     next sync loads the same version from S3 with the same rank. `active_file`: the active version of the key.
-    `has_object`: the lake has its object.
+    `has_object`: the lake has its object. `source`: how its sender writes.
 
     A copy should become active if the ledger has not seen its version, and has seen no newer one. A copy of the latest
     version should, if the backup shows that version as failing, archived or quarantined: that an object exists means
@@ -128,7 +134,8 @@ def to_adopt(
         return copy.version not in seen and copy.version.last_modified >= latest.version.last_modified
 
     def rank(copy: Copy) -> tuple[object, ...]:
-        return copy.version.last_modified, copy.version.etag, copy.is_current_for(zone), copy.path
+        is_current = copy.is_current_for(zone)
+        return copy.version.last_modified, copy.version.etag, copy.is_read_as(source), is_current, copy.path
 
     found = sorted(filter(should_count, copies), key=rank, reverse=True)
     is_taken_by_sync = (
@@ -142,14 +149,14 @@ def to_adopt(
 
 
 def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings, damaged: set[str]) -> Recovered:
-    found, connection, zone = Recovered(), ingest.connection, ingest.zone
+    found, connection, zone, sources = Recovered(), ingest.connection, ingest.zone, ingest.sources
     # Names first, then objects: what is built meanwhile is not mistaken for missing. The vacuum waits for our lock.
     active_files = active.all_files(connection)
     named = entries.paths(connection)
     built = {asset: builds.objects(connection, asset) for asset in UPSTREAM}
     connection.rollback()
     objects = set(ingest.lake.objects()) - damaged
-    listed = {_key(one): entries.as_declared(one, ingest.sources) for page in s3.list_pages() for one in page}
+    listed = {_key(one): entries.as_declared(one, sources) for page in s3.list_pages() for one in page}
     has_table = _has_table(settings)
     copies = _copies(ingest.lake, sorted(name for name in objects - named if name.startswith("raw_orders/")), found)
     histories = entries.histories(connection, copies)
@@ -166,7 +173,12 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings, damaged: set[
         if key[0] != TABLE:
             file = active_of.get(key)
             has_object = file is not None and file.raw.path in objects
-            choices[key] = to_adopt(of_key, histories[key], listed.get(key), zone, file, has_object=has_object)
+            source = sources.of(*key)
+            choices[key] = to_adopt(
+                of_key, histories[key], listed.get(key), zone, file, has_object=has_object, source=source
+            )
+            if file is not None and has_object and not choices[key]:
+                choices[key] = _read_later(ingest.lake, of_key, file, source)
         elif not has_table and {copy.version for copy in of_key} - {entry.version for entry in histories[key]}:
             found.table_days.append(key[1])
     without_object = {key: file.version for key, file in active_of.items() if file.raw.path not in objects}
@@ -183,6 +195,12 @@ def _recover(ingest: Ingest, s3: "S3Resource", settings: Settings, damaged: set[
             found.unrecoverable.append(key[1])
     connection.commit()
     return found
+
+
+def _read_later(lake: Lake, copies: Iterable[Copy], file: ActiveFile, source: Source) -> list[Copy]:
+    """The copies of an active file that were read as its source declares by now, if its own object was not."""
+    fitting = [copy.made_for(file) for copy in copies if copy.is_of(file) and copy.is_read_as(source)]
+    return fitting if fitting and raw_objects.source_of(lake, file.raw.path).bytes_hash != source.bytes_hash else []
 
 
 def _copies(lake: Lake, names: Sequence[str], found: Recovered) -> dict[Key, list[Copy]]:

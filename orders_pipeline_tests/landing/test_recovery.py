@@ -284,3 +284,29 @@ def test_a_file_that_its_source_ignores_by_now_counts_as_before(
     assert keys(call("recover").output) == [key]
     assert pipeline.sync().is_complete
     restoration.assert_exact()
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["the backup has it", "it landed since"])
+def test_a_file_that_was_read_again_as_declared_still_counts_so_when_it_is_gone(
+    restoration: Restoration, stack: ExitStack, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """The lake has an object of each reading, and only the later one has the ids of the tables."""
+    pipeline, backups = restoration.pipeline, []
+    for has_landed in (False, True):
+        if has_landed:
+            key = restoration.land("a.csv", f"1,ann,1.10,{DAY}")
+            pipeline.sync()
+        if has_landed is is_known:
+            backups.append(stack.enter_context(restoration.backup()))
+    for prefix in "zyxp":  # whatever the names of the objects are
+        pipeline.declare(f"[defaults]\norder_id_prefix = '{prefix}-'\n")
+        assert pipeline.sync().is_complete
+    restoration.expire("a.csv")
+
+    monkeypatch.setenv("ORDERS_DATABASE_URL", backups[0])
+
+    assert keys(call("recover").output) == [key]
+    assert pipeline.sync().is_complete
+    assert [*pipeline.orders()] == ["p-1"]
+    assert pipeline.status().quarantined == []
+    assert "adopted" not in call("recover").output
