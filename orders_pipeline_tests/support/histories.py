@@ -66,8 +66,8 @@ VANISHED: Final = "no_revenue_vanishes"
 # Those of two senders, whatever the day.
 KEYS: Final = st.sampled_from(["a.csv", "B.csv", "b/ü +1.csv", "b/2026-03-05/z.csv", "b/skip/c.csv"])
 IDS: Final = st.sampled_from(["1", "2", "10", "01", "a", "B", "é"])
-CUSTOMERS: Final = st.sampled_from(["ann", "bob", "007"])
-AMOUNTS: Final = st.sampled_from(["1.10", "2", "-3.05", "0.70", "9999999999999999.99"])
+CUSTOMERS: Final = st.sampled_from(["ann", "bob", "007", "zoë"])
+AMOUNTS: Final = st.sampled_from(["1.10", "2", "-305", "-3.05", "0.70", "9999999999999999.99"])
 DAYS: Final = [date(2026, 3, 4), date(2026, 3, 5), date(2026, 3, 6), date(2026, 3, 29)]
 OUTSIDE: Final = [date(2025, 12, 31), date(2199, 1, 1)]  # before the first partition, and to come
 CLOCKS: Final = ["", " 00:00:00", "T23:59:59", " 12:30", "T23:30:00-02:00", " 00:30:00+05:30", "T02:30:00Z"]
@@ -124,7 +124,12 @@ def contents(draw: st.DrawFn) -> bytes:
     columns = [*columns, *draw(st.sampled_from(more))]
     lines = draw(st.lists(st.one_of(rows(columns), rows(columns), rows(columns), st.just([])), min_size=3, max_size=6))
     lines += draw(st.lists(parts(columns, lines), max_size=3))
-    content = _csv([columns, *lines], end=draw(st.sampled_from(["\n", "\r\n"])))
+    content = _csv(
+        [columns, *lines],
+        end=draw(st.sampled_from(["\n", "\r\n"])),
+        delimiter=draw(st.sampled_from(",,,;")),
+        encoding=draw(st.sampled_from(["utf-8", "utf-8", "cp1252"])),
+    )
     return gzipped(content) if draw(st.integers(0, 5)) == 5 else content
 
 
@@ -140,6 +145,13 @@ DECLARATIONS: Final = [
     Declared("drop", "kind", frozenset({"draft", ""}), "refuse"),
     Declared(decimal=","),
     Declared("drop", "kind", frozenset({"draft", ""}), "sum", decimal=","),
+    # Those that need the bytes of a file again
+    Declared(encoding="cp1252"),
+    Declared(delimiter=";"),
+    Declared(order_id_prefix="p-"),
+    Declared("deletes", "kind", frozenset({"gone"}), "sum", customer_id_prefix="c-", amount_unit="minor"),
+    Declared("drop", "kind", frozenset({"draft", ""}), decimal=",", encoding="cp1252"),
+    Declared(lines="sum", amount_unit="minor", encoding="cp1252", order_id_prefix="p-"),
 ]
 ZONES: Final = st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"])
 UNREADABLE: Final = st.sampled_from(
@@ -420,15 +432,18 @@ class History(RuleBasedStateMachine):
         self._touch_all(before)
         self.sync()
 
-    @rule(declared=st.sampled_from(DECLARATIONS))
-    def declare(self, declared: Declared | None) -> None:
-        """All files are read by another declaration; at once, as no day is built from those that are yet to be."""
+    @rule(data=st.data(), declared=st.sampled_from(DECLARATIONS), expires=st.sampled_from([False, False, True]))
+    def declare(self, data: st.DataObject, declared: Declared | None, expires: bool) -> None:
+        """All files are read by another declaration; at once, as no day is built from those that are yet to be. One may
+        have left S3 just before."""
         if declared == self.oracle.declared:
             return
+        if expires and self.landed:
+            self._remove(self._some(data, self.landed))
         self._declare(declared)
         self._observe([])
         before = dict(self.oracle.active)
-        self.oracle.revalidate()
+        self.oracle.revalidate({key: landed.content for key, landed in self.landed.items()})
         self._touch(before, BY_A_PERSON)
         self.sync()
 
@@ -815,9 +830,14 @@ def _toml(declared: Declared) -> str:
     """The declaration of a source for all files."""
     values = ", ".join(f"'{value}'" for value in sorted(declared.values))
     ignore = f"ignore = ['*{IGNORED}*']\n"
-    decimal = f"decimal = '{declared.decimal}'\n" if declared.decimal != "." else ""
     condition = f"{declared.how} = {{ {declared.column} = [{values}] }}\n" if declared.how else ""
-    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}lines = '{declared.lines}'\n{decimal}{ignore}"
+    plain = Declared()
+    written = "".join(
+        f"{name} = '{getattr(declared, name)}'\n"
+        for name in ("decimal", "amount_unit", "delimiter", "encoding", "order_id_prefix", "customer_id_prefix")
+        if getattr(declared, name) != getattr(plain, name)
+    )
+    return f"[[source]]\nname = 'all'\nkeys = '{s3.prefix}*'\n{condition}lines = '{declared.lines}'\n{written}{ignore}"
 
 
 def _today(zone: str) -> date:
@@ -836,10 +856,10 @@ def _bytewise(row: tuple[str | None, ...]) -> list[bytes]:
     return [b"" if field is None else b"\1" + field.encode() for field in row]
 
 
-def _csv(lines: Iterable[Iterable[str]], end: str = "\n") -> bytes:
+def _csv(lines: Iterable[Iterable[str]], end: str = "\n", *, delimiter: str = ",", encoding: str = "utf-8") -> bytes:
     text = StringIO()
-    csv.writer(text, lineterminator=end).writerows(lines)
-    return text.getvalue().encode()
+    csv.writer(text, lineterminator=end, delimiter=delimiter).writerows(lines)
+    return text.getvalue().encode(encoding)
 
 
 @contextmanager

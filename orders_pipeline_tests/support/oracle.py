@@ -62,23 +62,44 @@ class Reject:
 class Declared:
     """What a source of all keys says by one of its columns: `deletes` or `drop` the rows with these values, or `keep`
     no others (nothing, if `how` is empty). And what the `lines` with one order_id are: the `last` one counts, or their
-    `sum`, or a file `refuse`s them. It ignores the keys with IGNORED. `decimal`: the mark in amounts."""
+    `sum`, or a file `refuse`s them. It ignores the keys with IGNORED. `decimal`: the mark in amounts. `amount_unit`:
+    `minor` for hundredths. `delimiter`: empty if the header shows it. The prefixes are put before ids."""
 
     how: str = ""
     column: str = ""
     values: frozenset[str] = frozenset()
     lines: str = "last"
     decimal: str = "."
+    amount_unit: str = "major"
+    delimiter: str = ""
+    encoding: str = "utf-8"
+    order_id_prefix: str = ""
+    customer_id_prefix: str = ""
+
+    @property
+    def of_bytes(self) -> tuple[str, ...]:
+        """What decides how the bytes of a file are read. If it changes, only these bytes can answer."""
+        return self.delimiter, self.encoding, self.order_id_prefix, self.customer_id_prefix
 
     def plain(self, header: list[str], row: list[str]) -> list[str]:
-        """A row with the amount as a plain number, or a text that is none."""
-        if self.decimal == "." or len(row) != len(header):
+        """A row with the amount as a plain number, or a text that is none, and with prefixes."""
+        if len(row) != len(header):
             return row
-        place = header.index("amount")
-        amount = row[place].strip()
-        is_declared = re.fullmatch(rf"[+-]?[0-9]+({self.decimal}[0-9]+)?", amount)
-        plain = amount.replace(self.decimal, ".") if is_declared else amount if is_missing(amount) else "?"
-        return [*row[:place], plain, *row[place + 1 :]]
+        fields = dict(zip(header, row, strict=True))
+        prefixes = {"order_id": self.order_id_prefix, "customer_id": self.customer_id_prefix}
+        fields |= {name: prefix + fields[name] for name, prefix in prefixes.items() if not is_missing(fields[name])}
+        if not is_missing(fields["amount"]):
+            fields["amount"] = self._amount(fields["amount"].strip())
+        return list(fields.values())
+
+    def _amount(self, text: str) -> str:
+        if self.decimal != ".":
+            is_declared = re.fullmatch(rf"[+-]?[0-9]+({self.decimal}[0-9]+)?", text)
+            text = text.replace(self.decimal, ".") if is_declared else "?"
+        if self.amount_unit == "minor":
+            is_whole = re.fullmatch(r"[+-]?[0-9]{1,18}(\.0+)?", text)
+            text = f"{Decimal(text).scaleb(-2):.2f}" if is_whole else "?"
+        return text
 
     def is_void(self, fields: Mapping[str, str]) -> bool:
         """Whether a row is void."""
@@ -189,7 +210,7 @@ class Oracle:
                 read(key, file.content, file.ranked_at, zone, declared)
                 for declared in (self._declared_for(key), file.declared)
             )
-            self.active[key] = by_new or by_old or file
+            self.active[key] = (by_new if self._has_rows_for(key) else None) or by_old or file
 
     def declare(self, declared: Declared | None) -> None:
         """Let a declaration hold from now on. What could not be read is news again."""
@@ -198,11 +219,18 @@ class Oracle:
                 del self.seen[key]
         self.declared = declared
 
-    def revalidate(self) -> None:
-        """Read again all that counts, by the declaration that holds. What it cannot read counts as before."""
+    def revalidate(self, originals: Mapping[str, bytes]) -> None:
+        """Read again all that counts, by the declaration that holds. What it cannot read counts as before, and so does
+        a file whose bytes are needed and gone. `originals`: what S3 holds."""
         for key, file in self.active.items():
-            if file.declared != self._declared_for(key):
+            is_there = originals.get(key) == file.content
+            if file.declared != self._declared_for(key) and (is_there or self._has_rows_for(key)):
                 self.active[key] = read(key, file.content, file.ranked_at, self.zone, self.declared) or file
+
+    def _has_rows_for(self, key: str) -> bool:
+        """Whether the rows of a file that counts are those that the declaration that holds would split it into."""
+        by, now = self.active[key].declared or Declared(), self._declared_for(key) or Declared()
+        return by.of_bytes == now.of_bytes
 
     def is_unreadable(self, key: str) -> bool:
         """Whether the version of a key that was seen last cannot be read. One that was retracted is not asked for."""
@@ -335,16 +363,17 @@ def read(
     key: str, content: bytes, ranked_at: datetime, zone: ZoneInfo, declared: Declared | None = None
 ) -> Readable | None:
     """The rows of a CSV file, perhaps gzipped; None where nothing can be read, so that nothing is replaced."""
+    declared = declared or Declared()
     try:
-        text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode()
-        reader = csv.reader(StringIO(text, newline=""), strict=True)
-        rows = [(before + 1, row) for before, row in _numbered(reader)]
-    except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error):
-        return None
-    if not rows or not set(REQUIRED) <= set(rows[0][1]):
+        text = _text(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content, declared.encoding)
+        headers = {mark: next(_rows(text, mark), []) for mark in declared.delimiter or ",;"}
+        fitting = [mark for mark, names in headers.items() if set(REQUIRED) <= set(names)]
+        if not fitting:
+            return None
+        rows = [(before + 1, row) for before, row in _numbered(_rows(text, fitting[0]))]
+    except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error, UnicodeError):
         return None
     header = rows[0][1]
-    declared = declared or Declared()
     if declared.how and declared.column not in header:
         return None
     plain = ((number, declared.plain(header, row)) for number, row in rows[1:])
@@ -368,7 +397,7 @@ def _line(
 ) -> Line:
     """A row, judged alone."""
     fields = dict(zip(header, row, strict=False))
-    is_whole = len(row) == len(header)
+    is_whole = len(row) == len(header) and not is_broken(row)
     is_void, is_delete = is_whole and declared.is_void(fields), declared.how == "deletes"
     order_id = fields["order_id"] if is_whole and not is_missing(fields["order_id"]) else ""
     if declared.lines == "sum" and is_whole and not is_void:
@@ -462,6 +491,8 @@ def reason_against(header: list[str], row: list[str]) -> str | None:
     """Why a row is rejected; None for a clean one."""
     if len(row) != len(header):
         return "field_count"
+    if is_broken(row):
+        return "not_utf8"
     fields = dict(zip(header, row, strict=True))
     for name in REQUIRED:
         if is_missing(fields[name]):
@@ -479,9 +510,31 @@ def is_table(key: str) -> bool:
     return key.startswith("table:")
 
 
+def is_broken(row: Iterable[str]) -> bool:
+    """Whether a row has bytes that are no text in the encoding of its file."""
+    return re.search("[\udc80-\udcff]", "".join(row)) is not None
+
+
 def is_missing(text: str) -> bool:
     """Whether a text says that there is no value."""
     return text.strip().upper() in ("", "NULL", "N/A", r"\N")
+
+
+def _text(content: bytes, encoding: str) -> str:
+    """Bytes as text. What is no text in it marks its row.
+
+    Raises:
+        UnicodeError: it is UTF-8, and another encoding is declared."""
+    found = re.findall(rb"[\x80-\xff]+", content)
+    if encoding != "utf-8" and found:
+        in_utf8 = sum(len(run.decode(errors="ignore").encode()) for run in found)
+        if in_utf8 > 0.9 * sum(map(len, found)):
+            raise UnicodeError(f"This is UTF-8, not {encoding}.")
+    return content.decode(encoding, errors="surrogateescape")
+
+
+def _rows(text: str, delimiter: str) -> Any:
+    return csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
 
 
 def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
