@@ -20,6 +20,7 @@ _DENSE: Final = 3  # bytes for each quote: with more quotes, checking each takes
 # The compiled reader would silently read these as a row of empty fields, or drop them.
 _BLANK: Final = (b"\n\n", b"\n\r", b"\r\r")
 _BLANK_OR_MARK: Final = (b"\n", b"\r", BOM_UTF8)
+_SEPARATORS: Final = (b"\x1f", b"\x1e", b"\x1d", b"\x1c")
 _SPACES: Final = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 
@@ -33,14 +34,13 @@ class Piece:
 
     def stands_alone(self, delimiter: str) -> bool:
         """Whether it can be split into rows on its own: each quoted field begins and ends within one line."""
-        if not delimiter.isascii():
-            return False  # it is several bytes
         marks = self.content.count(b'"')
         if not self.is_whole or not marks:
             return self.is_whole
-        if marks > len(self.content) // _DENSE:
+        content, delimiter = self._by_one_byte(delimiter)
+        if not delimiter.isascii() or marks > len(content) // _DENSE:
             return False
-        text = np.frombuffer(b"\n" + self.content + b"\n", np.uint8)
+        text = np.frombuffer(b"\n" + content + b"\n", np.uint8)
         quotes = np.flatnonzero(text == ord('"'))
         if len(quotes) % 2:
             return False
@@ -58,13 +58,28 @@ class Piece:
         if self._is_odd or not self.stands_alone(delimiter):
             return None
         texts = pc.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-        lines = pc.ParseOptions(delimiter=delimiter, ignore_empty_lines=False)
+        content, mark = self._by_one_byte(delimiter)
+        if not mark.isascii():
+            return None
+        lines = pc.ParseOptions(delimiter=mark, ignore_empty_lines=False)
         try:
-            table = pc.read_csv(BytesIO(self.content), pc.ReadOptions(column_names=names), lines, texts)
+            table = pc.read_csv(BytesIO(content), pc.ReadOptions(column_names=names), lines, texts)
         except pa.ArrowInvalid:
             return None
         columns = pl.DataFrame(table).get_columns()
+        if mark != delimiter and b'"' in content:  # within quotes, it is text
+            columns = [column.str.replace_all(mark, delimiter, literal=True) for column in columns]
         return columns if max(map(_longest, columns)) <= field_chars else None
+
+    def _by_one_byte(self, delimiter: str) -> tuple[bytes, str]:
+        """The content with another delimiter instead of one of several bytes: a control character that it does not
+        have. As it is, if it has them all."""
+        if delimiter.isascii():
+            return self.content, delimiter
+        for mark in _SEPARATORS:
+            if mark not in self.content:
+                return self.content.replace(delimiter.encode(), mark), mark.decode()
+        return self.content, delimiter
 
     @property
     def has_formulas(self) -> bool:

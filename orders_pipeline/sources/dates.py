@@ -19,6 +19,7 @@ _FULL_MONTHS: Final = (
     *("august", "september", "october", "november", "december"),
 )
 _ONE_OR_TWO: Final = "[0-9]{1,2}"
+_TWO: Final = "[0-9]{2}"
 _PATTERNS: Final = {
     "Y": "[0-9]{4}",
     "y": "[0-9]{2}",
@@ -34,6 +35,7 @@ _PATTERNS: Final = {
     "f": "[0-9]{1,9}",
     "z": "Z|[+-][0-9]{2}:?[0-9]{2}",
 }
+_LENGTHS: Final = {"Y": 4, "b": 3, **dict.fromkeys("ymdHIMSp", 2)}
 _DATE: Final = ("y", "Y"), ("m", "b", "B"), ("d",)  # one of each
 _TIME: Final = "HIpMSfz"
 _NEEDS: Final = {"I": "p", "p": "I", "M": "HI", "S": "M", "f": "S", "z": "HI"}  # each without a gap before it
@@ -75,7 +77,7 @@ def pattern_of(date_format: str) -> str:
         pattern = _PATTERNS[part]
         is_between = not parts[place - 1] and place > 1, not parts[place + 1] and place + 2 < len(parts)
         if pattern == _ONE_OR_TWO and any(is_between):  # without anything between them, numbers have all their digits
-            pattern = "[0-9]{2}"
+            pattern = _TWO
         found.append(f"(?P<{part}>{pattern})")
     return "".join(found)
 
@@ -104,13 +106,20 @@ def days_in(text: str, before: str, date_format: str, after: str) -> set[str]:
 def _rearranged(texts: pl.Series, date_format: str) -> pl.Series | None:
     """Texts of this format in the order of ISO 8601, if the date exists; null for all others. None: there is none."""
     pattern = f"^{pattern_of(date_format)}$"
-    if not texts.str.contains(pattern).any():
+    fits = texts.str.contains(pattern)
+    if not fits.any():
         return None
-    groups = texts.str.extract_groups(pattern).struct.unnest()
+    places = _places_of(date_format)
+    is_padded = places is not None and (~fits | texts.str.contains(pattern.replace(_ONE_OR_TWO, _TWO))).all()
+    if places is not None and is_padded:  # slices are several times as fast as groups
+        text = pl.select(pl.when(fits).then(texts)).to_series()
+        groups = pl.DataFrame([text.str.slice(*place).alias(name) for name, place in places.items()])
+    else:
+        groups = texts.str.extract_groups(pattern).struct.unnest()
     has = set(groups.columns)
 
     def two_digits(name: str) -> pl.Expr:
-        return pl.col(name).str.zfill(2)
+        return pl.col(name) if is_padded else pl.col(name).str.zfill(2)
 
     year = pl.col("Y") if "Y" in has else _year(pl.col("y"))
     month = two_digits("m") if "m" in has else _month(pl.col("b" if "b" in has else "B"))
@@ -125,6 +134,21 @@ def _rearranged(texts: pl.Series, date_format: str) -> pl.Series | None:
         parts.append(pl.col("z"))
     time = groups.select(pl.concat_str(parts)).to_series()
     return time.set(~time.str.contains(TIME), None)
+
+
+def _places_of(date_format: str) -> dict[str, tuple[int, int]] | None:
+    """Where each directive of a text is, and how long, if all numbers have their leading zeros. None: a directive has
+    no one length."""
+    places, at = dict[str, tuple[int, int]](), 0
+    for place, part in enumerate(re.split("%(.)", date_format)):
+        if not place % 2:
+            at += len(part)
+        elif (length := _LENGTHS.get(part)) is None:
+            return None
+        else:
+            places[part] = at, length
+            at += length
+    return places
 
 
 def _year(two_digits: pl.Expr) -> pl.Expr:

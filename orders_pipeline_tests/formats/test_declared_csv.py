@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orders_pipeline.errors import QuarantineError
-from orders_pipeline.formats import delimited_fast
+from orders_pipeline.formats import delimited, delimited_fast
 from orders_pipeline.formats.detect import read_rows
 from orders_pipeline.formats.options import Reading
 from orders_pipeline.schema import PROBLEM, REQUIRED_COLUMNS, ROW_NUMBER, TEXT
@@ -109,6 +109,22 @@ def test_any_character_may_separate_fields(
         [None] * 4,
     ]
     assert (found[-1][PROBLEM], found[-1][TEXT], found[-1][ROW_NUMBER]) == ("field_count", f"1{delimiter}2", 9)
+
+
+@pytest.mark.parametrize("delimiter", ["§", "𝄞"])
+def test_a_delimiter_of_several_bytes_is_read_as_fast_and_stays_text_where_it_is_quoted(
+    tmp_path: Path, delimiter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [HEADER, '1,"a,b",1.50,2026-03-04', "2,\x1fbob\x1e,1.50,2026-03-04"]
+    content = "\n".join(line.replace(",", delimiter) for line in lines) + "\n"
+    expected = [["1", f"a{delimiter}b", "1.50", "2026-03-04"], ["2", "\x1fbob\x1e", "1.50", "2026-03-04"]]
+
+    with monkeypatch.context() as careful:
+        careful.setattr(delimited, "_batches", None)
+        assert fields(read(tmp_path, content, delimiter=delimiter)) == expected
+    content = content.replace("bob", "\x1c\x1d")  # now no byte is left to stand for it
+    expected[1][1] = "\x1f\x1c\x1d\x1e"
+    assert fields(read(tmp_path, content, delimiter=delimiter)) == expected
 
 
 UNCLEAR = (

@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders_pipeline import validation
+from orders_pipeline.sources.dates import plain_times
 from orders_pipeline.sources.declaration import Source
 from orders_pipeline_tests.support.frames import KINDS, dicts, frame
 
@@ -188,6 +190,24 @@ def test_any_other_text_is_that_number_or_a_reject(text: str, marks: Any) -> Non
             assert (
                 f"{int(whole.replace(thousands, '')):,}".replace(",", thousands) == whole.lstrip("0") or whole[0] == "0"
             )
+
+
+@pytest.mark.parametrize("formats", [["%d.%m.%Y %H:%M", "%d.%m.%Y"], ["%m/%d/%y %I:%M %p", "%d/%m/%y %I:%M %p"]])
+def test_a_date_is_the_same_whatever_stands_beside_it(formats: list[str]) -> None:
+    padded = [
+        "05.03.2026 07:30",
+        "05.03.2026",
+        "31.02.2026",
+        "03/05/26 01:30 PM",
+        "05/05/26 12:00 am",
+        "xx/yy/zz aa:bb AM",
+    ]
+    others = ["5.3.2026 7:30", "", "§§.§§.§§§§", "3/15/26 1:30 PM", "2026-03-05"]
+
+    for texts in (padded, [*padded, *others], [None, *others, None]):
+        together = plain_times(pl.Series(texts, dtype=pl.String), formats).to_list()
+
+        assert together == [plain_times(pl.Series([text], dtype=pl.String), formats)[0] for text in texts]
 
 
 FORMATS = ["%d.%m.%Y %H:%M:%S", "%m/%d/%y %I:%M:%S %p", "%Y%m%d%H%M%S", "%B %d, %Y %H:%M:%S", "%d-%b-%Y %H.%M.%S"]
