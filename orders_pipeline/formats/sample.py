@@ -68,7 +68,7 @@ def _encoding(path: Path, head: bytes) -> str | None:
 
 def _of_csv(text: str, encoding: str | None) -> Sample | None:
     lines = list(islice(StringIO(text, newline=""), _LINES))
-    best: tuple[tuple[int, int, int, int], str, list[list[str]]] | None = None
+    best: tuple[tuple[int, ...], str, list[list[str]]] | None = None
     for start, line in enumerate(lines[:_HEADER_LINES]):
         if _is_skipped(line):
             continue
@@ -78,12 +78,14 @@ def _of_csv(text: str, encoding: str | None) -> Sample | None:
                 continue
             names, further = rows[0], [row for row in rows[1:] if not is_blank(row)]
             alike = sum(len(row) == len(names) for row in further[:_HEADER_LINES])
-            score = len(guess_columns(names)), alike, len(names), -start
+            # A line of totals at the end may have a usual name too, and a title has no other fields.
+            score = alike > 0, len(guess_columns(names)), sum(map(bool, map(str.strip, names))), alike, -start
             if best is None or score > best[0]:
                 best = score, delimiter, [names, *further]
     if best is None:
         return None
-    (_, _, width, before), delimiter, (names, *rows) = best
+    (*_, before), delimiter, (names, *rows) = best
+    width = len(names)
     filled = tuple(tuple([*row, *[""] * width][:width]) for row in rows[:_ROWS])
     has_more = any(not _is_skipped(line) for line in lines[:-before])
     return Sample("csv", tuple(names), filled, encoding, delimiter, -before if has_more else 0)

@@ -33,12 +33,13 @@ _USUAL: Final[Mapping[str, str]] = {
     " numerodepedido numeropedido numpedido nopedido npedido idpedido pedidoid pedido"
     " numerodecommande numerocommande numcommande nocommande ncommande idcommande referencecommande commande"
     " transactionid chargeid paymentid invoiceid invoicenumber invoiceno rechnungsnummer rechnungsnr factura"
-    " numerodefactura facture numerodefacture bestellung auftrag order reference number nummer numero id",
+    " numerodefactura facture numerodefacture bestellung auftrag order belegnummer belegnr belegid reference number"
+    " nummer numero id orderuuid uuid",
     "customer_id": "customerid customernumber customerno clientid buyerid buyeruserid buyerusername userid accountid"
     " memberid contactid customer client buyer kundennummer kundennr kundenid kundeid kunde kaeuferid kauferid kaufer"
     " kaeufer numerodecliente numerocliente idcliente clienteid cliente comprador numeroclient numerodeclient idclient"
     " acheteur customeremail buyeremail useremail billingemail emailcliente emailclient emailaddress email correo"
-    " courriel username user",
+    " courriel username user customername buyername kundenname",
     "amount": "amount ordertotal totalamount orderamount grandtotal totalprice totalpaid amountpaid saletotal total"
     " grosstotal grossamount gross revenue itemprice itemtotal linetotal lineamount price gesamtbetrag gesamtsumme"
     " gesamtpreis bestellwert rechnungsbetrag bruttobetrag betrag gesamt summe brutto umsatz preis importetotal importe"
@@ -47,7 +48,7 @@ _USUAL: Final[Mapping[str, str]] = {
     " soldat ordereddate orderedat orderdatetime ordertime placedat bestelldatum bestelltam bestellzeit"
     " bestellzeitpunkt auftragsdatum kaufdatum fechadelpedido fechadepedido fechapedido fechadecompra fechacompra"
     " datedecommande datecommande datedachat dateachat transactiondate paymentdate paidat invoicedate rechnungsdatum"
-    " erstelltam timestamp datetime date datum fecha time",
+    " erstelltam belegdatum timestamp datetime date datum fecha time",
     "updated_at": "updatedat lastupdated lastupdatedate lastmodified datemodified modifiedat geandertam"
     " aktualisiertam actualizadoel modifiele",
 }
@@ -88,8 +89,10 @@ def names_items(names: Sequence[str]) -> bool:
 
 
 def _forms(name: str) -> Iterator[str]:
-    """The forms under which a name is looked up: whole, and of a nested one its last two parts."""
+    """The forms under which a name is looked up: whole, without what is in brackets, and of a nested one its last two
+    parts."""
     yield _bare(name)
+    yield _bare(re.sub(r"\(.*?\)|\[.*?\]", "", name))
     if name.count(".") > 1:
         yield _bare(".".join(name.split(".")[-2:]))
 

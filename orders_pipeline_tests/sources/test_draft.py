@@ -70,6 +70,23 @@ def test_a_german_spreadsheet_is_drafted_with_all_that_it_needs(tmp_path: Path) 
     }
 
 
+def test_a_line_of_totals_is_not_taken_for_the_header(tmp_path: Path) -> None:
+    lines = ["Auswertung;;;;", ";;;;", "Beleg-Nr.;Kundenname;Betrag (brutto);Belegdatum;Art"]
+    lines += ["R-1;Ann;12,50;15.03.2026;bar", "R-2;Bob;7,00;16.03.2026;bar", "Summe;;19,50;;"]
+
+    found = fields(drafted(tmp_path, "\n".join(lines).encode()))
+
+    assert (found["skip_lines"], found["columns"]) == (
+        2,
+        {
+            "order_id": "Beleg-Nr.",
+            "customer_id": "Kundenname",
+            "amount": "Betrag (brutto)",
+            "order_date": "Belegdatum",
+        },
+    )
+
+
 def test_nothing_is_drafted_where_nothing_needs_a_word(tmp_path: Path) -> None:
     assert fields(drafted(tmp_path, "order_id,customer_id,amount,order_date\n1,ann,1.00,2026-03-05T10:00Z\n")) == {}
 
