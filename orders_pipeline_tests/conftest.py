@@ -1,5 +1,6 @@
 """One Postgres and one S3 server for all tests; a database, a bucket and a lake for each."""
 
+import gc
 import os
 import random
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from bench.variables import OF_THE_PIPELINE
 from orders_pipeline.storage import embedded
 from orders_pipeline.tables import batching
 from orders_pipeline_tests.support.driver import Pipeline
+from orders_pipeline_tests.support.in_memory import quicken
 from orders_pipeline_tests.support.places import (
     migrated_database,
     new_bucket,
@@ -26,6 +28,13 @@ from orders_pipeline_tests.support.seed import SEED_VARIABLE
 def pytest_configure() -> None:
     """One seed for all random histories, also in parallel workers, which inherit it."""
     os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(1_000_000)))
+    quicken()
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now stays to the end: garbage collections need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
