@@ -8,7 +8,7 @@ COMPILE := uv pip compile pyproject.toml --no-strip-extras --universal --python-
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e chaos browser pictures test-deploy mutants bench scale fuzz lint lock
+.PHONY: help setup demo dev test slow e2e chaos browser pictures test-deploy mutants bench scale fuzz lint lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -29,8 +29,11 @@ demo: setup  ## Run the whole pipeline on sample orders and show the result
 dev: setup  ## The same services and `dagster dev` on port 3000, sensors and schedule on
 	@$(BIN)/orders-pipeline dev
 
-test: setup  ## Run the tests
+test: setup  ## Run the tests: each guarantee, and each module
 	$(BIN)/python -m pytest
+
+slow: setup  ## The tests of whole runs that `make test` leaves out
+	$(BIN)/python -m pytest -m 'slow and not e2e and not chaos'
 
 e2e: setup  ## The pipeline as people use it: real orders, the demo, the documents, an absent table, rights, secrets
 	$(BIN)/python -m pytest -m e2e

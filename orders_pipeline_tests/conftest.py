@@ -13,6 +13,7 @@ import pytest
 from bench.variables import OF_THE_PIPELINE
 from orders_pipeline.storage import embedded
 from orders_pipeline.tables import batching
+from orders_pipeline_tests.support import suites
 from orders_pipeline_tests.support.driver import Pipeline
 from orders_pipeline_tests.support.in_memory import quicken
 from orders_pipeline_tests.support.places import (
@@ -29,6 +30,14 @@ def pytest_configure() -> None:
     """One seed for all random histories, also in parallel workers, which inherit it."""
     os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(1_000_000)))
     quicken()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out tests by their marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of whole runs that `make test` leaves out."""
+    if not suites.is_of_a_few(config.args):
+        for item in suites.slow(items, suites.guards()):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish() -> None:

@@ -86,7 +86,7 @@ def test_every_make_target_that_is_written_of_exists() -> None:
         assert set(re.findall(r"`make ([a-z0-9-]+)", document)) <= targets
 
     assert {"setup", "demo", "dev", "test", "lint"} <= targets
-    suites = {"lint", "test", "e2e", "browser", "chaos", "test-deploy"}
+    suites = {"lint", "test", "slow", "e2e", "browser", "chaos", "test-deploy"}
     assert suites <= set(re.findall(r"^make ([a-z0-9-]+)", (ROOT / ".ci/run").read_text(), re.MULTILINE))
 
 
