@@ -85,6 +85,7 @@ def measure(bench: Bench, results: dict[str, Any]) -> None:
         results["ticks"][keys] = with_place(bench, "ticks", "scenarios.idle_tick", keys=keys)
     results["runs"] = with_place(bench, "runs", "scenarios.empty_run")
     results["shapes"] = with_place(bench, "shapes", "scenarios.shapes")
+    results["declared"] = with_place(bench, "declared", "scenarios.declared")
 
 
 def contenders(bench: Bench, largest: int, found: dict[int, dict[str, Any]]) -> None:

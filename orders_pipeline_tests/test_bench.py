@@ -6,7 +6,7 @@ import pytest
 
 from bench import report
 
-MEASURED = ("contenders", "growth", "table", "ticks", "runs", "shapes", "imports")  # in this order
+MEASURED = ("contenders", "growth", "table", "ticks", "runs", "shapes", "declared", "imports")  # in this order
 
 
 def results(largest: int) -> dict[str, Any]:
@@ -23,6 +23,7 @@ def results(largest: int) -> dict[str, Any]:
         "ticks": {100_000: {"cpu_seconds": 1.0, "peak_mb": 200}},
         "runs": {"run_in_memory": 0.5, "run_on_disk": 1.5},
         "shapes": {"files": [(1, 1.0, 100), (10, 2.0, 100)], "days": [(1, 1.0, 100)]},
+        "declared": {"plain": 1.0, "decimal commas": 1.2},
         "imports": {"seconds": 2.0, "ours": 0.1},
     }
 
@@ -40,6 +41,7 @@ def test_any_number_of_orders_gives_every_part_of_the_page(largest: int) -> None
 
     assert list(made) == ["contenders", "targets", "growth", "shapes"]
     assert f"| {largest:,} |" in made["growth"]
+    assert "| a file with decimal commas, against a plain one | 1.5 times | 1.20 times |" in made["targets"]
     assert "| backfill of 365 days, against bare Polars | 3 times | 4.00 times |" in made["targets"]
     assert ("against 100,000; rising ids" in made["targets"]) == (largest > 100_000)
     assert ("the same; random ids" in made["targets"]) == (largest > 100_000)
@@ -59,6 +61,7 @@ def test_a_run_that_ended_early_shows_what_it_measured(done: int) -> None:
     assert ("source table unchanged" in made.get("targets", "")) == (done > 2)
     assert ("idle tick" in made.get("targets", "")) == (done > 3)
     assert ("shapes" in made) == (done > 5)
+    assert ("against a plain one" in made.get("targets", "")) == (done > 6)
     assert made == report.parts(full) or done < len(MEASURED)
 
 
