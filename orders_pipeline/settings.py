@@ -207,7 +207,8 @@ def _told(problem: ErrorDetails, written: str) -> str:
     default = Settings.model_fields[str(problem["loc"][0])].default
     form = next((form for kind, form in _FORMS.items() if isinstance(default, kind)), "right")
     bounds = [f": {words} {problem['ctx'][end]}" for end, words in _BOUNDS.items() if end in problem.get("ctx", {})]
-    return f"{written!r} is not {form.format(default)}{''.join(bounds)}"
+    told = f"{written!r} is not {form.format(default)}{''.join(bounds)}"
+    return re.sub(r"datetime\.timedelta\(days=(\d+)\)", r"\1d", told)  # as pydantic writes a bound
 
 
 def _names_and_gaps(environment: Mapping[str, str]) -> Iterator[str]:

@@ -219,7 +219,7 @@ def test_files_that_left_their_landing_zone_leave_no_notice(pipeline: Pipeline) 
         ("MAX_REJECT_SHARE", "0,05", "'0,05' is not a share like '5%' or '0.05'"),
         ("MAX_REJECT_SHARE", "5", "is not a share like '5%' or '0.05': it must be at most 1"),
         ("MAX_REJECT_SHARE", "150%", "'150%' is not a share like '5%' or '0.05': it must be at most 1"),
-        ("KEEP_RUNS", "0d", "'0d' is not an age like '7d', '12h' or '30m': it must be at least 1 day, 0:00:00"),
+        ("KEEP_RUNS", "0d", "'0d' is not an age like '7d', '12h' or '30m': it must be at least 1d"),
         ("START_DATE", "01.01.2026", "'01.01.2026' is not a date like '2026-01-31'"),
         ("START_DATE", "2026-02-30", "'2026-02-30' is not a date like '2026-01-31'"),
         ("START_DATE", "20260101", "'20260101' is not a date like '2026-01-31'"),
