@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -66,7 +67,9 @@ def test_the_demo_shows_its_result_and_leaves_nothing_behind(checkout: Path) -> 
     assert "Revenue by week" in first.stdout
     assert "1 quarantined, 0 ignored, 0 failing" in first.stdout
     assert "left out: 1 side file of other tools" in first.stdout
-    assert "landed_files_are_readable" in first.stdout
+    for check in ("landed_files_are_readable", "revenue_is_plausible", "no_negative_amounts"):
+        assert f"{check} WARN" in first.stdout
+    assert f"90 days up to {datetime.now(UTC).date() - timedelta(days=1)} land on S3" in first.stdout
     for reason in ("order_date_unreadable", "amount_not_decimal", "field_count", "customer_id_missing"):
         assert reason in first.stdout
     assert "Traceback" not in first.stdout + first.stderr
