@@ -61,7 +61,9 @@ def test_a_click_materializes(page: "Page", dev: DagsterDev) -> None:
     assert after["totals"]["revenue"] == after["totals"]["spend"] != before["totals"]["revenue"]
     page.goto("/assets/raw_orders")
     expect(page.get_by_text(re.compile(f"{after['totals']['rows']:,}")).first).to_be_visible()
-    expect(page.get_by_text(re.compile("table:orders/")).first).to_be_visible()
+    expect(page.get_by_text("Days of the source table", exact=True)).to_be_visible()
+    page.goto("/assets/source_table")
+    expect(page.get_by_text("Changed days taken by this run")).to_be_visible()
 
 
 def test_a_file_that_lands_is_a_run_and_fresh_tables_within_two_ticks(page: "Page", dev: DagsterDev) -> None:
@@ -91,6 +93,20 @@ def test_revenue_is_drawn_where_one_looks_for_it(page: "Page", picture: Callable
     assert box["x"] + box["width"] <= column["x"] + column["width"]
     chart.evaluate("image => image.scrollIntoView({block: 'center'})")
     picture("revenue", 900)
+
+
+def test_a_page_says_what_is_wrong_and_plots_what_is_worth_it(page: "Page") -> None:
+    page.goto("/assets/rejected_orders")
+    expect(page.get_by_text(re.compile("No amount in here is part of any revenue"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("few_rows_are_rejected: landing/demo/partners/2026-02-10.csv")).first
+    ).to_be_visible()
+    expect(page.get_by_text(re.compile("docs/operations.md: A day is wrong")).first).to_be_visible()
+
+    page.goto("/assets/daily_revenue")
+    page.get_by_role("button", name="Plots").first.click()
+    expect(page.get_by_text("Revenue of the newest day", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile("Duration|rebuilt"))).to_have_count(0)
 
 
 def test_columns_say_what_they_mean_and_where_they_come_from(page: "Page") -> None:
