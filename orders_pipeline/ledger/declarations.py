@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,6 +15,7 @@ from orders_pipeline.sources import patterns
 from orders_pipeline.sources.declaration import Source, Sources, parse
 
 _t = source_declarations.c
+_NEWEST: Final = sa.select(_t.toml).order_by(_t.id.desc()).limit(1)
 
 
 @dataclass(frozen=True, order=True)
@@ -31,8 +33,22 @@ def current(connection: Connection) -> Sources:
     Raises:
         SourcesError: a newer release applied them, with fields that this one does not know.
     """
-    toml = connection.execute(sa.select(_t.toml).order_by(_t.id.desc()).limit(1)).scalar_one_or_none()
-    return parse(toml or "")
+    return parsed(text(connection))
+
+
+def text(connection: Connection) -> str:
+    """The TOML of the declaration that holds; empty: none was ever applied."""
+    return connection.execute(_NEWEST).scalar_one_or_none() or ""
+
+
+@lru_cache(maxsize=8)
+def parsed(toml: str) -> Sources:
+    """The sources of a declaration that was applied.
+
+    Raises:
+        SourcesError: as `current`.
+    """
+    return parse(toml)
 
 
 def number(connection: Connection) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from orders_pipeline.ledger import active, declarations, overlaps
 from orders_pipeline.ledger.models import built_days, order_days
 from orders_pipeline.schema import CODE_VERSIONS, UPSTREAM
 from orders_pipeline.settings import Settings
+from orders_pipeline.sources.declaration import Sources
 
 _RANDOM_BITS: Final = 20  # of a day version; the others are milliseconds, and fit until 2248
 
@@ -114,9 +116,28 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
     """The stale days of a table: the input to build each from and why it is stale, or what blocks it.
 
     `everything`: treat all days as stale (a full refresh)."""
+    toml = declarations.text(connection) if reads_raw(asset) else ""
+    query, blockers = _due_query(asset, tuple(CODE_VERSIONS.items()), calendar, toml, everything)
+    due: dict[date, Due] = {}
+    blocked: dict[date, Blocked] = {}
+    for stale, input_, reason, *names in connection.execute(query):
+        found = [Blocked(by, tuple(named)) for by, named in zip(blockers, names, strict=True) if named is not None]
+        if found:
+            blocked[stale] = found[0]
+        else:
+            due[stale] = Due(input_, Why(reason))
+    return DueDays(due, blocked)
+
+
+@lru_cache(maxsize=32)  # a run asks several times, and the query takes ten times as long to put together as to run
+def _due_query(
+    asset: str, versions: tuple[tuple[str, int], ...], calendar: Calendar, toml: str, everything: bool
+) -> tuple[sa.Select[Any], tuple[Blocker, ...]]:
+    """The query of `due_days`: day, input, reason, and for each of the blockers the names that it has for the day.
+    The arguments are all that it depends on. `versions`: CODE_VERSIONS. `toml`: the declaration that holds."""
     current, input_column, day = _inputs(asset)
     built = built_days.alias("built")
-    rules = CODE_VERSIONS[asset]
+    rules = dict(versions)[asset]
     reasons: list[tuple[sa.ColumnElement[bool], Why | None]] = [
         (built.c.day.is_(None), Why.NOT_BUILT),
         (built.c.rules < rules, Why.CODE_VERSION),
@@ -126,7 +147,7 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
         (sa.literal(everything), Why.REFRESH),
     ]
     why = sa.case(*((holds, sa.literal(reason and reason.value, sa.Text)) for holds, reason in reasons))
-    joined, blockers = _blockers(connection, asset, current, calendar.zone)
+    joined, blockers = _blockers(asset, current, calendar.zone, declarations.parsed(toml))
     query = (
         sa.select(day, input_column, why, *blockers.values())
         .select_from(joined.outerjoin(built, sa.and_(built.c.asset == asset, built.c.day == day)))
@@ -139,15 +160,7 @@ def due_days(connection: Connection, asset: str, calendar: Calendar, *, everythi
         )
         .order_by(day)
     )
-    due: dict[date, Due] = {}
-    blocked: dict[date, Blocked] = {}
-    for stale, input_, reason, *names in connection.execute(query):
-        found = [Blocked(by, tuple(named)) for by, named in zip(blockers, names, strict=True) if named is not None]
-        if found:
-            blocked[stale] = found[0]
-        else:
-            due[stale] = Due(input_, Why(reason))
-    return DueDays(due, blocked)
+    return query, tuple(blockers)
 
 
 def current_inputs(connection: Connection, asset: str, days: Iterable[date]) -> dict[date, str]:
@@ -235,14 +248,13 @@ def _inputs(asset: str) -> tuple[sa.FromClause, sa.ColumnElement[str], sa.Column
 
 
 def _blockers(
-    connection: Connection, asset: str, current: sa.FromClause, zone: str
+    asset: str, current: sa.FromClause, zone: str, sources: Sources
 ) -> tuple[sa.FromClause, dict[Blocker, sa.ColumnElement[Any]]]:
     """What can block the days in `current`: `current` joined with the blockers, and the names that each has for a day.
     Of several, the first counts."""
     if not reads_raw(asset):
         check = current.c.blocked_by
         return current, {Blocker.FAILED_CHECK: sa.case((check.is_not(None), postgresql.array([check])))}
-    sources = declarations.current(connection)
     missing = overlaps.dependent_days(overlaps.is_unrecoverable, "missing")
     outdated = overlaps.dependent_days(lambda file: active.is_outdated(file, zone, sources), "outdated")
     joined = current.outerjoin(missing, missing.c.day == current.c.day)

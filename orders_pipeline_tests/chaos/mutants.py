@@ -495,7 +495,7 @@ MUTANTS = [
     Mutant(
         "10 replay",
         "a run that has nothing to do builds everything",
-        of="ledger.staleness:due_days",
+        of="ledger.staleness:_due_query",
         old="(sa.literal(everything), Why.REFRESH)",
         new="(sa.true(), Why.REFRESH)",
         tests="cli/test_sync.py",
