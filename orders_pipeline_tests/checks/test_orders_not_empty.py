@@ -17,7 +17,7 @@ def test_a_day_with_orders_is_not_empty(pipeline: Pipeline) -> None:
     found = check_results(day_run(pipeline, "2026-03-04"))["orders_not_empty"]
 
     assert found.passed
-    assert found.description == "1 orders on 2026-03-04."
+    assert found.description == "1 order on 2026-03-04."
 
 
 def test_the_only_day_of_a_run_without_orders_is_an_error_and_blocks(pipeline: Pipeline) -> None:

@@ -15,6 +15,7 @@ COMMANDS = {
     "status",
     "findings",
     "inspect",
+    "explain",
     "accept",
     "retry",
     "retract",

@@ -201,5 +201,5 @@ def test_a_success_that_is_no_listing_is_no_empty_listing(
 ) -> None:
     monkeypatch.setattr(huge, "page", lambda _: answer)
 
-    with pytest.raises(ServiceUnavailableError, match="list s3://huge/landing/"):
+    with pytest.raises(ServiceUnavailableError, match=r"list s3://huge/landing/|What answered is no S3 server"):
         list(s3.list_pages())

@@ -9,7 +9,7 @@ from orders_pipeline.definitions import defs, postgres, s3
 from orders_pipeline.sensors import run_failure_sensor, s3_arrival_sensor
 from orders_pipeline_tests.support.driver import Pipeline
 
-UNREAD = "Findings were not read: the ledger did not answer (OperationalError)."
+UNREAD = "Findings were not read: the ledger did not answer (PostgresConnectionError)."
 
 
 def tick(pipeline: Pipeline, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
