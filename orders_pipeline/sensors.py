@@ -182,7 +182,7 @@ def run_failure_sensor(context: dg.SensorEvaluationContext, postgres: PostgresRe
     here, ours, settings = context.code_location_origin, context.repository_def, read_settings()
     location = here.location_name if here else None
     unread: list[str] = []
-    found = ticking.read(context.instance, location)
+    found = ticking.read(context.instance, ours, location)
     ticks = list(ticking.judge(found, run_failure_sensor.name, time.time(), settings.dagster_url))
 
     def is_ours(run: dg.DagsterRun) -> bool:

@@ -51,8 +51,11 @@ class Ticking:
         return self.kind == "Sensor"
 
 
-def read(instance: dg.DagsterInstance, location: str | None) -> list[Ticking]:
-    """The sensors and schedules of a code location that are switched on. None: of all locations."""
+def read(
+    instance: dg.DagsterInstance, ours: dg.RepositoryDefinition | None, location: str | None = None
+) -> list[Ticking]:
+    """The sensors and schedules of a code location that are switched on. None: of all locations. Dagster also remembers
+    some that are no longer defined; these are left out, if `ours` is known."""
     if instance.schedule_storage is None:
         return []  # an instance in memory
     return [
@@ -66,7 +69,9 @@ def read(instance: dg.DagsterInstance, location: str | None) -> list[Ticking]:
             ],
         )
         for state in instance.all_instigator_state()
-        if state.is_running and location in (None, state.repository_selector.location_name)
+        if state.is_running
+        and location in (None, state.repository_selector.location_name)
+        and (ours is None or ours.has_sensor_def(state.name) or ours.has_schedule_def(state.name))
     ]
 
 

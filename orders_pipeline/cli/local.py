@@ -12,8 +12,10 @@ from typing import Final
 
 import dagster as dg
 
+from orders_pipeline.alerts.ticks import Ticking, read
 from orders_pipeline.cli.terminal import warn
 from orders_pipeline.errors import SettingsError
+from orders_pipeline.runs.in_process import LOCATION
 from orders_pipeline.settings import Settings
 
 _WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")  # `-m` would name the code location after the module
@@ -50,6 +52,17 @@ def local_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+def last_ticks(settings: Settings) -> list[Ticking]:
+    """The sensors and schedules that are on, and their last ticks. Empty where no Dagster was started yet."""
+    from orders_pipeline.definitions import defs
+
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster")
+    if not home.is_dir():
+        return []
+    with local_instance(settings) as instance:
+        return sorted(read(instance, defs.get_repository_def(), LOCATION), key=lambda one: one.name)
 
 
 def warn_of_gaps(instance: dg.DagsterInstance) -> None:

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 from orders_pipeline import progress as reports
+from orders_pipeline.alerts.ticks import Ticking
 from orders_pipeline.cli.commands.findings import money_at_stake
 from orders_pipeline.cli.file_lines import below, failing, named, standing
 from orders_pipeline.cli.status import FileStatus, PipelineStatus
@@ -28,7 +29,7 @@ from orders_pipeline.settings import read_settings
 from orders_pipeline.sources.declaration import parse
 from orders_pipeline.tables.missing_objects import blocked_reason
 from orders_pipeline.tables.out_of_range import Side, Waiting
-from orders_pipeline.text import counted, list_days, shortened
+from orders_pipeline.text import counted, cut, list_days, shortened
 
 _LISTED: Final = 10  # files of a kind that `sync` names; `status` names all
 _OTHER_OUTCOMES: Final = ("void", "merged", "blank")
@@ -308,6 +309,18 @@ def status(found: PipelineStatus) -> None:
         for kind, count in Counter(one.kind for one in found.findings).most_common():
             console.print(f"    {count} {kind}")
     _notices(found.notices)
+
+
+def last_ticks(found: Sequence[Ticking]) -> None:
+    """When each sensor and schedule last ticked, and why it failed if it did."""
+    for one in found:
+        if not one.ticks:
+            when = "has not ticked yet"
+        else:
+            tick = one.ticks[0]
+            when = f"{datetime.fromtimestamp(tick.began, UTC):%Y-%m-%d %H:%M:%S} UTC"
+            when += f"[red], failed[/red]: {escape(cut(tick.error))}" if tick.error else ""
+        console.print(f"  last tick {one.name}: {when}")
 
 
 def _unloaded(status: str, files: Sequence[FileStatus]) -> None:

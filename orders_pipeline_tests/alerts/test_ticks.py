@@ -1,5 +1,6 @@
 """A sensor or schedule that fails, or ticks no more, is reported once; a heartbeat is sent for as long as none does."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from dagster._utils.error import SerializableErrorInfo
 
 from orders_pipeline.alerts.memory import Memory
 from orders_pipeline.alerts.ticks import Tick, Ticking, judge
+from orders_pipeline.runs.in_process import LOCATION
+from orders_pipeline_tests.support.command import call
 from orders_pipeline_tests.support.receiver import SECRET_PATH, Receiver
 from orders_pipeline_tests.support.ticks import tick_alerts
 
@@ -90,10 +93,16 @@ def stored(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield found
 
 
-def store(instance: dg.DagsterInstance, status: TickStatus, error: str = "", location: str = "here") -> None:
-    """A tick of `arrival` that ended now."""
+def store(
+    instance: dg.DagsterInstance,
+    status: TickStatus,
+    error: str = "",
+    location: str = LOCATION,
+    name: str = "s3_arrival_sensor",
+) -> None:
+    """A tick of a sensor that ended now."""
     repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
-    origin = repository.get_instigator_origin("arrival")
+    origin = repository.get_instigator_origin(name)
     state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, SensorInstigatorData())
     if instance.get_instigator_state(state.instigator_origin_id, state.selector_id) is None:
         instance.add_instigator_state(state)
@@ -101,7 +110,7 @@ def store(instance: dg.DagsterInstance, status: TickStatus, error: str = "", loc
     began = time.time()
     instance.create_tick(
         TickData(
-            state.instigator_origin_id, "arrival", InstigatorType.SENSOR, status, began, error=told,
+            state.instigator_origin_id, name, InstigatorType.SENSOR, status, began, error=told,
             selector_id=state.selector_id, run_ids=[], run_keys=[],
         )
     )  # fmt: skip
@@ -111,21 +120,26 @@ def test_ticks_are_read_from_dagster_and_the_heart_beats_while_none_fails(
     stored: dg.DagsterInstance, receiver: Receiver, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORDERS_HEARTBEAT_URL", receiver.url)
-    tick_alerts(stored, "here")
+    tick_alerts(stored, LOCATION)
     store(stored, TickStatus.SKIPPED)
-    store(stored, TickStatus.FAILURE, "Elsewhere", location="elsewhere")
-    store(stored, TickStatus.FAILURE, "Elsewhere", location="elsewhere")
-    assert tick_alerts(stored, "here") == "No new failures."
+    for _ in range(2):
+        store(stored, TickStatus.FAILURE, "Elsewhere", location="elsewhere")
+        store(stored, TickStatus.FAILURE, "It was removed", name="a_sensor_of_last_year")
+    assert tick_alerts(stored, LOCATION) == "No new failures."
     assert [request[:2] for request in receiver.requests] == [("GET", SECRET_PATH)] * 2
 
     for _ in range(2):
         store(stored, TickStatus.FAILURE, "S3 is away")
     store(stored, TickStatus.STARTED)
-    assert tick_alerts(stored, "here") == "Sensor failed: arrival: delivered."
+    assert tick_alerts(stored, LOCATION) == "Sensor failed: s3_arrival_sensor: delivered."
     assert [request[0] for request in receiver.requests] == ["GET", "GET", "POST"]
+    monkeypatch.setenv("DAGSTER_HOME", stored.root_directory)
+    told = json.loads(call("status", "--json").output)["last_ticks"]
+    assert {name: tick["error"] for name, tick in told.items()} == {"s3_arrival_sensor": "S3 is away"}
+    assert "  last tick s3_arrival_sensor: 20" in call("status").output
 
     store(stored, TickStatus.SUCCESS)
-    assert tick_alerts(stored, "here") == "Resolved: arrival ticks again: delivered."
+    assert tick_alerts(stored, LOCATION) == "Resolved: s3_arrival_sensor ticks again: delivered."
     assert [request[0] for request in receiver.requests] == ["GET", "GET", "POST", "POST", "GET"]
 
 

@@ -63,6 +63,7 @@ def sync() -> None:
 def status(as_json: bool, days: int | None) -> None:
     """Show files (pending, loaded, quarantined, ignored, failing), stale days and totals."""
     from orders_pipeline.cli import output
+    from orders_pipeline.cli.local import last_ticks
     from orders_pipeline.cli.status import read_status
     from orders_pipeline.definitions import postgres, s3
     from orders_pipeline.settings import read_settings
@@ -72,10 +73,13 @@ def status(as_json: bool, days: int | None) -> None:
         return
     with postgres.ledger().connect() as connection:
         found = read_status(connection, s3, read_settings())
+    ticking = last_ticks(read_settings())
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found), indent=2, default=str))
+        ticks = {one.name: dataclasses.asdict(one.ticks[0]) if one.ticks else None for one in ticking}
+        click.echo(json.dumps({**dataclasses.asdict(found), "last_ticks": ticks}, indent=2, default=str))
     else:
         output.status(found)
+        output.last_ticks(ticking)
 
 
 def _retention(days: int, as_json: bool) -> None:
