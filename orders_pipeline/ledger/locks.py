@@ -10,6 +10,8 @@ from zlib import crc32
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from orders_pipeline.errors import OrdersPipelineError
+
 _SPACE: Final = 0x0DE5  # first half of the key of each lock below
 _RUN_SPACE: Final = 0x0DE6  # first half of the key of a run's lock
 _SECONDS: Final = (
@@ -93,7 +95,7 @@ def is_run_alive(connection: Connection, run_id: str) -> bool:
 def _keep(engine: Engine, key: tuple[int, int], tried: Event, ended: Event) -> None:
     try:
         while not ended.is_set():
-            with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+            with suppress(sa.exc.SQLAlchemyError, OrdersPipelineError), engine.connect() as connection:
                 connection.execute(sa.select(sa.func.pg_advisory_lock_shared(*key)))
                 connection.commit()
                 tried.set()
