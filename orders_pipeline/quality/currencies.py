@@ -11,9 +11,10 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.quality.wording import where
 from orders_pipeline.sources.declaration import Sources
 from orders_pipeline.sources.senders import sender_of
-from orders_pipeline.text import counted, examples
+from orders_pipeline.text import examples
 
 _t = landed_files.c
 
@@ -42,7 +43,7 @@ class OtherCurrencies:
         others = sorted(frozenset[str]().union(*(file.currencies for file in self.files)) - {self.usual})
         message = (
             f"{self.sender} has amounts in {examples(others)} beside {self.usual},"
-            f" in {counted(len(self.files), 'file')}: {examples(file.key for file in self.files)}"
+            f" {where([file.key for file in self.files])}"
         )
         amount = sum((file.amount for file in self.files), Decimal(0))
         return Finding(self.sender, f"{', '.join(others)} beside {self.usual}", message, amount)

@@ -11,9 +11,10 @@ from sqlalchemy.engine import Engine
 from orders_pipeline.ledger import declarations
 from orders_pipeline.ledger.findings import Finding
 from orders_pipeline.ledger.models import landed_files
+from orders_pipeline.quality.wording import where
 from orders_pipeline.sources.declaration import Sources
 from orders_pipeline.sources.senders import sender_of
-from orders_pipeline.text import counted, examples
+from orders_pipeline.text import counted
 
 _t = landed_files.c
 
@@ -52,7 +53,7 @@ class NegativeAmounts:
         total = sum((file.amount for file in self.files), Decimal(0))
         message = (
             f"{self.sender} has a negative amount in {self.negative:,} of {counted(self.rows, 'row')}, {total:,} in"
-            f" total, in {counted(len(self.files), 'file')}: {examples(file.key for file in self.files)}"
+            f" total, {where([file.key for file in self.files])}"
         )
         return Finding(self.sender, "most rows" if self.negative * 2 > self.rows else "some rows", message, total)
 
