@@ -42,14 +42,15 @@ def sql(block: str) -> list[list[Any]]:
 
 def test_the_table_of_contents_leads_to_every_section_and_each_link_to_one() -> None:
     contents, *_ = re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)
-    anchors = {title.lower().replace(" ", "-").rstrip("?") for title in re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)}
+    titles = re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)
+    anchors = {re.sub(r"[?']", "", title.lower().replace(" ", "-")) for title in titles}
 
     assert set(re.findall(r"\]\(#([\w-]+)\)", contents)) == anchors
     assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOK)) == anchors
 
 
 def test_every_command_of_the_runbook_exists() -> None:
-    assert set(re.findall(r"orders-pipeline (\w+)", RUNBOOK)) <= set(main.commands)
+    assert set(re.findall(r"orders-pipeline (\w[\w-]*)", RUNBOOK)) <= set(main.commands)
 
 
 def test_of_a_missing_day_a_file_and_an_order_it_is_explained_what_became_of_them(pipeline: Pipeline) -> None:
@@ -260,5 +261,5 @@ def test_it_goes_on_when_there_is_room_on_the_disk_again(pipeline: Pipeline, mon
     Path(os.environ["ORDERS_HOME"]).mkdir(exist_ok=True)
     assert "objects deleted" in shell(look)
     assert "Up to date" in shell(go_on)
-    assert blocks("Routine maintenance") == ["orders-pipeline vacuum\n"]
+    assert "landed object" in shell(blocks("Delete old originals")[0])
     assert pipeline.revenue() == {DAY: ("4.00", 2)}
