@@ -98,12 +98,12 @@ def test_revenue_is_drawn_where_one_looks_for_it(page: "Page", picture: Callable
 def test_a_page_says_what_is_wrong_and_plots_what_is_worth_it(page: "Page") -> None:
     page.goto("/assets/rejected_orders")
     expect(page.get_by_text(re.compile("No amount in here is part of any revenue"))).to_be_visible()
-    expect(
-        page.get_by_text(re.compile("few_rows_are_rejected: landing/demo/partners/2026-02-10.csv")).first
-    ).to_be_visible()
-    expect(page.get_by_text(re.compile("docs/operations.md: A day is wrong")).first).to_be_visible()
+    expect(page.get_by_text("customer_id_missing", exact=True).first).to_be_visible()
 
     page.goto("/assets/daily_revenue")
+    unusual = str(FIRST_DAY + timedelta(days=40))
+    expect(page.get_by_text(re.compile(rf"revenue_is_plausible: {unusual} \(")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("docs/operations.md: Revenue is unusual or late")).first).to_be_visible()
     page.get_by_role("button", name="Plots").first.click()
     expect(page.get_by_text("Revenue of the newest day", exact=True)).to_be_visible()
     expect(page.get_by_text(re.compile("Duration|rebuilt"))).to_have_count(0)
