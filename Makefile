@@ -72,7 +72,7 @@ lint: setup  ## Ruff, mypy, the layers that imports keep to, and that Dagster lo
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/dg check defs
+	DAGSTER_DISABLE_TELEMETRY=yes VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/dg check defs
 
 lock:  ## Pin the newest versions again (needs uv)
 	$(COMPILE) --extra embedded --extra dev --extra fuzz --extra deploy --upgrade -o requirements.lock
