@@ -36,6 +36,15 @@ def test_the_landing_zone_may_be_the_whole_bucket(
         assert "Choose separate places" in call("vacuum").output
 
 
+def test_a_prefix_is_below_the_landing_prefix_whether_it_names_that_or_not(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(f"{HEADER}\n1,ann,1.50,2026-03-04\n")
+    for prefix in ("", "/", "landing", "landing/", "/landing/"):
+        assert call("land", str(file), "--prefix", prefix).output.startswith(f"s3://{s3.bucket}/landing/orders.csv\n")
+    for prefix in ("shop", "/shop/", "landing/shop", "landing/shop/"):
+        assert call("land", str(file), "--prefix", prefix).output.startswith(f"s3://{s3.bucket}/landing/shop/orders")
+
+
 def s3_keys(request: Any) -> list[str]:
     return list(request.run_config["ops"]["raw_orders"]["config"]["s3_keys"])
 

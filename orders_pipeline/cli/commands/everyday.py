@@ -101,5 +101,5 @@ def _retention(days: int, as_json: bool) -> None:
 
 
 def _key(landing_prefix: str, folder: str, file: Path) -> str:
-    folder = folder.removeprefix(landing_prefix).strip("/")
+    folder = f"{folder.strip('/')}/".removeprefix(landing_prefix).strip("/")  # with the landing prefix or without
     return f"{landing_prefix}{folder}{'/' if folder else ''}{file.name}"
