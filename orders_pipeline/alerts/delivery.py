@@ -61,8 +61,8 @@ def deliver(
         memory = deliver(memory, len(memory.waiting))
     alone = 0 if memory.waiting else _MOST_ALONE
     memory, events = catch_up(instance, memory, is_ours, settings.dagster_url)
-    for learn in (lambda told: events, observe):
-        memory = memory.learn(_wanted(learn(memory.told), settings.alerts))
+    memory = memory.learn(_wanted(events, settings.alerts))
+    memory = memory.learn(_wanted(observe(memory.told), settings.alerts))
     for _ in memory.waiting[:alone]:
         if memory.down_since is None:
             memory = deliver(memory, 1)

@@ -55,7 +55,7 @@ def result(
 
 
 def what_to_do(check: str) -> dict[str, str]:
-    """Where the runbook says so."""
+    """The sections of the runbook for a check, as metadata."""
     return {"What to do": runbook.sections([check])}
 
 

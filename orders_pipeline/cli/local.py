@@ -54,15 +54,19 @@ def local_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def last_ticks(settings: Settings) -> list[Ticking]:
-    """The sensors and schedules that are on, and their last ticks. Empty where no Dagster was started yet."""
+def last_ticks(settings: Settings) -> list[Ticking] | None:
+    """The sensors and schedules that are on, and their last ticks. Empty where no Dagster was started yet. None:
+    Dagster's storage did not answer, which must not hide what the ledger knows."""
     from orders_pipeline.definitions import defs
 
     home = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster")
     if not home.is_dir():
         return []
-    with local_instance(settings) as instance:
-        return sorted(read(instance, defs.get_repository_def(), LOCATION), key=lambda one: one.name)
+    try:
+        with local_instance(settings) as instance:
+            return sorted(read(instance, defs.get_repository_def(), LOCATION), key=lambda one: one.name)
+    except Exception:  # each kind of storage has errors of its own
+        return None
 
 
 def warn_of_gaps(instance: dg.DagsterInstance) -> None:

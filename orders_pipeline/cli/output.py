@@ -311,9 +311,11 @@ def status(found: PipelineStatus) -> None:
     _notices(found.notices)
 
 
-def last_ticks(found: Sequence[Ticking]) -> None:
-    """When each sensor and schedule last ticked, and why it failed if it did."""
-    for one in found:
+def last_ticks(found: Sequence[Ticking] | None) -> None:
+    """When each sensor and schedule last ticked, and why it failed if it did. None: that is not known."""
+    if found is None:
+        console.print("  last tick unknown: Dagster's storage did not answer")
+    for one in found or ():
         if not one.ticks:
             when = "has not ticked yet"
         else:

@@ -117,7 +117,11 @@ def store(
 
 
 def test_ticks_are_read_from_dagster_and_the_heart_beats_while_none_fails(
-    stored: dg.DagsterInstance, receiver: Receiver, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    stored: dg.DagsterInstance,
+    receiver: Receiver,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("ORDERS_HEARTBEAT_URL", receiver.url)
     tick_alerts(stored, LOCATION)
@@ -137,6 +141,11 @@ def test_ticks_are_read_from_dagster_and_the_heart_beats_while_none_fails(
     told = json.loads(call("status", "--json").output)["last_ticks"]
     assert {name: tick["error"] for name, tick in told.items()} == {"s3_arrival_sensor": "S3 is away"}
     assert "  last tick s3_arrival_sensor: 20" in call("status").output
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "dagster.yaml").write_text("no_such_setting: 1\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "broken"))
+    assert "last tick unknown: Dagster's storage did not answer" in call("status").output
+    assert json.loads(call("status", "--json").output)["last_ticks"] is None
 
     store(stored, TickStatus.SUCCESS)
     assert tick_alerts(stored, LOCATION) == "Resolved: s3_arrival_sensor ticks again: delivered."

@@ -75,7 +75,9 @@ def status(as_json: bool, days: int | None) -> None:
         found = read_status(connection, s3, read_settings())
     ticking = last_ticks(read_settings())
     if as_json:
-        ticks = {one.name: dataclasses.asdict(one.ticks[0]) if one.ticks else None for one in ticking}
+        ticks = None
+        if ticking is not None:
+            ticks = {one.name: dataclasses.asdict(one.ticks[0]) if one.ticks else None for one in ticking}
         click.echo(json.dumps({**dataclasses.asdict(found), "last_ticks": ticks}, indent=2, default=str))
     else:
         output.status(found)
